@@ -1,0 +1,1 @@
+//! Turns, sessions and history as pure state machines

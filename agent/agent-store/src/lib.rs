@@ -1,0 +1,1 @@
+//! Sessions, messages and events in SQLite

@@ -1,0 +1,1 @@
+//! Typed tools with a risk class

@@ -1,0 +1,1 @@
+//! The edge of every process: telemetry, secrets, clock, sockets, drain

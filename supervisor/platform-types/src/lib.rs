@@ -1,0 +1,1 @@
+//! Nouns and wire contracts that every process shares

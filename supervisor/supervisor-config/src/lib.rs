@@ -1,0 +1,1 @@
+//! platform.toml: read, validated, explained

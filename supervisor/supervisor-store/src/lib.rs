@@ -1,0 +1,1 @@
+//! The supervisor's ledger in SQLite

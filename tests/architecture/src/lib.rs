@@ -1,0 +1,1 @@
+//! Holds the dependency rules and the layout

@@ -1,0 +1,1 @@
+//! Benchmarks with the peer beside them

@@ -1,0 +1,1 @@
+//! The platform on real Docker, in a real browser, against real counterparts

@@ -1,0 +1,1 @@
+//! Simulated engine, builders and a fixed clock
