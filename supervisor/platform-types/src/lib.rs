@@ -1,1 +1,34 @@
-//! Nouns and wire contracts that every process shares
+//! Nouns and wire contracts that every process of the platform shares.
+//!
+//! This crate knows serde and nothing else: no I/O, no clock, no async. A type that stands here is public between
+//! processes; a change to one needs a CHANGELOG entry.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`name`] | names that cannot be wrong: profile, bot, secret, device, model |
+//! | [`number`] | small numbers with a unit: generation, revision, port, timestamp |
+//! | [`role`] | what a container is for, and the labels that say so |
+//! | [`layout`] | where files, volumes and sockets lie, on the host and in containers |
+//! | [`health`] | liveness, readiness, release: what every admin socket answers |
+//! | [`error`] | the one error shape on the wire |
+//! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
+//! | [`chat`] | what the page and the agent say to each other |
+//! | [`markdown`] | a message as a tree of a closed set of node types |
+
+pub mod agent;
+pub mod backup;
+pub mod chat;
+pub mod error;
+pub mod gate;
+pub mod health;
+pub mod layout;
+pub mod markdown;
+pub mod name;
+pub mod number;
+pub mod role;
+pub mod spark;
+
+pub use error::{ErrorBody, ErrorCode};
+pub use name::{BotName, DeviceId, ModelId, NameError, ProfileName, SecretName};
+pub use number::{Generation, Port, Revision, Timestamp};
+pub use role::Role;

@@ -1,0 +1,97 @@
+//! The admin socket of an agent, connected by the supervisor only.
+//!
+//! | route | does |
+//! |---|---|
+//! | `POST /activate` [`Activate`] | opens the state; 409 `conflict` for a generation other than the container's own |
+//! | `PUT /config` [`AgentConfig`] | replaces bots and limits, live; 409 for a lower revision |
+//! | `POST /drain` | finishes or parks running turns within 20 s, closes the database, answers 200, then exits 0 |
+//! | `POST /checkpoint` [`CheckpointRequest`] | makes a consistent copy under `/state/staging/<id>`: [`Checkpoint`] |
+//! | `DELETE /checkpoint/{id}` | removes it |
+//! | `GET /sessions` | [`SessionList`] |
+//! | `GET /sessions/{id}` | [`crate::chat::Transcript`] |
+//! | `GET /status` | [`AgentStatus`] |
+//! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
+//!
+//! Everything that an agent says is *reported*: the supervisor shows it as such and decides nothing of weight on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::SessionSummary;
+use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp};
+
+/// Gives the state lease to this container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activate {
+    pub generation: Generation,
+    pub config: AgentConfig,
+}
+
+/// Everything an agent has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    pub revision: Revision,
+    pub profile: ProfileName,
+    /// IANA name, for example `Europe/Berlin`.
+    pub timezone: String,
+    /// At least one; the first is the default.
+    pub bots: Vec<Bot>,
+}
+
+/// A bot is data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bot {
+    pub name: BotName,
+    /// Shown to people.
+    pub title: String,
+    /// The system prompt.
+    pub instructions: String,
+    pub model: ModelId,
+    /// Names of tools; a call to any other is denied.
+    pub tools: Vec<String>,
+}
+
+/// Asks for a consistent copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRequest {
+    /// 1 to 64 of a-z, 0-9 and '-'; names the directory under `/state/staging`.
+    pub id: String,
+}
+
+/// A finished copy: `agent.db` (not in WAL mode, integrity checked) and `workspace/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub id: String,
+    pub at: Timestamp,
+    pub bytes: u64,
+    pub files: u64,
+    /// Schema of the copied database.
+    pub schema: u32,
+}
+
+/// Body of `GET /sessions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionList {
+    pub sessions: Vec<SessionSummary>,
+}
+
+/// Body of `GET /status`: counters since the process started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    pub sessions: u64,
+    pub messages: u64,
+    pub turns_running: u64,
+    pub turns_completed_total: u64,
+    pub turns_failed_total: u64,
+    pub turns_cancelled_total: u64,
+    pub turns_interrupted_total: u64,
+    pub tool_calls_total: u64,
+    pub tool_calls_denied_total: u64,
+    pub input_tokens_total: u64,
+    pub output_tokens_total: u64,
+    /// Sum and count give the mean time to first token.
+    pub first_token_millis_sum: u64,
+    pub first_token_count: u64,
+    pub database_bytes: u64,
+}

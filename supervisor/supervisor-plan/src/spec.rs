@@ -1,0 +1,153 @@
+//! A container, network or volume as it should be.
+//!
+//! [`ContainerSpec`] is both what we ask for and the shape into which an inspected container is read back, so that
+//! drift is a field-by-field comparison ([`ContainerSpec::drift`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform_types::{Port, ProfileName, Role};
+use serde::{Deserialize, Serialize};
+
+/// An image by its id (`sha256:…`), never by a floating tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImageId(pub String);
+
+/// Everything that makes a container what it is, except its labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub image: ImageId,
+    pub command: Vec<String>,
+    pub user: User,
+    pub environment: BTreeMap<String, String>,
+    pub network: Network,
+    pub mounts: BTreeSet<Mount>,
+    pub limits: Limits,
+    pub confinement: Confinement,
+    pub log: LogLimits,
+}
+
+/// `uid:gid` and supplementary groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: BTreeSet<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "lowercase")]
+pub enum Network {
+    /// Docker's mode `none`.
+    None,
+    /// A bridge of its own, by name; `publish` is `127.0.0.1:<host> -> <container>/tcp`.
+    Bridge { name: String, publish: Option<Publish> },
+    /// Anything else that an inspection found (drift).
+    Other { described: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    pub host_ip: String,
+    pub host_port: Port,
+    pub container_port: Port,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mount {
+    /// Path inside the container.
+    pub target: String,
+    pub source: MountSource,
+    pub read_only: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum MountSource {
+    Volume {
+        name: String,
+    },
+    /// A directory of the host that the supervisor made.
+    Bind {
+        path: String,
+    },
+    Tmpfs {
+        bytes: u64,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory and swap together, so there is no swap.
+    pub memory_bytes: u64,
+    /// Thousandths of a core.
+    pub cpu_milli: u64,
+    pub pids: u64,
+    /// Open files, soft and hard.
+    pub open_files: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    pub read_only_root: bool,
+    /// Capabilities dropped; always `ALL`.
+    pub cap_drop: BTreeSet<String>,
+    pub cap_add: BTreeSet<String>,
+    pub no_new_privileges: bool,
+    pub privileged: bool,
+    pub seccomp: Seccomp,
+    /// Docker's init reaps zombies; ours need none.
+    pub init: bool,
+    /// Namespaces of the host that are shared (`pid`, `ipc`, `uts`, `userns`): always empty.
+    pub host_namespaces: BTreeSet<String>,
+    /// Devices passed in: always empty.
+    pub devices: BTreeSet<String>,
+    /// Docker's restart policy: always `no`, the supervisor restarts.
+    pub restart_policy: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "profile", rename_all = "lowercase")]
+pub enum Seccomp {
+    /// Docker's own profile.
+    Default,
+    /// Ours, as the JSON text that is sent to Docker (Docker inlines and reports it so).
+    Custom {
+        json: String,
+    },
+    Unconfined,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLimits {
+    /// Docker's `json-file` unless an inspection found another.
+    pub driver: String,
+    pub max_bytes: u64,
+    pub files: u32,
+}
+
+/// A bridge that belongs to one sidecar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    pub name: String,
+    /// Containers on it cannot talk to one another; there is one anyway.
+    pub isolated: bool,
+}
+
+/// A named volume and who owns its top directories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// Group of `staging/`, set on agents' volumes.
+    pub staging_gid: Option<u32>,
+}
+
+/// Who a container is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    pub role: Role,
+    /// `None` for shared sidecars.
+    pub profile: Option<ProfileName>,
+}
