@@ -1,1 +1,0 @@
-//! The platform on real Docker, in a real browser, against real counterparts
