@@ -29,6 +29,6 @@ pub mod role;
 pub mod spark;
 
 pub use error::{ErrorBody, ErrorCode};
-pub use name::{BotName, DeviceId, ModelId, NameError, ProfileName, SecretName};
+pub use name::{BotName, DeviceId, InstallName, ModelId, NameError, ProfileName, SecretName, UpstreamName};
 pub use number::{Generation, Port, Revision, Timestamp};
 pub use role::Role;

@@ -18,6 +18,13 @@ pub struct NameError {
     text: String,
 }
 
+impl NameError {
+    /// What a valid name looks like, as an imperative sentence without a full stop.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} is not a {}: {}", self.text, self.what, self.rule)
@@ -90,6 +97,20 @@ name!(
     "profile name",
     "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-', and not 'spark' or 'backup'",
     |text| is_slug(text) && text != "spark" && text != "backup"
+);
+name!(
+    /// The name of an installation: containers, networks and volumes begin with it.
+    InstallName,
+    "installation name",
+    "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-'",
+    is_slug
+);
+name!(
+    /// A named upstream of a profile; agents reach it as `http://<name>/`.
+    UpstreamName,
+    "upstream name",
+    "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-'",
+    is_slug
 );
 name!(
     /// A bot of a profile; `model` on the OpenAI-compatible endpoint names it.

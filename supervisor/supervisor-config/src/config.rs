@@ -1,0 +1,210 @@
+//! The validated configuration: what the rest of the platform builds on. No serde, no positions, no strings that may be
+//! wrong.
+//!
+//! Invariant: every value of [`Config`] came through [`crate::read`], so ports are distinct, addresses are origins, secrets
+//! exist, and each profile has at least one bot.
+
+use core::net::{IpAddr, SocketAddrV4};
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform_types::spark::{Backend, DEMO_MODEL};
+use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
+
+use crate::cron::Cron;
+
+/// The whole desired state, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub name: InstallName,
+    /// IANA name in its canonical spelling, for example `Europe/Berlin`.
+    pub timezone: String,
+    /// Where `/metrics` is served; an IPv4 loopback address.
+    pub metrics: SocketAddrV4,
+    /// `None`: the built-in demo model answers.
+    pub spark: Option<Spark>,
+    /// At least one.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    pub backup: Backup,
+}
+
+/// The model box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spark {
+    /// Ends in `/v1`, without a trailing slash.
+    pub url: String,
+    /// The default model of bots.
+    pub model: ModelId,
+    pub key: Option<SecretName>,
+}
+
+/// A trust zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Published on the host's 127.0.0.1 by the gate.
+    pub port: Port,
+    /// An origin as browsers write it (`https://host` or `https://host:port`), or `None`.
+    pub address: Option<String>,
+    /// Of the agent's container.
+    pub limits: Limits,
+    /// At least one, in the order of the file; the first is the default.
+    pub bots: Vec<Bot>,
+    /// Not in force yet in this release.
+    pub upstreams: BTreeMap<UpstreamName, Upstream>,
+}
+
+/// Limits of an agent's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub memory_bytes: u64,
+    /// Thousandths of a processor; a thousandth is 1,000,000 of Docker's `NanoCpus`.
+    pub milli_cpus: u32,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+/// A bot, as data. Its instructions are a file: see [`crate::instructions`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bot {
+    pub name: BotName,
+    /// Shown to people.
+    pub title: String,
+    /// `bots/<name>.md`, relative to the configuration directory.
+    pub instructions: String,
+    pub model: ModelId,
+    /// Names of known tools, each once.
+    pub tools: Vec<String>,
+    /// Absolute folders of the host. Not in force yet in this release.
+    pub documents: Vec<String>,
+}
+
+/// A named way out of a profile. Not in force yet in this release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http` or `https`, without a trailing slash.
+    pub url: String,
+    /// Connect here instead of resolving the URL's host.
+    pub address: Option<IpAddr>,
+    /// Private networks that may be reached, in CIDR notation.
+    pub networks: Vec<String>,
+    pub credential: Option<Credential>,
+    pub allows: Allows,
+}
+
+/// What an upstream lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allows {
+    HomeAssistant {
+        entities: Vec<String>,
+        scenes: Vec<String>,
+        confirm: Vec<String>,
+    },
+    SupabaseJobs {
+        table: String,
+    },
+    Telegram,
+    /// Without a preset.
+    Rules(Vec<Rule>),
+}
+
+/// Where the gate puts a secret into a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    Bearer {
+        secret: SecretName,
+    },
+    Header {
+        name: String,
+        secret: SecretName,
+    },
+    Query {
+        name: String,
+        secret: SecretName,
+    },
+    /// In the path, where the preset says.
+    Token {
+        secret: SecretName,
+    },
+}
+
+/// A kind of request that may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub method: String,
+    /// Begins with `/`.
+    pub path: String,
+    /// Allowed query keys to their allowed values.
+    pub query: BTreeMap<String, Vec<String>>,
+    /// Allowed request headers.
+    pub headers: Vec<String>,
+    /// Allowed body fields to their allowed values.
+    pub body: BTreeMap<String, Vec<String>>,
+    /// Somebody has to confirm each request.
+    pub confirm: bool,
+    /// The words that somebody confirms.
+    pub card: Option<String>,
+}
+
+/// Snapshots. Only `repository` is in force in this release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backup {
+    pub schedule: Option<Cron>,
+    /// `None`: every snapshot is kept.
+    pub keep: Option<Keep>,
+    pub drill: Option<Cron>,
+    /// Further absolute paths of the host.
+    pub paths: Vec<String>,
+    /// An absolute folder of the host that holds one repository a profile; `None`: `backups/` of the state root.
+    pub repository: Option<String>,
+}
+
+/// How many snapshots are kept; at least one of them is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    pub daily: u32,
+    pub weekly: u32,
+    pub monthly: u32,
+}
+
+impl Config {
+    /// Where completions come from, as spark is told.
+    pub fn backend(&self) -> Backend {
+        match &self.spark {
+            None => Backend::Demo,
+            Some(Spark { url, model, key }) => {
+                Backend::Box { url: url.clone(), model: model.clone(), key: key.clone() }
+            }
+        }
+    }
+
+    /// The secrets that processes of this release need. Those of upstreams come with upstreams.
+    pub fn secrets_in_force(&self) -> BTreeSet<SecretName> {
+        self.spark.iter().filter_map(|spark| spark.key.clone()).collect()
+    }
+}
+
+impl Profile {
+    /// Where browsers find the profile: its address, or the published port on this machine. Links begin with it.
+    pub fn origin(&self) -> String {
+        self.address.clone().unwrap_or_else(|| format!("http://127.0.0.1:{}", self.port))
+    }
+}
+
+impl Limits {
+    pub const DEFAULT: Self = Self { memory_bytes: 256 * Self::MIB, milli_cpus: 1000, pids: 128 };
+
+    /// Bytes in a mebibyte.
+    pub const MIB: u64 = 1024 * 1024;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Bot {
+    /// Answers come from the built-in demo model.
+    pub fn is_demo(&self) -> bool {
+        self.model.as_str() == DEMO_MODEL
+    }
+}

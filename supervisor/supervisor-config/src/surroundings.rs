@@ -1,0 +1,16 @@
+//! What the configuration is checked against. The caller gathers it; this crate opens no file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform_types::SecretName;
+
+/// What exists around `platform.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Names of the files under `secrets/`.
+    pub secrets: BTreeSet<SecretName>,
+    /// The operator's instruction files: `bots/<name>.md`, relative to the configuration directory, to its text.
+    pub instructions: BTreeMap<String, String>,
+    /// Names of the tools that this release has.
+    pub tools: BTreeSet<String>,
+}
