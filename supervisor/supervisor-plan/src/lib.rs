@@ -4,20 +4,32 @@
 //! installation's label. When desired and observed agree, the plan is empty.
 //!
 //! ```text
-//!  platform.toml ──▶ desired ─┐
-//!  Docker, probes ──▶ observed ─┼─▶ plan ──▶ check ──▶ actions (each with preconditions) ──▶ observe again
-//!  supervisor.db ──▶ ledger ──┘       └──▶ report: why it is not better, and what is awaited
+//!  platform.toml ──▶ desired ──┐
+//!  Docker, probes ─▶ observed ─┼─▶ plan ──▶ check ──▶ actions (each with a precondition) ──▶ observe again
+//!  supervisor.db ──▶ ledger ───┘     └──▶ report: why it is not better, and what is awaited
 //! ```
 //!
 //! | module | what |
 //! |---|---|
+//! | [`target`] | who a container is |
 //! | [`spec`] | a container, network or volume as it should be; the same shape that Docker's inspection is read into |
-//! | [`desired`] | the topology of an installation |
+//! | [`desired`] | what should exist, a service a target |
 //! | [`observed`] | what Docker and the probes say |
-//! | [`ledger`] | what has to be remembered between passes: uids, generations, restarts, quarantine |
+//! | [`ledger`] | what has to be remembered between passes: ids, generations, leases, failures, quarantines |
 //! | [`action`] | the steps a plan is made of |
+//! | [`report`] | why it is not better |
 
+pub mod action;
 pub mod desired;
+pub mod ledger;
+pub mod observed;
+pub mod report;
 pub mod spec;
+pub mod target;
 
-pub use desired::Desired;
+pub use action::{Action, Outcome, Step};
+pub use desired::{Desired, Service};
+pub use ledger::Ledger;
+pub use observed::Observed;
+pub use report::Report;
+pub use target::Target;

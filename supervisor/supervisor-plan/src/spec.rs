@@ -1,11 +1,12 @@
 //! A container, network or volume as it should be.
 //!
 //! [`ContainerSpec`] is both what we ask for and the shape into which an inspected container is read back, so that
-//! drift is a field-by-field comparison ([`ContainerSpec::drift`]).
+//! drift is a field-by-field comparison (`ContainerSpec::drift`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use platform_types::{Port, ProfileName, Role};
+use platform_types::Port;
 use serde::{Deserialize, Serialize};
 
 /// An image by its id (`sha256:…`), never by a floating tag.
@@ -13,15 +14,23 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct ImageId(pub String);
 
-/// Everything that makes a container what it is, except its labels.
+impl fmt::Display for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Everything that makes a container what it is, except its name and labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSpec {
     pub image: ImageId,
+    /// Arguments to the image's entrypoint; empty for services.
     pub command: Vec<String>,
     pub user: User,
     pub environment: BTreeMap<String, String>,
     pub network: Network,
-    pub mounts: BTreeSet<Mount>,
+    /// Keyed by the path inside the container.
+    pub mounts: BTreeMap<String, Mount>,
     pub limits: Limits,
     pub confinement: Confinement,
     pub log: LogLimits,
@@ -35,17 +44,19 @@ pub struct User {
     pub groups: BTreeSet<u32>,
 }
 
+/// What a container is connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "lowercase")]
 pub enum Network {
     /// Docker's mode `none`.
     None,
-    /// A bridge of its own, by name; `publish` is `127.0.0.1:<host> -> <container>/tcp`.
+    /// A bridge of its own, by name.
     Bridge { name: String, publish: Option<Publish> },
-    /// Anything else that an inspection found (drift).
+    /// Anything else that an inspection found; never desired.
     Other { described: String },
 }
 
+/// `<host_ip>:<host_port> -> <container_port>/tcp`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publish {
     pub host_ip: String,
@@ -53,15 +64,15 @@ pub struct Publish {
     pub container_port: Port,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// What lies at a path inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Path inside the container.
-    pub target: String,
     pub source: MountSource,
     pub read_only: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Where a mount comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum MountSource {
     Volume {
@@ -76,6 +87,7 @@ pub enum MountSource {
     },
 }
 
+/// What a container may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Memory and swap together, so there is no swap.
@@ -87,10 +99,12 @@ pub struct Limits {
     pub open_files: u64,
 }
 
+/// What a container may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "these are Docker's flags, each by itself")]
 pub struct Confinement {
     pub read_only_root: bool,
-    /// Capabilities dropped; always `ALL`.
+    /// Capabilities dropped, without the prefix `CAP_`; always `ALL`.
     pub cap_drop: BTreeSet<String>,
     pub cap_add: BTreeSet<String>,
     pub no_new_privileges: bool,
@@ -106,6 +120,7 @@ pub struct Confinement {
     pub restart_policy: String,
 }
 
+/// The filter on system calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "profile", rename_all = "lowercase")]
 pub enum Seccomp {
@@ -118,6 +133,7 @@ pub enum Seccomp {
     Unconfined,
 }
 
+/// How much of a container's output is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLimits {
     /// Docker's `json-file` unless an inspection found another.
@@ -130,8 +146,6 @@ pub struct LogLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     pub name: String,
-    /// Containers on it cannot talk to one another; there is one anyway.
-    pub isolated: bool,
 }
 
 /// A named volume and who owns its top directories.
@@ -144,10 +158,20 @@ pub struct VolumeSpec {
     pub staging_gid: Option<u32>,
 }
 
-/// Who a container is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Target {
-    pub role: Role,
-    /// `None` for shared sidecars.
-    pub profile: Option<ProfileName>,
+impl ContainerSpec {
+    /// The port of the host that this container publishes.
+    pub fn host_port(&self) -> Option<Port> {
+        match &self.network {
+            Network::Bridge { publish: Some(publish), .. } => Some(publish.host_port),
+            _ => None,
+        }
+    }
+
+    /// Names of the volumes that this container may write.
+    pub fn writable_volumes(&self) -> impl Iterator<Item = &str> {
+        self.mounts.values().filter_map(|mount| match &mount.source {
+            MountSource::Volume { name } if !mount.read_only => Some(name.as_str()),
+            _ => None,
+        })
+    }
 }

@@ -1,0 +1,206 @@
+//! What has to be remembered between passes. [`Ledger::begin`] and [`Ledger::finish`] are the only ways in which an
+//! action changes it; the daemon persists the result, the simulator just keeps it.
+//!
+//! **Invariants.** Revisions, generations and leases only grow. An id once allocated is never given to another name.
+
+use std::collections::BTreeMap;
+
+use platform_types::gate::Door;
+use platform_types::{Generation, ProfileName, Revision, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Outcome, Push, Step};
+use crate::observed::ContainerId;
+use crate::target::Target;
+
+/// First uid and gid that is given away; the range above is free on ordinary hosts.
+pub const FIRST_ID: u32 = 210_000;
+/// Failures remembered for each target: more than the threshold of quarantine, so that evidence survives.
+const MAX_FAILURES: usize = 16;
+
+/// The planner's part of the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Id of the installation, the value of its label.
+    pub install: String,
+    pub ids: Ids,
+    /// The highest revision ever pushed to anybody.
+    pub revision: Revision,
+    /// The highest generation ever given to an agent container.
+    pub generations: BTreeMap<ProfileName, Generation>,
+    /// Who was last told to open the state.
+    pub leases: BTreeMap<ProfileName, Lease>,
+    /// What was last pushed to whom.
+    pub pushed: BTreeMap<Target, Pushed>,
+    /// What went wrong, oldest first, bounded.
+    pub failures: BTreeMap<Target, Vec<Failure>>,
+    pub quarantines: BTreeMap<Target, Quarantine>,
+    /// Profiles whose agent has to stay down: a restore is under way.
+    pub holds: BTreeMap<ProfileName, Hold>,
+}
+
+/// uids and gids by name (`agent-personal`, `gate-ops`, `spark`, `staging-personal`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ids(pub BTreeMap<String, u32>);
+
+/// The right to open a profile's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    pub generation: Generation,
+    pub container: ContainerId,
+    pub at: Timestamp,
+}
+
+/// A configuration that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushed {
+    pub container: ContainerId,
+    pub revision: Revision,
+    pub config_digest: String,
+    pub door: Option<Door>,
+    pub at: Timestamp,
+}
+
+/// Something that went wrong with a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub at: Timestamp,
+    /// The process that failed, so that it is counted once; `None` when an action failed.
+    pub run: Option<Run>,
+    /// What it belongs to: with another specification or configuration it no longer counts.
+    pub fingerprint: String,
+    /// One clear half sentence: `exit code 137, out of memory`.
+    pub evidence: String,
+}
+
+/// One life of a process: a container from a start to an exit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub container: ContainerId,
+    pub started_at: Option<Timestamp>,
+}
+
+/// A target that is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    pub at: Timestamp,
+    /// Newest last.
+    pub evidence: Vec<String>,
+    pub fingerprint: String,
+}
+
+/// An operation that needs the agent to be down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub at: Timestamp,
+    /// For the report: `a restore is under way`.
+    pub reason: String,
+}
+
+impl Ids {
+    /// The id of `name`, allocated on first use. The caller persists the ledger before it uses the id.
+    pub fn of(&mut self, name: &str) -> u32 {
+        let next = self.0.values().max().map_or(FIRST_ID, |highest| highest.saturating_add(1));
+        *self.0.entry(name.to_owned()).or_insert(next)
+    }
+
+    pub fn get(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
+    }
+}
+
+impl Ledger {
+    pub fn new(install: impl Into<String>) -> Self {
+        Self { install: install.into(), ..Self::default() }
+    }
+
+    /// Records the intent. Durable before the step is carried out.
+    pub fn begin(&mut self, action: &Action, now: Timestamp) {
+        let target = &action.target;
+        if let Some(failure) = &action.failure {
+            self.record(target, failure.clone());
+        }
+        match &action.step {
+            Step::Launch(launch) => {
+                if let (Some(generation), Some(profile)) = (launch.generation, target.profile()) {
+                    let highest = self.generations.entry(profile.clone()).or_default();
+                    *highest = generation.max(*highest);
+                }
+            }
+            Step::Activate { container, generation, push } => {
+                if let Some(profile) = target.profile() {
+                    self.lend(profile, Lease { generation: *generation, container: container.clone(), at: now });
+                }
+                self.push(target, container, push, now);
+            }
+            Step::Configure { container, push } => self.push(target, container, push, now),
+            Step::Quarantine { evidence } => {
+                let fingerprint = action.fingerprint.clone();
+                self.quarantines
+                    .insert(target.clone(), Quarantine { at: now, evidence: evidence.clone(), fingerprint });
+            }
+            Step::Start { .. }
+            | Step::Stop { .. }
+            | Step::Kill { .. }
+            | Step::Remove { .. }
+            | Step::Rename { .. }
+            | Step::RemoveNetwork { .. } => {}
+        }
+    }
+
+    /// Records how it ended.
+    pub fn finish(&mut self, action: &Action, outcome: &Outcome, now: Timestamp) {
+        let Outcome::Failed { error } = outcome else { return };
+        let fingerprint = action.fingerprint.clone();
+        let evidence = format!("{} failed: {error}", action.verb());
+        self.record(&action.target, Failure { at: now, run: None, fingerprint, evidence });
+    }
+
+    /// An operator's word: forget what went wrong with a target. `false` when there was nothing to forget.
+    pub fn clear(&mut self, target: &Target) -> bool {
+        let quarantined = self.quarantines.remove(target).is_some();
+        let failed = self.failures.remove(target).is_some();
+        quarantined || failed
+    }
+
+    /// Keeps the agent of a profile down until [`Ledger::release`].
+    pub fn hold(&mut self, profile: &ProfileName, reason: impl Into<String>, now: Timestamp) {
+        self.holds.insert(profile.clone(), Hold { at: now, reason: reason.into() });
+    }
+
+    pub fn release(&mut self, profile: &ProfileName) -> bool {
+        self.holds.remove(profile).is_some()
+    }
+
+    fn record(&mut self, target: &Target, failure: Failure) {
+        let failures = self.failures.entry(target.clone()).or_default();
+        if failure.run.is_some() && failures.iter().any(|known| known.run == failure.run) {
+            return;
+        }
+        failures.push(failure);
+        let excess = failures.len().saturating_sub(MAX_FAILURES);
+        failures.drain(..excess);
+    }
+
+    /// A lease never goes back to a lower generation.
+    fn lend(&mut self, profile: &ProfileName, lease: Lease) {
+        let held = self.leases.get(profile).map_or(Generation::default(), |held| held.generation);
+        if lease.generation >= held {
+            self.leases.insert(profile.clone(), lease);
+        }
+    }
+
+    fn push(&mut self, target: &Target, container: &ContainerId, push: &Push, now: Timestamp) {
+        let Push { revision, config_digest, door } = push;
+        self.revision = self.revision.max(*revision);
+        let pushed = Pushed {
+            container: container.clone(),
+            revision: *revision,
+            config_digest: config_digest.clone(),
+            door: *door,
+            at: now,
+        };
+        self.pushed.insert(target.clone(), pushed);
+    }
+}

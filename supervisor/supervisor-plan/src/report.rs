@@ -1,0 +1,132 @@
+//! Why it is not better. One value, printed in the same words by the command line, the API and the golden scripts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use platform_types::{Generation, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{ContainerId, Engine};
+use crate::target::Target;
+
+/// What the planner has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub engine: Engine,
+    /// Everything desired, and everything of ours that is no longer desired.
+    pub targets: BTreeMap<Target, TargetReport>,
+    /// What lies outside of any target: kept volumes, containers of ours that nobody knows.
+    pub notes: Vec<String>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetReport {
+    pub condition: Condition,
+    /// When the condition began, as far as it is known.
+    pub since: Option<Timestamp>,
+    /// The container that serves it now.
+    pub container: Option<ContainerId>,
+    pub generation: Option<Generation>,
+    /// The action of this plan, or that one is under way.
+    pub doing: Option<Doing>,
+    /// What is awaited before anything else is done.
+    pub waiting: Vec<Waiting>,
+    /// What only a person can change.
+    pub blocked: Vec<Blocked>,
+    /// What is worth knowing. Texts of containers are neutralised and marked as reported.
+    pub notes: Vec<String>,
+}
+
+/// How a target is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// All probes well.
+    Ready,
+    /// Running, and its first answer or its configuration is still to come.
+    Starting,
+    /// An agent that runs without the lease.
+    Standby,
+    /// It answers that it is not ready.
+    Unready,
+    /// It runs and does not answer.
+    Silent,
+    Paused,
+    Exited,
+    /// There is no container.
+    Missing,
+    /// Left alone after repeated failures.
+    Quarantined,
+    /// Kept down on purpose.
+    Held,
+    /// No longer desired.
+    Orphaned,
+}
+
+/// What happens now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "doing", rename_all = "snake_case")]
+pub enum Doing {
+    /// This plan does it.
+    Action { verb: String, because: String },
+    /// An earlier plan's action, or a task.
+    UnderWay,
+}
+
+/// What is awaited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "waiting", rename_all = "snake_case")]
+pub enum Waiting {
+    /// The next attempt is due.
+    BackOff { until: Timestamp, attempt: u32, evidence: String },
+    /// The first answer of a process that was just started.
+    FirstAnswer { until: Timestamp },
+    /// A silent process is given until then.
+    Silence { until: Timestamp, error: String },
+    /// An unready process is given until then.
+    Unready { until: Timestamp, reasons: Vec<String> },
+    /// The gate has to hold its door first.
+    Door,
+    /// An answer newer than the last push.
+    Confirmation,
+    /// The next generation runs in standby and is waited for.
+    NextGeneration { generation: Generation },
+    /// An older container has to stop first.
+    Predecessor { container: String },
+    /// Another of our containers still publishes the port.
+    Port { port: u16, held_by: Target },
+    /// A hold in the ledger.
+    Hold { reason: String },
+}
+
+/// What a person has to do something about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    pub problem: String,
+    pub remedy: String,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+            Self::Standby => "standby",
+            Self::Unready => "unready",
+            Self::Silent => "silent",
+            Self::Paused => "paused",
+            Self::Exited => "exited",
+            Self::Missing => "missing",
+            Self::Quarantined => "quarantined",
+            Self::Held => "held",
+            Self::Orphaned => "orphaned",
+        })
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
