@@ -83,12 +83,18 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "invalid_request_error";
     /// It changed meanwhile, or is already done.
     Conflict = "conflict", 409, "invalid_request_error";
+    /// The request did not arrive in time.
+    RequestTimeout = "request_timeout", 408, "invalid_request_error";
+    /// The body came without `Content-Length`.
+    LengthRequired = "length_required", 411, "invalid_request_error";
     /// Head or body over the limit.
     TooLarge = "too_large", 413, "invalid_request_error";
     /// Too many requests; `Retry-After` says when.
     RateLimited = "rate_limited", 429, "rate_limit_error";
     /// A bug or a full disk; the log has the cause.
     Internal = "internal", 500, "server_error";
+    /// The agent answered something that is not the protocol.
+    AgentInvalid = "agent_invalid", 502, "server_error";
     /// The agent is not ready: starting, being replaced, or stopped.
     AgentUnavailable = "agent_unavailable", 503, "server_error";
     /// The supervisor did not answer in time.
@@ -115,6 +121,8 @@ codes! {
     UpstreamTimeoutFirstByte = "upstream_timeout_first_byte", 504, "server_error";
     /// Silence in the middle of an answer.
     UpstreamTimeoutIdle = "upstream_timeout_idle", 504, "server_error";
+    /// The answer broke off in the middle.
+    UpstreamIncomplete = "upstream_incomplete", 502, "server_error";
     /// The queue to the model box is full.
     QueueFull = "queue_full", 429, "rate_limit_error";
 }

@@ -1,0 +1,210 @@
+/**
+ * The chat: what the person does on one side, the socket, the store and the outbox on the other.
+ *
+ * Tells by events what changed (`connection`, `sessions`, `session`, `thread`, `older`, `turn`, `text`, `answer`, `outbox`,
+ * `notice`); elements read the rest here. Touches no DOM.
+ */
+import { Outbox, mintId } from './outbox.js';
+import { Store } from './store.js';
+
+const LAST_SESSION = 'session';
+export const MAX_MESSAGE_BYTES = 64 * 1024; // as in platform_types::chat
+
+export class Chat extends EventTarget {
+  store = new Store();
+  connection = { state: 'connecting' };
+  welcomed = false;
+  device = {};
+  /** The bot of the session that is about to begin. */
+  chosen = null;
+  #socket; #storage; #fetch;
+  #opened = null;
+  #made = new Set();
+
+  constructor({ socket, storage, fetch = globalThis.fetch?.bind(globalThis), session = null }) {
+    super();
+    this.#socket = socket;
+    this.#storage = storage;
+    this.#fetch = fetch;
+    this.outbox = new Outbox(storage);
+    this.store.select(session ?? storage.getItem(LAST_SESSION));
+    socket.onstate = (state, detail) => this.#connection(state, detail);
+    socket.onframe = (frame) => this.#frame(frame);
+  }
+
+  get session() {
+    return this.store.session;
+  }
+
+  /** The bot that answers here. */
+  get bot() {
+    const { store } = this;
+    const name = this.session === null ? this.chosen : store.summary()?.bot ?? this.outbox.entries(this.session)[0]?.bot;
+    return store.bot(name) ?? (this.session === null ? store.bots[0] : undefined);
+  }
+
+  choose(bot) {
+    this.chosen = bot;
+    this.#tell('sessions');
+  }
+
+  open(session) {
+    if (session === this.session) return;
+    this.store.select(session);
+    this.#remember();
+    if (session !== null) this.#open();
+    this.#tell('session');
+  }
+
+  /** Whether the message was taken; the first one of a new session makes it. */
+  send(text) {
+    const fresh = this.session === null;
+    const bot = fresh ? this.bot?.name : null;
+    if (fresh && !bot) return false;
+    const session = fresh ? mintId() : this.session;
+    const entry = this.outbox.add({ session, bot, text });
+    if (!entry) return this.#notice({ code: 'notice.full' });
+    if (fresh) {
+      this.store.select(session, true);
+      this.#remember();
+    }
+    this.#transmit(entry);
+    this.#tell(fresh ? 'session' : 'outbox');
+    return true;
+  }
+
+  retry(id) {
+    this.#transmit(this.outbox.retry(id));
+    this.#tell('outbox');
+  }
+
+  discard(id) {
+    this.outbox.remove(id);
+    this.#tell('outbox');
+  }
+
+  stop() {
+    return this.#socket.send({ type: 'stop', session: this.session });
+  }
+
+  rename(title) {
+    this.#request({ type: 'rename_session', session: this.session, title });
+  }
+
+  remove() {
+    if (this.#request({ type: 'delete_session', session: this.session })) this.open(null);
+  }
+
+  older() {
+    const before = this.#socket.online ? this.store.older() : undefined;
+    if (before !== undefined) this.#socket.send({ type: 'older', session: this.session, before });
+  }
+
+  wake() {
+    this.#socket.wake();
+  }
+
+  /** Another tab changed the outbox. */
+  reload() {
+    this.outbox.reload();
+    this.#tell('outbox');
+  }
+
+  /** The whole session as a file: `{name, blob}`. */
+  async export() {
+    const response = await this.#fetch(`/api/sessions/${this.session}/export`, {
+      headers: { authorization: `Bearer ${this.device.ticket}` }, cache: 'no-store', redirect: 'error',
+    });
+    if (!response.ok) throw new Error(`export: ${response.status}`);
+    const title = (this.store.summary()?.title || this.session).replaceAll(/[^\p{L}\p{N} ._-]/gu, '').slice(0, 80).trim();
+    const kind = /markdown/.test(response.headers.get('content-type') ?? '') ? 'md' : 'json';
+    return { name: `${title || this.session}.${kind}`, blob: await response.blob() };
+  }
+
+  #connection(state, detail) {
+    this.connection = { state, ...detail };
+    if (state === 'online') this.device = detail;
+    if (state !== 'online') this.store.thread.fetching = false;
+    this.#tell('connection');
+  }
+
+  #frame(frame) {
+    if (frame.type === 'message' && this.outbox.remove(frame.message.id)) this.#tell('outbox');
+    if (frame.type === 'history') this.#acknowledge(frame.messages);
+    if (frame.type === 'failed') this.#failed(frame);
+    const changes = this.store.apply(frame);
+    if (frame.type === 'welcome') this.#welcome();
+    if (frame.type === 'sessions') this.#gone();
+    if (changes.includes('resync')) this.#open();
+    for (const change of changes) this.#tell(change);
+  }
+
+  /** A message whose acknowledgement was lost with a connection is in the history. */
+  #acknowledge(messages) {
+    if (messages.filter(({ id }) => this.outbox.remove(id)).length > 0) this.#tell('outbox');
+  }
+
+  #welcome() {
+    this.welcomed = true;
+    this.#opened = null;
+    this.#made = new Set(this.store.sessions.map(({ id }) => id));
+    this.outbox.prune(this.#made);
+    this.#gone();
+    const waiting = this.outbox.entries().filter(({ failed }) => !failed);
+    for (const entry of waiting) this.#transmit(entry);
+    if (this.session !== null) this.#open(true);
+    this.#tell('session');
+  }
+
+  /** The open session was deleted elsewhere. */
+  #gone() {
+    if (this.session === null || this.store.summary() || this.outbox.entries(this.session).length > 0) return;
+    if (this.#opened === this.session && this.store.thread.messages.length === 0) return; // made a moment ago
+    this.open(null);
+  }
+
+  #transmit(entry) {
+    if (!this.#socket.online || !this.welcomed) return;
+    if (entry.bot && !this.#made.has(entry.session)) {
+      this.#made.add(entry.session);
+      this.#socket.send({ type: 'create_session', id: entry.session, bot: entry.bot });
+    }
+    if (entry.session === this.session) this.#open(true);
+    this.#socket.send({ type: 'send', session: entry.session, id: entry.id, text: entry.text });
+  }
+
+  #open(once = false) {
+    if (once && this.#opened === this.session) return;
+    if (this.#socket.send({ type: 'open', session: this.session })) this.#opened = this.session;
+  }
+
+  #request(frame) {
+    return this.#socket.send(frame) || this.#notice({ code: 'notice.offline' });
+  }
+
+  #failed({ code, message, session, id }) {
+    if (id && this.outbox.get(id)) {
+      this.outbox.fail(id, message);
+      this.#tell('outbox');
+    } else if (code === 'not_found' && session === this.session && session !== null) {
+      this.#opened = null;
+      this.open(null);
+    } else {
+      this.#notice({ text: message });
+    }
+  }
+
+  #remember() {
+    if (this.session === null) this.#storage.removeItem(LAST_SESSION);
+    else this.#storage.setItem(LAST_SESSION, this.session);
+  }
+
+  #notice(detail) {
+    this.dispatchEvent(Object.assign(new Event('notice'), { detail }));
+    return false;
+  }
+
+  #tell(change) {
+    this.dispatchEvent(new Event(change));
+  }
+}

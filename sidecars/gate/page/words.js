@@ -1,0 +1,49 @@
+/** The page's fixed texts: one file a language, chosen by the browser unless the person chose. */
+import de from './words/de.js';
+import en from './words/en.js';
+
+export const languages = { en, de };
+
+/** The first of the wanted languages that there is. */
+export function choose(wanted) {
+  return wanted.map((tag) => String(tag).slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(languages, tag)) ?? 'en';
+}
+
+let language = 'en';
+
+export function speak(tag) {
+  language = tag;
+}
+
+export function spoken() {
+  return language;
+}
+
+/** The text of a key, with its `{gaps}` filled. */
+export function t(key, gaps = {}) {
+  return languages[language][key].replaceAll(/\{(\w+)\}/g, (_, gap) => gaps[gap] ?? '');
+}
+
+const format = (options) => (at) => new Intl.DateTimeFormat(language, options).format(at);
+export const clock = format({ hour: '2-digit', minute: '2-digit' });
+export const moment = format({ dateStyle: 'full', timeStyle: 'short' });
+
+/** The day of a moment in words: today, yesterday, or its date. */
+export function day(at, now = Date.now()) {
+  const days = Math.round((startOfDay(at) - startOfDay(now)) / 86_400_000);
+  if (days === 0 || days === -1) {
+    const word = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(days, 'day');
+    return word[0].toUpperCase() + word.slice(1);
+  }
+  const year = new Date(at).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric';
+  return format({ weekday: 'long', day: 'numeric', month: 'long', year })(at);
+}
+
+/** When something was last touched, short: the time today, else the date. */
+export function lately(at, now = Date.now()) {
+  return startOfDay(at) === startOfDay(now) ? clock(at) : format({ day: 'numeric', month: 'short' })(at);
+}
+
+function startOfDay(at) {
+  return new Date(at).setHours(0, 0, 0, 0);
+}
