@@ -1,0 +1,214 @@
+//! What the daemon's parts share: a snapshot of the world on a watch channel, and a queue of commands.
+//!
+//! **Invariants.** One task, the reconciler, changes the world; everybody else reads a clone of the latest snapshot.
+//! A [`World`] is cheap to clone. A command that changes something is answered after the ledger has it.
+//!
+//! ```text
+//!   API, metrics ──commands──▶ reconciler ──world──▶ API, metrics
+//!   registry     ──────┘           └──▶ engine, probes, tasks
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use platform_kit::clock::SharedClock;
+use platform_types::backup::{Restored, Snapshot};
+use platform_types::health::Release;
+use platform_types::layout::Roots;
+use platform_types::{Generation, ProfileName, Timestamp};
+use supervisor_config::{Config, Finding};
+use supervisor_docker::{Engine, EngineInfo};
+use supervisor_plan::observed::ContainerId;
+use supervisor_plan::{Action, Desired, Ledger, Observed, Report, Target};
+use supervisor_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Commands that wait: people at a terminal and a page or two. More than this means that the loop is stuck, and the
+/// sender is told so.
+pub const COMMAND_QUEUE: usize = 64;
+
+/// What every part of the daemon holds. Clones are handles to the same things.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub roots: Roots,
+    pub clock: SharedClock,
+    pub store: Store,
+    /// The one door to Docker, for logs; only the reconciler changes anything through it.
+    pub engine: Engine,
+    pub world: watch::Receiver<World>,
+    pub commands: mpsc::Sender<Command>,
+    /// When this daemon started.
+    pub started_at: Timestamp,
+}
+
+/// The latest snapshot of everything. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The configuration in force: the last good one that was applied.
+    pub config: Arc<Config>,
+    /// Instructions in force: path relative to the configuration root, to the text.
+    pub instructions: Arc<BTreeMap<String, String>>,
+    /// What is wrong with the files on the disk, if they were not applied because of it; warnings otherwise.
+    pub findings: Arc<Vec<Finding>>,
+    /// The files on the disk are not the ones in force: `apply` would read them.
+    pub unapplied: bool,
+    pub desired: Arc<Desired>,
+    pub observed: Arc<Observed>,
+    pub ledger: Arc<Ledger>,
+    pub report: Arc<Report>,
+    /// Actions of the latest plan and of earlier ones that are still under way.
+    pub under_way: Arc<BTreeMap<Target, UnderWay>>,
+    /// What the engine said about itself when it last answered; `None` before that.
+    pub engine: Option<Arc<EngineInfo>>,
+    pub probes: Arc<BTreeMap<Target, ProbeDetail>>,
+    /// Operations on profiles: at most one each.
+    pub operations: Arc<BTreeMap<ProfileName, Operation>>,
+    /// Problems of the daemon itself (a disk that is full, a directory that cannot be made), one sentence each.
+    pub problems: Arc<Vec<String>>,
+    /// Passes of the loop since the daemon started, and how long the last one took.
+    pub passes: u64,
+    pub last_pass_micros: u64,
+    /// Grows with each published snapshot.
+    pub sequence: u64,
+}
+
+/// An action that is being carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    pub verb: String,
+    pub because: String,
+    pub since: Timestamp,
+}
+
+/// More than the planner needs to know about the latest probe of a target's container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeDetail {
+    pub container: ContainerId,
+    pub generation: Option<Generation>,
+    pub at: Timestamp,
+    /// Round trip of the latest answer.
+    pub latency_micros: u64,
+    /// Version and schemas, as the container reports them.
+    pub release: Option<Release>,
+}
+
+/// An operation that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub kind: OperationKind,
+    pub since: Timestamp,
+    /// The latest line of progress, neutralised.
+    pub progress: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    Snapshot,
+    Restore,
+}
+
+/// What is asked of the daemon. A dropped reply means that the daemon is stopping.
+#[derive(Debug)]
+pub enum Command {
+    /// Read `platform.toml`, `bots/` and `release.json` again and make them the desired state, if they are good.
+    /// Also what SIGHUP means.
+    Apply { reply: oneshot::Sender<Result<Applied, ApplyError>> },
+    /// What `Apply` would do: nothing is changed.
+    Preview { reply: oneshot::Sender<Result<Preview, ApplyError>> },
+    /// Devices, links or tokens of a profile changed in the store: its gate has to be told. Answered when the gate has
+    /// confirmed the revision, or after a second.
+    RegistryChanged { profile: ProfileName, reply: oneshot::Sender<bool> },
+    /// A secret file was written: its consumer has to be given the new one.
+    SecretChanged { reply: oneshot::Sender<()> },
+    /// Forget failures and quarantine of a target, and try again now. `false`: there was nothing to forget.
+    ClearQuarantine { target: Target, reply: oneshot::Sender<bool> },
+    /// Takes a snapshot. Lines of progress until the reply; both are neutralised.
+    Snapshot {
+        profile: ProfileName,
+        reason: String,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Snapshot, OperationError>>,
+    },
+    /// Puts a snapshot back into the profile or into a folder of the host.
+    Restore {
+        profile: ProfileName,
+        snapshot: String,
+        into: RestoreInto,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Restored, OperationError>>,
+    },
+}
+
+/// Where a restore goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreInto {
+    /// Replaces the profile's state; a snapshot of it is taken before.
+    Profile,
+    /// An empty or missing folder of the host, given to this user afterwards.
+    Folder { path: std::path::PathBuf, uid: u32, gid: u32 },
+}
+
+/// What an `Apply` came to.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// Warnings only.
+    pub findings: Vec<Finding>,
+    /// The first plan after it.
+    pub actions: Vec<Action>,
+    pub report: Report,
+}
+
+/// What would be done.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub findings: Vec<Finding>,
+    /// The files on the disk differ from what is in force.
+    pub changed: bool,
+    /// One line a target that would change: what happens to it and why.
+    pub changes: Vec<Change>,
+    pub actions: Vec<Action>,
+    pub report: Report,
+}
+
+/// What a change of the files does to one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub target: Target,
+    pub effect: Effect,
+    /// Half a sentence each: `memory is 256 MiB, should be 512 MiB`.
+    pub because: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Create,
+    /// Over the admin socket, nobody notices.
+    PushedLive,
+    /// A next generation takes over while the gate holds the door.
+    Rollout,
+    /// A short interruption that clients reconnect from.
+    Replacement,
+    Remove,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Every error at once.
+    #[error("platform.toml has {} error(s); what was in force stays in force", .0.iter().filter(|finding| finding.is_error()).count())]
+    Config(Vec<Finding>),
+    #[error("{path} cannot be read: {reason}")]
+    File { path: std::path::PathBuf, reason: String },
+    #[error("{0}")]
+    Refused(String),
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OperationError {
+    #[error("there is no profile {0}")]
+    UnknownProfile(ProfileName),
+    #[error("{profile} is busy with another operation; wait until it is done")]
+    Busy { profile: ProfileName },
+    /// The agent, the engine or the task said no; the sentence says what to do.
+    #[error("{0}")]
+    Failed(String),
+}
