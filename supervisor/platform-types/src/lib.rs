@@ -14,6 +14,7 @@
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
+//! | [`text`] | text from elsewhere, made harmless for terminals |
 
 pub mod agent;
 pub mod backup;
@@ -27,6 +28,7 @@ pub mod name;
 pub mod number;
 pub mod role;
 pub mod spark;
+pub mod text;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use name::{BotName, DeviceId, InstallName, ModelId, NameError, ProfileName, SecretName, UpstreamName};
