@@ -1,1 +1,17 @@
-//! Turns, sessions and history as pure state machines
+//! What an agent decides, as pure functions of values. No I/O, no clock, no randomness.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`prompt`] | what is said to a model, and the tools it is offered |
+//! | [`turn`] | one answer as a state machine: events in, effects out |
+//! | [`history`] | which of the past fits the model's context window |
+//! | [`schedule`] | which turn runs next: one per session, a few at once |
+//! | [`title`] | a session's title from its first message |
+//! | [`text`] | cutting text without breaking it |
+
+pub mod history;
+pub mod prompt;
+pub mod schedule;
+pub mod text;
+pub mod title;
+pub mod turn;

@@ -1,0 +1,423 @@
+//! The machine itself: [`Turn::apply`] changes state and says what is to be done; it waits for nothing.
+
+use platform_types::chat::{Note, NoteCode, ToolCard, ToolState, TurnOutcome, TurnPhase};
+
+use super::calls::{self, Collector, Fault, Repeats};
+use super::{
+    Answer, Cancel, Decision, Effect, Emission, Event, FinishReason, MAX_ANSWER_BYTES, MAX_CARD_CHARS, MAX_MODEL_CALLS,
+    MAX_RESULT_BYTES, ModelFailure, Overflow, Record, Setup,
+};
+use crate::history;
+use crate::prompt::{ModelRequest, Prompt, Risk, ToolCall, Usage};
+use crate::text::{self, ellipsis};
+
+/// A turn in progress.
+#[derive(Debug)]
+pub struct Turn {
+    setup: Setup,
+    state: State,
+    /// Everything said so far, over all calls of the model.
+    text: String,
+    text_utf16: u64,
+    /// Where the running call's own text starts in `text`.
+    said_before: usize,
+    fragments: Collector,
+    repeats: Repeats,
+    cards: Vec<ToolCard>,
+    exchange: Vec<Prompt>,
+    model_calls: u32,
+    retried: bool,
+    /// Tokens that a prompt may take.
+    budget: usize,
+    usage: Option<Usage>,
+    tool_calls: u32,
+    denied_calls: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before the start, and for a moment between two steps.
+    Idle,
+    Calling,
+    Tools {
+        pending: Vec<Pending>,
+    },
+    Over,
+}
+
+/// A call that has no result yet.
+#[derive(Debug)]
+struct Pending {
+    call: ToolCall,
+    risk: Risk,
+    running: bool,
+}
+
+impl Turn {
+    pub fn new(setup: Setup) -> Self {
+        let budget = history::prompt_budget(setup.context_window.unwrap_or(history::ASSUMED_WINDOW_TOKENS));
+        Self {
+            setup,
+            state: State::Idle,
+            text: String::new(),
+            text_utf16: 0,
+            said_before: 0,
+            fragments: Collector::default(),
+            repeats: Repeats::default(),
+            cards: Vec::new(),
+            exchange: Vec::new(),
+            model_calls: 0,
+            retried: false,
+            budget,
+            usage: None,
+            tool_calls: 0,
+            denied_calls: 0,
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.setup.id
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Takes one event; the effects are to be carried out in order.
+    pub fn apply(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            _ if self.is_over() => {}
+            Event::Start => {
+                if self.model_calls == 0 {
+                    self.call_model(&mut effects);
+                }
+            }
+            Event::Text { call, text } if self.hears(call) => self.say(&text, &mut effects),
+            Event::Fragment { call, fragment } if self.hears(call) => self.fragments.add(fragment),
+            Event::ModelFinished { call, reason, usage } if self.hears(call) => {
+                self.model_finished(reason, usage, &mut effects);
+            }
+            Event::ModelFailed { call, failure } if self.hears(call) => self.model_failed(failure, &mut effects),
+            // What a call says after it was given up.
+            Event::Text { .. } | Event::Fragment { .. } | Event::ModelFinished { .. } | Event::ModelFailed { .. } => {}
+            Event::Decided { id, decision } => self.decided(&id, decision, &mut effects),
+            Event::ToolEnded { id, outcome } => self.tool_ended(&id, outcome, &mut effects),
+            Event::Cancel(cancel) => self.cancel(cancel, &mut effects),
+            Event::Timeout => {
+                let detail = "The answer took too long and was ended. Ask again, or ask for less at once.";
+                self.finish(TurnOutcome::Failed, Some(note(NoteCode::Failed, Some(detail.into()))), &mut effects);
+            }
+        }
+        effects
+    }
+
+    fn hears(&self, call: u32) -> bool {
+        matches!(self.state, State::Calling) && call == self.model_calls
+    }
+
+    fn call_model(&mut self, effects: &mut Vec<Effect>) {
+        self.model_calls += 1;
+        self.said_before = self.text.len();
+        self.state = State::Calling;
+        let (messages, left_out) = self.prompt();
+        let request = ModelRequest {
+            model: self.setup.model.clone(),
+            tools: self.setup.tools.clone(),
+            sampling: self.setup.sampling.clone(),
+            messages,
+        };
+        let call = self.model_calls;
+        effects.push(Effect::Record(Record::ModelCalled { call, messages: request.messages.len(), left_out }));
+        effects.push(Effect::Emit(self.changed(TurnPhase::Waiting)));
+        effects.push(Effect::CallModel { call, request });
+    }
+
+    /// The prompt within the budget, and how many groups of history did not fit.
+    fn prompt(&self) -> (Vec<Prompt>, usize) {
+        let mut fixed = Vec::with_capacity(2 + self.exchange.len());
+        fixed.push(self.setup.message.clone());
+        fixed.extend(self.exchange.iter().cloned());
+        let system = (!self.setup.system.is_empty()).then(|| Prompt::System { text: self.setup.system.clone() });
+        let taken = history::estimate(fixed.iter().chain(&system)) + history::estimate_tools(&self.setup.tools);
+        let chosen = history::select(&self.setup.history, self.budget.saturating_sub(taken));
+        let left_out = self.setup.history.len() - chosen.len();
+        (system.into_iter().chain(chosen.iter().flatten().cloned()).chain(fixed).collect(), left_out)
+    }
+
+    fn say(&mut self, piece: &str, effects: &mut Vec<Effect>) {
+        if piece.is_empty() {
+            return;
+        }
+        // Words of a later call start a new paragraph.
+        let pause = if self.said_before > 0 && self.text.len() == self.said_before { "\n\n" } else { "" };
+        let room = MAX_ANSWER_BYTES.saturating_sub(self.text.len() + pause.len());
+        let kept = text::prefix(piece, room);
+        if self.text.len() == self.said_before {
+            effects.push(Effect::Emit(self.changed(TurnPhase::Answering)));
+        }
+        let said = format!("{pause}{kept}");
+        let offset = self.text_utf16;
+        self.text.push_str(&said);
+        self.text_utf16 += text::utf16_len(&said);
+        effects.push(Effect::Emit(Emission::Delta { offset, text: said }));
+        if kept.len() < piece.len() {
+            effects.push(Effect::CancelModel);
+            self.state = State::Idle;
+            self.finish(TurnOutcome::Completed, Some(note(NoteCode::Length, None)), effects);
+        }
+    }
+
+    fn own_text(&self) -> String {
+        self.text[self.said_before..].trim_start_matches('\n').to_owned()
+    }
+
+    fn model_finished(&mut self, reason: FinishReason, usage: Option<Usage>, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Record(Record::ModelFinished { call: self.model_calls, usage }));
+        self.usage = match (self.usage, usage) {
+            (Some(before), Some(now)) => Some(before.plus(now)),
+            (before, now) => before.or(now),
+        };
+        let calls = self.fragments.take();
+        // Past this point no model call runs, so an end does not cancel one.
+        self.state = State::Idle;
+        if reason == FinishReason::Length {
+            return self.finish(TurnOutcome::Completed, Some(note(NoteCode::Length, None)), effects);
+        }
+        if !calls.is_empty() {
+            return self.start_tools(calls, effects);
+        }
+        if self.own_text().trim().is_empty() {
+            let detail = match reason {
+                FinishReason::Other(reason) => format!("The model gave no answer ({}).", ellipsis(&reason, 80)),
+                _ => "The model gave an empty answer. Ask again, or in other words.".to_owned(),
+            };
+            return self.finish(TurnOutcome::Failed, Some(note(NoteCode::Failed, Some(detail))), effects);
+        }
+        self.finish(TurnOutcome::Completed, None, effects);
+    }
+
+    fn model_failed(&mut self, failure: ModelFailure, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Record(Record::ModelFailed { call: self.model_calls, code: failure.code.clone() }));
+        self.fragments.take();
+        self.state = State::Idle;
+        let nothing_said = self.text.len() == self.said_before;
+        if let Some(overflow) = failure.overflow {
+            if nothing_said && !self.retried && self.can_shorten() {
+                self.retried = true;
+                self.shorten(overflow);
+                return self.call_model(effects);
+            }
+            return self.fail(ModelFailure { message: overflow_words(overflow), ..failure }, effects);
+        }
+        self.fail(failure, effects);
+    }
+
+    fn can_shorten(&self) -> bool {
+        let (_, left_out) = self.prompt();
+        left_out < self.setup.history.len()
+    }
+
+    /// Halves what a prompt may take, or less where the true window is known.
+    fn shorten(&mut self, overflow: Overflow) {
+        let (messages, _) = self.prompt();
+        let sent = history::estimate(&messages) + history::estimate_tools(&self.setup.tools);
+        self.budget = match (overflow.prompt_tokens, overflow.window_tokens) {
+            (Some(prompt), Some(window)) if prompt > 0 => {
+                // The estimate was wrong by this much; stay at three quarters of what is right.
+                let window = history::prompt_budget(u32::try_from(window).unwrap_or(u32::MAX)) as u64;
+                let right = (sent as u64).saturating_mul(window) / prompt;
+                usize::try_from(right / 4 * 3).unwrap_or(usize::MAX).min(sent / 4 * 3)
+            }
+            _ => sent / 2,
+        };
+    }
+
+    fn start_tools(&mut self, calls: Vec<(String, String)>, effects: &mut Vec<Effect>) {
+        let calls: Vec<ToolCall> = calls.into_iter().map(|(name, arguments)| self.tool_call(name, arguments)).collect();
+        self.exchange.push(Prompt::Assistant { text: self.own_text(), calls: calls.clone() });
+        let mut pending = Vec::new();
+        for (position, call) in calls.into_iter().enumerate() {
+            self.cards.push(ToolCard {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                arguments: ellipsis(&call.arguments, MAX_CARD_CHARS),
+                state: ToolState::Running,
+                result: None,
+            });
+            match calls::check(&call, position, &self.setup.tools, &mut self.repeats) {
+                Ok(()) => {
+                    let spec = self.setup.tools.iter().find(|tool| tool.name == call.name);
+                    let risk = spec.map_or(Risk::Danger, |tool| tool.risk);
+                    pending.push(Pending { call, risk, running: false });
+                }
+                Err(Fault::Bad(words)) => self.settle(&call.id, ToolState::Failed, words),
+                Err(Fault::NotOffered(words)) => self.deny(&call, words, effects),
+            }
+        }
+        let asked: Vec<ToolCall> = pending.iter().map(|pending| pending.call.clone()).collect();
+        self.state = State::Tools { pending };
+        effects.push(Effect::Emit(self.changed(TurnPhase::Tools)));
+        effects.extend(asked.into_iter().map(Effect::Decide));
+        self.go_on(effects);
+    }
+
+    /// A call under our own id: nine letters and digits, which the strictest chat template accepts.
+    fn tool_call(&mut self, name: String, arguments: String) -> ToolCall {
+        self.tool_calls += 1;
+        let seed = u64::from_str_radix(self.setup.id.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+        let id = format!("call{:05}", (seed + u64::from(self.tool_calls)) % 100_000);
+        let offered = self.setup.tools.iter().find(|tool| tool.answers_to(&name)).map(|tool| tool.name.clone());
+        let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
+        ToolCall { id, name: offered.unwrap_or(name), arguments }
+    }
+
+    fn decided(&mut self, id: &str, decision: Decision, effects: &mut Vec<Effect>) {
+        let State::Tools { pending } = &mut self.state else { return };
+        let Some(index) = pending.iter().position(|pending| pending.call.id == id && !pending.running) else { return };
+        match decision {
+            Decision::Allow => {
+                let Pending { call, risk, running } = &mut pending[index];
+                *running = true;
+                let (call, risk) = (call.clone(), *risk);
+                let name = call.name.clone();
+                effects.push(Effect::Record(Record::ToolIntended { id: id.to_owned(), name, risk }));
+                effects.push(Effect::RunTool { call, durable: risk > Risk::Read });
+            }
+            Decision::Deny { evidence } => {
+                let Pending { call, .. } = pending.remove(index);
+                self.deny(&call, format!("denied: {evidence}"), effects);
+                effects.push(Effect::Emit(self.changed(TurnPhase::Tools)));
+                self.go_on(effects);
+            }
+        }
+    }
+
+    fn deny(&mut self, call: &ToolCall, words: String, effects: &mut Vec<Effect>) {
+        self.denied_calls += 1;
+        let (id, name) = (call.id.clone(), ellipsis(&call.name, MAX_CARD_CHARS));
+        effects.push(Effect::Record(Record::ToolDenied { id, name, evidence: words.clone() }));
+        self.settle(&call.id, ToolState::Denied, words);
+    }
+
+    fn tool_ended(&mut self, id: &str, outcome: Result<String, String>, effects: &mut Vec<Effect>) {
+        let State::Tools { pending } = &mut self.state else { return };
+        let Some(index) = pending.iter().position(|pending| pending.call.id == id && pending.running) else { return };
+        pending.remove(index);
+        effects.push(Effect::Record(Record::ToolEnded { id: id.to_owned(), ok: outcome.is_ok() }));
+        match outcome {
+            Ok(result) => self.settle(id, ToolState::Done, result),
+            Err(error) => self.settle(id, ToolState::Failed, format!("error: {error}")),
+        }
+        effects.push(Effect::Emit(self.changed(TurnPhase::Tools)));
+        self.go_on(effects);
+    }
+
+    /// A call has its result: the card shows it, the model gets it.
+    fn settle(&mut self, id: &str, state: ToolState, result: String) {
+        if let Some(card) = self.cards.iter_mut().find(|card| card.id == id) {
+            card.state = state;
+            card.result = Some(ellipsis(&result, MAX_CARD_CHARS));
+        }
+        let text = if result.len() > MAX_RESULT_BYTES {
+            format!("{}\n(cut: the result is {} bytes long)", text::prefix(&result, MAX_RESULT_BYTES), result.len())
+        } else {
+            result
+        };
+        self.exchange.push(Prompt::Tool { call: id.to_owned(), text });
+    }
+
+    /// Calls the model again once every call has its result.
+    fn go_on(&mut self, effects: &mut Vec<Effect>) {
+        if !matches!(&self.state, State::Tools { pending } if pending.is_empty()) {
+            return;
+        }
+        if self.model_calls - u32::from(self.retried) >= MAX_MODEL_CALLS {
+            return self.finish(TurnOutcome::Completed, Some(note(NoteCode::ToolLimit, None)), effects);
+        }
+        self.call_model(effects);
+    }
+
+    fn cancel(&mut self, cancel: Cancel, effects: &mut Vec<Effect>) {
+        let (outcome, code) = match cancel {
+            Cancel::Stopped => (TurnOutcome::Stopped, NoteCode::Stopped),
+            Cancel::Interrupted => (TurnOutcome::Interrupted, NoteCode::Interrupted),
+        };
+        self.finish(outcome, Some(note(code, None)), effects);
+    }
+
+    fn fail(&mut self, failure: ModelFailure, effects: &mut Vec<Effect>) {
+        let words = note(NoteCode::Failed, Some(ellipsis(&failure.message, MAX_CARD_CHARS)));
+        self.end(TurnOutcome::Failed, Some(words), Some(failure), effects);
+    }
+
+    fn finish(&mut self, outcome: TurnOutcome, note: Option<Note>, effects: &mut Vec<Effect>) {
+        self.end(outcome, note, None, effects);
+    }
+
+    fn end(
+        &mut self,
+        outcome: TurnOutcome,
+        note: Option<Note>,
+        failure: Option<ModelFailure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if matches!(self.state, State::Calling) {
+            effects.push(Effect::CancelModel);
+        }
+        self.close_calls();
+        let own = self.own_text();
+        if !own.is_empty() {
+            self.exchange.push(Prompt::Assistant { text: own, calls: Vec::new() });
+        }
+        self.state = State::Over;
+        effects.push(Effect::Record(Record::Finished { outcome }));
+        effects.push(Effect::Finish(Box::new(Answer {
+            outcome,
+            text: self.text.clone(),
+            tools: std::mem::take(&mut self.cards),
+            note,
+            failure,
+            exchange: std::mem::take(&mut self.exchange),
+            usage: self.usage,
+            model_calls: self.model_calls,
+            tool_calls: self.tool_calls,
+            denied_calls: self.denied_calls,
+        })));
+    }
+
+    /// Calls without a result when the turn ends: a running one has an unknown outcome, one not yet started did nothing.
+    fn close_calls(&mut self) {
+        let State::Tools { pending } = std::mem::replace(&mut self.state, State::Idle) else { return };
+        for Pending { call, running, .. } in pending {
+            if running {
+                self.settle(
+                    &call.id,
+                    ToolState::Unknown,
+                    "the turn ended while this ran: its outcome is not known".into(),
+                );
+            } else {
+                self.settle(&call.id, ToolState::Failed, "not run: the turn ended".into());
+            }
+        }
+        // The words before the calls are in the exchange already.
+        self.said_before = self.text.len();
+    }
+
+    fn changed(&self, phase: TurnPhase) -> Emission {
+        Emission::Changed { phase, tools: self.cards.clone() }
+    }
+}
+
+fn note(code: NoteCode, detail: Option<String>) -> Note {
+    Note { code, detail }
+}
+
+fn overflow_words(overflow: Overflow) -> String {
+    let numbers = match (overflow.prompt_tokens, overflow.window_tokens) {
+        (Some(prompt), Some(window)) => format!(" It has {prompt} tokens, the model takes {window}."),
+        (None, Some(window)) => format!(" The model takes {window} tokens."),
+        _ => String::new(),
+    };
+    format!("This conversation is too long for the model.{numbers} Start a new chat, or send a shorter message.")
+}

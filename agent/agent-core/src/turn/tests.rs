@@ -1,0 +1,246 @@
+//! The turns that people meet, step by step.
+
+use platform_types::ModelId;
+use platform_types::chat::{NoteCode, ToolState, TurnOutcome};
+
+use super::*;
+use crate::prompt::Prompt;
+
+pub(super) fn setup() -> Setup {
+    let parameters = serde_json::json!({"type": "object"});
+    let tool = |name: &str, risk| ToolSpec {
+        name: name.into(),
+        description: "a tool".into(),
+        parameters: parameters.clone(),
+        risk,
+    };
+    Setup {
+        id: "00000007".repeat(4),
+        model: ModelId::new("demo/echo").unwrap(),
+        system: "Be kind.".into(),
+        history: Vec::new(),
+        message: Prompt::User { text: "hello".into() },
+        tools: vec![tool("clock.now", Risk::Read), tool("door.open", Risk::Change)],
+        sampling: Sampling::default(),
+        context_window: Some(4096),
+    }
+}
+
+fn text(call: u32, text: &str) -> Event {
+    Event::Text { call, text: text.into() }
+}
+
+fn finished(call: u32) -> Event {
+    Event::ModelFinished { call, reason: FinishReason::Stop, usage: Some(Usage { input_tokens: 10, output_tokens: 2 }) }
+}
+
+fn fragment(call: u32, index: usize, name: &str, arguments: &str) -> Event {
+    Event::Fragment { call, fragment: CallFragment { index, name: Some(name.into()), arguments: arguments.into() } }
+}
+
+fn answer(effects: &[Effect]) -> Answer {
+    match effects.last() {
+        Some(Effect::Finish(answer)) => (**answer).clone(),
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+fn request(effects: &[Effect]) -> &ModelRequest {
+    let found = effects.iter().find_map(|effect| match effect {
+        Effect::CallModel { request, .. } => Some(request),
+        _ => None,
+    });
+    found.expect("the model is called")
+}
+
+fn decide(effects: &[Effect]) -> Vec<String> {
+    let decide = |effect: &Effect| match effect {
+        Effect::Decide(call) => Some(call.id.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(decide).collect()
+}
+
+fn allow(id: &str) -> Event {
+    Event::Decided { id: id.into(), decision: Decision::Allow }
+}
+
+#[test]
+fn a_plain_answer() {
+    let mut turn = Turn::new(setup());
+    let effects = turn.apply(Event::Start);
+    assert_eq!(request(&effects).messages.len(), 2);
+    turn.apply(text(1, "Grüß "));
+    let effects = turn.apply(text(1, "dich 😀"));
+    assert_eq!(effects, vec![Effect::Emit(Emission::Delta { offset: 5, text: "dich 😀".into() })]);
+    let answer = answer(&turn.apply(finished(1)));
+    assert_eq!(answer.text, "Grüß dich 😀");
+    assert_eq!(answer.outcome, TurnOutcome::Completed);
+    assert_eq!(answer.note, None);
+    assert_eq!(answer.usage, Some(Usage { input_tokens: 10, output_tokens: 2 }));
+    assert_eq!(answer.exchange, vec![Prompt::Assistant { text: "Grüß dich 😀".into(), calls: Vec::new() }]);
+    assert!(turn.apply(text(1, "more")).is_empty());
+}
+
+#[test]
+fn a_tool_loop() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(text(1, "Let me look."));
+    turn.apply(fragment(1, 0, "clock_now", "{}"));
+    let effects = turn.apply(finished(1));
+    let ids = decide(&effects);
+    let [id] = ids.as_slice() else { panic!("one decision, not {ids:?}") };
+    let effects = turn.apply(allow(id));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Record(Record::ToolIntended { risk: Risk::Read, .. }), Effect::RunTool { durable: false, .. }]
+    ));
+    let effects = turn.apply(Event::ToolEnded { id: id.clone(), outcome: Ok("12:00".into()) });
+    let messages = &request(&effects).messages;
+    assert_eq!(messages.len(), 4);
+    assert!(
+        matches!(&messages[2], Prompt::Assistant { text, calls } if text == "Let me look." && calls[0].name == "clock.now")
+    );
+    assert_eq!(messages[3], Prompt::Tool { call: id.clone(), text: "12:00".into() });
+    turn.apply(text(2, "It is noon."));
+    let answer = answer(&turn.apply(finished(2)));
+    assert_eq!(answer.text, "Let me look.\n\nIt is noon.");
+    assert_eq!(answer.tools[0].state, ToolState::Done);
+    assert_eq!(answer.usage, Some(Usage { input_tokens: 20, output_tokens: 4 }));
+    assert_eq!(answer.exchange.len(), 3);
+}
+
+#[test]
+fn a_tool_that_changes_something_waits_for_its_record() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(fragment(1, 0, "door.open", ""));
+    let ids = decide(&turn.apply(finished(1)));
+    let effects = turn.apply(allow(&ids[0]));
+    assert!(matches!(&effects[1], Effect::RunTool { durable: true, call } if call.arguments == "{}"));
+    assert!(turn.apply(allow(&ids[0])).is_empty(), "a second decision runs nothing");
+    let answer = answer(&turn.apply(Event::Cancel(Cancel::Stopped)));
+    assert_eq!(answer.tools[0].state, ToolState::Unknown);
+    assert_eq!(answer.note.unwrap().code, NoteCode::Stopped);
+    assert!(matches!(answer.exchange.last(), Some(Prompt::Tool { .. })), "every call has a result");
+}
+
+#[test]
+fn the_model_is_told_what_was_wrong_with_a_call() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(fragment(1, 0, "clock.now", "{broken"));
+    turn.apply(fragment(1, 1, "no.such", "{}"));
+    let effects = turn.apply(finished(1));
+    assert!(decide(&effects).is_empty());
+    let messages = &request(&effects).messages;
+    assert!(matches!(&messages[3], Prompt::Tool { text, .. } if text.contains("not valid JSON")));
+    assert!(matches!(&messages[4], Prompt::Tool { text, .. } if text.contains("denied")));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::ToolDenied { .. }))));
+}
+
+#[test]
+fn a_denied_call_is_told_too() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(fragment(1, 0, "door.open", "{}"));
+    let ids = decide(&turn.apply(finished(1)));
+    let decision = Decision::Deny { evidence: "not for this bot".into() };
+    let effects = turn.apply(Event::Decided { id: ids[0].clone(), decision });
+    assert!(
+        matches!(request(&effects).messages.last(), Some(Prompt::Tool { text, .. }) if text.contains("not for this bot"))
+    );
+    turn.apply(text(2, "I may not."));
+    let answer = answer(&turn.apply(finished(2)));
+    assert_eq!((answer.tools[0].state, answer.denied_calls), (ToolState::Denied, 1));
+}
+
+#[test]
+fn an_endless_tool_loop_ends() {
+    let mut turn = Turn::new(setup());
+    let mut effects = turn.apply(Event::Start);
+    for call in 1..=MAX_MODEL_CALLS {
+        assert_eq!(request(&effects).messages.len() as u32, 2 * call);
+        turn.apply(fragment(call, 0, "clock.now", &format!("{{\"n\":{call}}}")));
+        let ids = decide(&turn.apply(finished(call)));
+        turn.apply(allow(&ids[0]));
+        effects = turn.apply(Event::ToolEnded { id: ids[0].clone(), outcome: Ok("x".into()) });
+    }
+    let answer = answer(&effects);
+    assert_eq!(answer.note.unwrap().code, NoteCode::ToolLimit);
+    assert_eq!(answer.model_calls, MAX_MODEL_CALLS);
+}
+
+fn overflow(call: u32, prompt: Option<u64>, window: Option<u64>) -> Event {
+    let overflow = Some(Overflow { prompt_tokens: prompt, window_tokens: window });
+    let failure = ModelFailure { code: "context_length_exceeded".into(), message: "too long".into(), overflow };
+    Event::ModelFailed { call, failure }
+}
+
+#[test]
+fn an_overflow_is_tried_once_more_with_less() {
+    let group = |n: usize| vec![Prompt::User { text: format!("{n} {}", "x".repeat(600)) }];
+    let mut turn = Turn::new(Setup { history: (0..10).map(group).collect(), ..setup() });
+    let first = request(&turn.apply(Event::Start)).messages.len();
+    let effects = turn.apply(overflow(1, Some(3000), Some(2000)));
+    let second = request(&effects).messages.len();
+    assert!(second < first && second > 2, "{first} then {second}");
+    turn.apply(text(1, "the failed call is not heard any more"));
+    let answer = answer(&turn.apply(overflow(2, Some(2500), Some(2000))));
+    let detail = answer.note.unwrap().detail.unwrap();
+    assert!(detail.contains("2500") && detail.contains("2000"), "{detail}");
+    assert_eq!(answer.text, "");
+}
+
+#[test]
+fn an_overflow_without_history_is_explained_at_once() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    let answer = answer(&turn.apply(overflow(1, None, Some(2000))));
+    assert!(answer.note.unwrap().detail.unwrap().contains("2000"));
+    assert_eq!(answer.outcome, TurnOutcome::Failed);
+}
+
+#[test]
+fn what_was_said_before_a_failure_is_kept() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(text(1, "Half an"));
+    let failure = ModelFailure { code: "upstream_error".into(), message: "The box fell over.".into(), overflow: None };
+    let answer = answer(&turn.apply(Event::ModelFailed { call: 1, failure }));
+    assert_eq!(answer.text, "Half an");
+    assert_eq!(answer.note.unwrap().detail.as_deref(), Some("The box fell over."));
+}
+
+#[test]
+fn an_endless_answer_is_cut() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    let effects = turn.apply(text(1, &"ä".repeat(MAX_ANSWER_BYTES)));
+    assert!(effects.contains(&Effect::CancelModel));
+    let answer = answer(&effects);
+    assert_eq!(answer.text.len(), MAX_ANSWER_BYTES);
+    assert_eq!(answer.note.unwrap().code, NoteCode::Length);
+}
+
+#[test]
+fn an_empty_answer_says_so() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    assert_eq!(answer(&turn.apply(finished(1))).outcome, TurnOutcome::Failed);
+}
+
+#[test]
+fn stop_and_timeout_end_a_turn_in_any_state() {
+    for event in [Event::Cancel(Cancel::Stopped), Event::Cancel(Cancel::Interrupted), Event::Timeout] {
+        let mut turn = Turn::new(setup());
+        answer(&turn.apply(event.clone()));
+        let mut turn = Turn::new(setup());
+        turn.apply(Event::Start);
+        turn.apply(text(1, "a"));
+        let effects = turn.apply(event);
+        assert!(effects.contains(&Effect::CancelModel));
+        assert_eq!(answer(&effects).text, "a");
+    }
+}
