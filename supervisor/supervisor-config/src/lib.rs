@@ -3,18 +3,45 @@
 //! Pure: text comes in as `&str`, what exists around the file as [`Surroundings`]; no file is opened, no clock is read.
 //! Every error is reported at once, each as a [`Finding`] with line, key and remedy.
 //!
+//! ```text
+//! text ─ document ─▶ TOML with positions ─ shape ─▶ raw, fits the schema ─ validate ─▶ Config ─ effective, diff ─▶ text
+//!          │                                 │                                │
+//!          └────────────── findings ─────────┴────────────────────────────────┘
+//! ```
+//!
 //! | module | what |
 //! |---|---|
 //! | [`config`] | the validated configuration |
+//! | [`read`](mod@read) | text to configuration, with every finding |
 //! | [`finding`] | what is wrong, where, and what to do |
 //! | [`surroundings`] | what the configuration is checked against |
+//! | [`instructions`](mod@instructions) | what bots are told: shipped files, and yours |
+//! | [`effective`](mod@effective), [`diff`](mod@diff) | a configuration as text again; two of them compared |
+//! | [`schema`](mod@schema) | the JSON Schema, and the list of keys |
 //! | [`cron`] | five-field schedules, by shape |
 
 pub mod config;
 pub mod cron;
+pub mod diff;
+mod document;
+pub mod effective;
 pub mod finding;
+pub mod instructions;
+mod path;
+mod raw;
+pub mod read;
+mod report;
+pub mod schema;
+mod shape;
+mod suggest;
 pub mod surroundings;
+mod validate;
 
 pub use config::Config;
+pub use diff::{Changed, diff};
+pub use effective::effective;
 pub use finding::{Finding, Severity};
+pub use instructions::instructions;
+pub use read::{Reading, read};
+pub use schema::schema;
 pub use surroundings::Surroundings;

@@ -1,0 +1,171 @@
+//! A configuration as a flat list of keys and values, and what follows from it: the effective file, and the difference
+//! between two.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use platform_types::{ProfileName, SecretName, UpstreamName};
+use toml::{Table, Value};
+
+use crate::config::{Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Rule, Spark, Upstream};
+use crate::path::KeyPath;
+
+/// Keys and values in the order in which people write them; sections stand together.
+pub(crate) struct Entries(pub Vec<(KeyPath, Value)>);
+
+/// The whole effective file, with every default that has a value. Read again it gives the same [`Config`].
+pub fn effective(config: &Config) -> String {
+    let mut text = String::new();
+    let mut section = KeyPath::top();
+    for (path, value) in Entries::of(config).0 {
+        if path.parent() != section {
+            section = path.parent();
+            let gap = if text.is_empty() { "" } else { "\n" };
+            writeln!(text, "{gap}[{section}]").expect("a String takes everything");
+        }
+        writeln!(text, "{} = {value}", path.last()).expect("a String takes everything");
+    }
+    text
+}
+
+impl Entries {
+    pub fn of(config: &Config) -> Self {
+        let Config { name, timezone, metrics, spark, profiles, backup } = config;
+        let mut entries = Self(Vec::new());
+        let top = KeyPath::top();
+        entries.text(&top, "name", name);
+        entries.text(&top, "timezone", timezone);
+        entries.text(&top, "metrics", metrics);
+        if let Some(spark) = spark {
+            entries.spark(spark);
+        }
+        for (name, profile) in profiles {
+            entries.profile(name, profile);
+        }
+        entries.backup(backup);
+        entries
+    }
+
+    fn spark(&mut self, Spark { url, model, key }: &Spark) {
+        let path = KeyPath::of(["spark"]);
+        self.text(&path, "url", url);
+        self.text(&path, "model", model);
+        self.put(&path, "key", key.as_ref().map(secret));
+    }
+
+    fn profile(&mut self, name: &ProfileName, profile: &Profile) {
+        let Profile { port, address, limits, bots, upstreams } = profile;
+        let Limits { memory_bytes, milli_cpus, pids } = limits;
+        let path = KeyPath::of(["profile", name.as_str()]);
+        self.put(&path, "port", Some(Value::Integer(port.get().into())));
+        self.put(&path, "address", address.clone().map(Value::String));
+        self.text(&path, "memory", &size(*memory_bytes));
+        self.put(&path, "cpus", Some(Value::Float(f64::from(*milli_cpus) / 1000.0)));
+        self.put(&path, "pids", Some(Value::Integer((*pids).into())));
+        for bot in bots {
+            self.bot(&path.key("bot"), bot);
+        }
+        for (name, upstream) in upstreams {
+            self.upstream(&path.key("upstream"), name, upstream);
+        }
+    }
+
+    fn bot(&mut self, path: &KeyPath, bot: &Bot) {
+        let Bot { name, title, instructions, model, tools, documents } = bot;
+        let path = path.key(name.as_str());
+        self.text(&path, "title", title);
+        self.text(&path, "instructions", instructions);
+        self.text(&path, "model", model);
+        self.put(&path, "tools", Some(list(tools)));
+        self.put(&path, "documents", Some(list(documents)));
+    }
+
+    fn upstream(&mut self, path: &KeyPath, name: &UpstreamName, upstream: &Upstream) {
+        let Upstream { url, address, networks, credential, allows } = upstream;
+        let path = path.key(name.as_str());
+        self.text(&path, "url", url);
+        self.put(&path, "address", address.map(|address| Value::String(address.to_string())));
+        self.put(&path, "networks", Some(list(networks)));
+        if let Some(credential) = credential {
+            let (key, value) = match credential {
+                Credential::Bearer { secret: name } => ("bearer", secret(name)),
+                Credential::Header { name, secret } => ("header", named_secret(name, secret)),
+                Credential::Query { name, secret } => ("query", named_secret(name, secret)),
+                Credential::Token { secret: name } => ("token", secret(name)),
+            };
+            self.put(&path, key, Some(value));
+        }
+        match allows {
+            Allows::HomeAssistant { entities, scenes, confirm } => {
+                self.text(&path, "preset", "home-assistant");
+                self.put(&path, "entities", Some(list(entities)));
+                self.put(&path, "scenes", Some(list(scenes)));
+                self.put(&path, "confirm", Some(list(confirm)));
+            }
+            Allows::SupabaseJobs { table } => {
+                self.text(&path, "preset", "supabase-jobs");
+                self.text(&path, "table", table);
+            }
+            Allows::Telegram => self.text(&path, "preset", "telegram"),
+            Allows::Rules(rules) => self.put(&path, "rule", Some(Value::Array(rules.iter().map(rule).collect()))),
+        }
+    }
+
+    fn backup(&mut self, backup: &Backup) {
+        let Backup { schedule, keep, drill, paths, repository } = backup;
+        let path = KeyPath::of(["backup"]);
+        self.put(&path, "schedule", schedule.as_ref().map(|cron| Value::String(cron.to_string())));
+        if let Some(Keep { daily, weekly, monthly }) = keep {
+            let counts = [("daily", daily), ("weekly", weekly), ("monthly", monthly)];
+            let counts = counts.map(|(key, count)| (key.to_owned(), Value::Integer((*count).into())));
+            self.put(&path, "keep", Some(Value::Table(counts.into_iter().collect())));
+        }
+        self.put(&path, "drill", drill.as_ref().map(|cron| Value::String(cron.to_string())));
+        self.put(&path, "paths", Some(list(paths)));
+        self.put(&path, "repository", repository.clone().map(Value::String));
+    }
+
+    fn text(&mut self, path: &KeyPath, key: &str, text: &(impl ToString + ?Sized)) {
+        self.put(path, key, Some(Value::String(text.to_string())));
+    }
+
+    fn put(&mut self, path: &KeyPath, key: &str, value: Option<Value>) {
+        self.0.extend(value.map(|value| (path.key(key), value)));
+    }
+}
+
+fn rule(rule: &Rule) -> Value {
+    let Rule { method, path, query, headers, body, confirm, card } = rule;
+    let mut table = Table::new();
+    table.insert("method".to_owned(), Value::String(method.clone()));
+    table.insert("path".to_owned(), Value::String(path.clone()));
+    table.insert("query".to_owned(), table_of_lists(query));
+    table.insert("headers".to_owned(), list(headers));
+    table.insert("body".to_owned(), table_of_lists(body));
+    table.insert("confirm".to_owned(), Value::Boolean(*confirm));
+    table.extend(card.clone().map(|card| ("card".to_owned(), Value::String(card))));
+    Value::Table(table)
+}
+
+fn table_of_lists(lists: &BTreeMap<String, Vec<String>>) -> Value {
+    Value::Table(lists.iter().map(|(key, values)| (key.clone(), list(values))).collect())
+}
+
+fn list(texts: &[String]) -> Value {
+    Value::Array(texts.iter().cloned().map(Value::String).collect())
+}
+
+fn secret(name: &SecretName) -> Value {
+    Value::Table(Table::from_iter([("secret".to_owned(), Value::String(name.to_string()))]))
+}
+
+fn named_secret(name: &str, secret: &SecretName) -> Value {
+    let pairs = [("name", name.to_owned()), ("secret", secret.to_string())];
+    Value::Table(pairs.into_iter().map(|(key, text)| (key.to_owned(), Value::String(text))).collect())
+}
+
+/// In the largest unit that needs no fraction.
+fn size(bytes: u64) -> String {
+    let mebibytes = bytes / Limits::MIB;
+    if mebibytes.is_multiple_of(1024) { format!("{}GiB", mebibytes / 1024) } else { format!("{mebibytes}MiB") }
+}

@@ -1,0 +1,267 @@
+//! The shape of `platform.toml`: which keys there are, their types, defaults and meaning. Nothing else knows them.
+//!
+//! These structs make the JSON Schema, the schema checks the file ([`crate::shape`]) and makes the reference
+//! (`docs/reference/platform-toml.md`). Every field is optional here: what is required is said with `required`, so that a
+//! missing key is one finding among others. Extensions of the schema:
+//!
+//! | extension | says |
+//! |---|---|
+//! | `x-change` | what a change of the key does to a running platform |
+//! | `x-default` | the default in words, where it is no value |
+//! | `x-type` | the type in words, for an inline table that is one value |
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+/// The whole desired state of an installation of Bot Platform.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "platform.toml", extend("required" = ["profile"]))]
+pub(crate) struct RawConfig {
+    /// Containers, networks and volumes begin with it. Another name is another installation, with empty state.
+    #[schemars(example = &"bot", extend("default" = "bot", "x-change" = "new containers"))]
+    pub name: Option<String>,
+    /// IANA name of the time zone that bots and schedules use.
+    #[schemars(example = &"Europe/Berlin", extend("default" = "UTC", "x-change" = "pushed live"))]
+    pub timezone: Option<String>,
+    /// IPv4 loopback address and port that serve `/metrics`.
+    #[schemars(example = &"127.0.0.1:9469", extend("default" = "127.0.0.1:9469", "x-change" = "pushed live"))]
+    pub metrics: Option<String>,
+    /// The model box. Leave the section out to chat with the built-in demo model.
+    pub spark: Option<RawSpark>,
+    /// Trust zones, each with its own agent, gate, state and port.
+    pub profile: Option<BTreeMap<String, RawProfile>>,
+    /// Snapshots.
+    pub backup: Option<RawBackup>,
+}
+
+/// The model box: a server with OpenAI's API.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["url", "model"]))]
+pub(crate) struct RawSpark {
+    /// Base URL of the server's API; ends in `/v1`.
+    #[schemars(example = &"https://spark.example.ts.net/v1", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub url: Option<String>,
+    /// The model of bots that name none; an id of `GET /v1/models`, byte for byte.
+    #[schemars(example = &"openai/gpt-oss-120b", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub model: Option<String>,
+    /// Bearer key that the server asks for.
+    #[schemars(example = json!({"secret": "spark-key"}), extend("x-default" = "none", "x-change" = "pushed live"))]
+    pub key: Option<RawSecret>,
+}
+
+/// A secret, by the name of its file under `secrets/`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-type" = "secret", "required" = ["secret"]))]
+pub(crate) struct RawSecret {
+    /// Name of the secret, as in `botctl secret set NAME`.
+    #[schemars(example = &"spark-key")]
+    pub secret: Option<String>,
+}
+
+/// A secret and the name under which it is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-type" = "named secret", "required" = ["name", "secret"]))]
+pub(crate) struct RawNamedSecret {
+    /// Name of the header or query key.
+    #[schemars(example = &"x-api-key")]
+    pub name: Option<String>,
+    /// Name of the secret, as in `botctl secret set NAME`.
+    #[schemars(example = &"jobs-key")]
+    pub secret: Option<String>,
+}
+
+/// A trust zone.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["port"]))]
+pub(crate) struct RawProfile {
+    /// Port on the host's 127.0.0.1 that the gate publishes.
+    #[schemars(range(min = 1), example = 18789, extend("x-default" = "required", "x-change" = "replacement"))]
+    pub port: Option<u16>,
+    /// How browsers reach the profile, for example through `tailscale serve`: scheme, host and port, no path. Allowed as Host and Origin, used in links and QR codes.
+    #[schemars(
+        example = &"https://vm102.example.ts.net",
+        extend("x-default" = "none: links name 127.0.0.1 and the port", "x-change" = "pushed live")
+    )]
+    pub address: Option<String>,
+    /// Most memory of the agent's container, from 32MiB to 64GiB.
+    #[schemars(example = &"256MiB", extend("default" = "256MiB", "x-change" = "rollout"))]
+    pub memory: Option<String>,
+    /// Most processors of the agent's container; fractions are allowed.
+    #[schemars(range(min = 0.1, max = 64.0), example = 1.0, extend("default" = 1.0, "x-change" = "rollout"))]
+    pub cpus: Option<f64>,
+    /// Most processes and threads of the agent's container.
+    #[schemars(range(min = 16, max = 4096), example = 128, extend("default" = 128, "x-change" = "rollout"))]
+    pub pids: Option<u32>,
+    /// Bots, in this order; the first is the default. Without any, one bot `assistant` with the tool `clock.now`.
+    pub bot: Option<BTreeMap<String, RawBot>>,
+    /// Named ways out through the gate. Not in force yet in this release.
+    pub upstream: Option<BTreeMap<String, RawUpstream>>,
+}
+
+/// A bot.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBot {
+    /// The name that people see; at most 48 characters.
+    #[schemars(example = &"Home", extend("x-default" = "the bot's name, capitalised", "x-change" = "pushed live"))]
+    pub title: Option<String>,
+    /// File with the bot's instructions, beside `platform.toml`; a file of yours overrides the shipped one of the same name.
+    #[schemars(example = &"bots/home.md", extend("default" = "bots/assistant.md", "x-change" = "pushed live"))]
+    pub instructions: Option<String>,
+    /// Model id, byte for byte as the model box lists it.
+    #[schemars(
+        example = &"openai/gpt-oss-120b",
+        extend("x-default" = "`spark.model`; `demo/echo` without `[spark]`", "x-change" = "pushed live")
+    )]
+    pub model: Option<String>,
+    /// Tools that the bot may call; any other call is denied.
+    #[schemars(example = json!(["clock.now"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub tools: Option<Vec<String>>,
+    /// Folders of the host that the bot may read. Not in force yet in this release.
+    #[schemars(example = json!(["/srv/documents"]), extend("default" = [], "x-change" = "rollout"))]
+    pub documents: Option<Vec<String>>,
+}
+
+/// A named way out of a profile.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["url"]))]
+pub(crate) struct RawUpstream {
+    /// Turns the lists below into rules; without it `rule` entries say what may pass.
+    #[schemars(example = &"home-assistant", extend("x-default" = "none", "x-change" = "pushed live"))]
+    pub preset: Option<RawPreset>,
+    /// Base URL; `http` or `https`.
+    #[schemars(example = &"http://192.168.1.20:8123", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub url: Option<String>,
+    /// IP address to connect to instead of resolving the URL's host.
+    #[schemars(example = &"192.168.1.20", extend("x-default" = "none: the host is resolved", "x-change" = "pushed live"))]
+    pub address: Option<String>,
+    /// Networks that may be reached although they are private, in CIDR notation.
+    #[schemars(example = json!(["192.168.1.0/24"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub networks: Option<Vec<String>>,
+    /// Credential, sent as a bearer token.
+    #[schemars(example = json!({"secret": "ha-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
+    pub bearer: Option<RawSecret>,
+    /// Credential, sent in a header.
+    #[schemars(
+        example = json!({"name": "x-api-key", "secret": "jobs-key"}),
+        extend("x-default" = "none", "x-change" = "pushed live")
+    )]
+    pub header: Option<RawNamedSecret>,
+    /// Credential, sent as a query key.
+    #[schemars(
+        example = json!({"name": "key", "secret": "jobs-key"}),
+        extend("x-default" = "none", "x-change" = "pushed live")
+    )]
+    pub query: Option<RawNamedSecret>,
+    /// Credential, put into the path where the preset says; `telegram` needs it.
+    #[schemars(example = json!({"secret": "telegram-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
+    pub token: Option<RawSecret>,
+    /// `home-assistant`: entities that may be read and set.
+    #[schemars(example = json!(["light.kitchen"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub entities: Option<Vec<String>>,
+    /// `home-assistant`: scenes that may be turned on.
+    #[schemars(example = json!(["scene.movie"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub scenes: Option<Vec<String>>,
+    /// `home-assistant`: entities that need a confirmation each time.
+    #[schemars(example = json!(["lock.front_door"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub confirm: Option<Vec<String>>,
+    /// `supabase-jobs`: the table of jobs.
+    #[schemars(example = &"jobs", extend("x-default" = "none; required by `supabase-jobs`", "x-change" = "pushed live"))]
+    pub table: Option<String>,
+    /// Without a preset: the requests that may pass.
+    pub rule: Option<Vec<RawRule>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawPreset {
+    HomeAssistant,
+    SupabaseJobs,
+    Telegram,
+}
+
+/// A kind of request that may pass.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["method", "path"]))]
+pub(crate) struct RawRule {
+    /// HTTP method.
+    #[schemars(example = &"GET", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub method: Option<RawMethod>,
+    /// Path pattern; begins with `/`.
+    #[schemars(example = &"/api/states", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub path: Option<String>,
+    /// Allowed query keys, each with its allowed values.
+    #[schemars(example = json!({"limit": ["10"]}), extend("default" = {}, "x-change" = "pushed live"))]
+    pub query: Option<BTreeMap<String, Vec<String>>>,
+    /// Allowed request headers.
+    #[schemars(example = json!(["accept"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub headers: Option<Vec<String>>,
+    /// Allowed body fields, each with its allowed values.
+    #[schemars(example = json!({"state": ["on", "off"]}), extend("default" = {}, "x-change" = "pushed live"))]
+    pub body: Option<BTreeMap<String, Vec<String>>>,
+    /// Each request needs a confirmation.
+    #[schemars(example = true, extend("default" = false, "x-change" = "pushed live"))]
+    pub confirm: Option<bool>,
+    /// The words that are confirmed.
+    #[schemars(example = &"Open the front door", extend("x-default" = "none; required by `confirm`", "x-change" = "pushed live"))]
+    pub card: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum RawMethod {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// Snapshots.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBackup {
+    /// When snapshots are taken, as a cron expression in `timezone`. Not in force yet in this release.
+    #[schemars(example = &"0 3 * * *", extend("x-default" = "none: by hand", "x-change" = "pushed live"))]
+    pub schedule: Option<String>,
+    /// How many snapshots are kept. Not in force yet in this release.
+    pub keep: Option<RawKeep>,
+    /// When the newest snapshot is restored on trial, as a cron expression. Not in force yet in this release.
+    #[schemars(example = &"0 5 * * 0", extend("x-default" = "none: by hand", "x-change" = "pushed live"))]
+    pub drill: Option<String>,
+    /// Further paths of the host to snapshot. Not in force yet in this release.
+    #[schemars(example = json!(["/srv/old-gateway"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub paths: Option<Vec<String>>,
+    /// Folder of the host with one repository per profile.
+    #[schemars(
+        example = &"/srv/backups",
+        extend("x-default" = "`backups/` in the state directory", "x-change" = "replacement")
+    )]
+    pub repository: Option<String>,
+}
+
+/// How many snapshots are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = json!({"daily": 7, "weekly": 5, "monthly": 12}))]
+pub(crate) struct RawKeep {
+    /// Newest snapshots of that many days.
+    #[schemars(range(max = 1000), example = 7, extend("default" = 0, "x-change" = "pushed live"))]
+    pub daily: Option<u32>,
+    /// Newest snapshots of that many weeks.
+    #[schemars(range(max = 1000), example = 5, extend("default" = 0, "x-change" = "pushed live"))]
+    pub weekly: Option<u32>,
+    /// Newest snapshots of that many months.
+    #[schemars(range(max = 1000), example = 12, extend("default" = 0, "x-change" = "pushed live"))]
+    pub monthly: Option<u32>,
+}

@@ -1,0 +1,105 @@
+//! Checks that many keys share.
+
+use std::fmt::Display;
+
+use platform_types::{NameError, SecretName};
+
+use super::Context;
+use crate::path::KeyPath;
+use crate::raw::RawSecret;
+use crate::suggest::nearest;
+
+/// Longest text that people see in one line, in characters.
+const MAX_LINE_CHARS: usize = 48;
+/// Longest path of the host: Linux's `PATH_MAX`.
+const MAX_PATH_BYTES: usize = 4096;
+
+impl Context<'_> {
+    /// A parsed name, or a finding with its rule.
+    pub(super) fn named<T>(&mut self, name: Result<T, NameError>, path: &KeyPath) -> Option<T> {
+        name.map_err(|error| {
+            let mut remedy = format!("{}.", error.rule());
+            remedy[..1].make_ascii_uppercase();
+            self.report.error(path, error.to_string().replace(&format!(": {}", error.rule()), ""), remedy);
+        })
+        .ok()
+    }
+
+    /// A reference to a secret that exists. `None` where the reference itself was refused before.
+    pub(super) fn secret(&mut self, raw: RawSecret, path: &KeyPath) -> Option<SecretName> {
+        let RawSecret { secret } = raw;
+        self.secret_name(secret?, &path.key("secret"))
+    }
+
+    pub(super) fn secret_name(&mut self, name: String, path: &KeyPath) -> Option<SecretName> {
+        let name = self.named(SecretName::new(name), path)?;
+        if self.surroundings.secrets.contains(&name) {
+            return Some(name);
+        }
+        let remedy = match nearest(name.as_str(), self.surroundings.secrets.iter().map(SecretName::as_str)) {
+            Some(near) => format!("Did you mean {near:?}? Otherwise store it: botctl secret set {name}"),
+            None => format!("Store it: botctl secret set {name}"),
+        };
+        self.report.error(path, format!("there is no secret {name}"), remedy);
+        None
+    }
+
+    /// A parsed value, or a finding.
+    pub(super) fn parsed<T, E: Display>(&mut self, value: Result<T, E>, path: &KeyPath, remedy: &str) -> Option<T> {
+        value.map_err(|error| self.report.error(path, error.to_string(), remedy)).ok()
+    }
+
+    /// One line for people.
+    pub(super) fn line(&mut self, text: String, path: &KeyPath) -> Option<String> {
+        let length = text.chars().count();
+        let message = if text.trim().is_empty() {
+            "it is empty".to_owned()
+        } else if text.trim() != text {
+            "it begins or ends with a space".to_owned()
+        } else if text.chars().any(char::is_control) {
+            "it holds control characters".to_owned()
+        } else if length > MAX_LINE_CHARS {
+            format!("it has {length} characters")
+        } else {
+            return Some(text);
+        };
+        let remedy = format!("Write one line of at most {MAX_LINE_CHARS} characters.");
+        self.report.error(path, message, remedy);
+        None
+    }
+
+    /// A folder or file of the host, absolute, without detours.
+    pub(super) fn host_path(&mut self, text: &str, path: &KeyPath) -> Option<String> {
+        let trimmed = text.trim_end_matches('/');
+        let plain = |step: &str| !step.is_empty() && step != "." && step != "..";
+        let valid = trimmed.len() <= MAX_PATH_BYTES
+            && !trimmed.chars().any(char::is_control)
+            && trimmed.strip_prefix('/').is_some_and(|steps| steps.split('/').all(plain));
+        if valid {
+            return Some(trimmed.to_owned());
+        }
+        let message = format!("{text:?} is not an absolute path below the root");
+        self.report.error(path, message, "Write a path such as \"/srv/documents\", without \".\" and \"..\".");
+        None
+    }
+
+    /// Every item checked; an item that stands there twice is a finding.
+    pub(super) fn each<T: PartialEq>(
+        &mut self,
+        items: Option<Vec<String>>,
+        path: &KeyPath,
+        mut check: impl FnMut(&mut Self, &str, &KeyPath) -> Option<T>,
+    ) -> Vec<T> {
+        let mut valid = Vec::new();
+        for (index, item) in items.unwrap_or_default().into_iter().enumerate() {
+            let path = path.index(index);
+            let Some(item) = check(self, &item, &path) else { continue };
+            if valid.contains(&item) {
+                self.report.error(&path, "it stands in the list already", "Remove one of the two.");
+            } else {
+                valid.push(item);
+            }
+        }
+        valid
+    }
+}
