@@ -1,1 +1,0 @@
-//! Snapshots in restic format
