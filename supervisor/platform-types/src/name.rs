@@ -27,7 +27,8 @@ impl NameError {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not a {}: {}", self.text, self.what, self.rule)
+        let article = if self.what.starts_with(['i', 'u']) { "an" } else { "a" };
+        write!(f, "{:?} is not {article} {}: {}", self.text, self.what, self.rule)
     }
 }
 

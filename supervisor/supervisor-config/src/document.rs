@@ -10,7 +10,7 @@ use crate::report::neutral;
 
 /// Longest text that is read. A configuration with every key and many profiles stays under a tenth of it.
 pub(crate) const MAX_TEXT_BYTES: usize = 256 * 1024;
-/// Syntax errors that are reported: one early in a file makes many later ones.
+/// Syntax errors that are reported, one a line: one early in a file makes many later ones.
 const MAX_SYNTAX_ERRORS: usize = 10;
 
 /// A parsed file.
@@ -30,18 +30,11 @@ impl<'t> Document<'t> {
         if errors.is_empty() {
             return Ok(Self { text, top: top.into_inner() });
         }
-        let findings = errors.iter().take(MAX_SYNTAX_ERRORS).map(|error| {
-            let (line, column) = position(text, error.span().map_or(text.len(), |span| span.start));
-            Finding {
-                severity: Severity::Error,
-                line,
-                column,
-                key: String::new(),
-                message: neutral(&format!("this is not TOML: {}", error.message())),
-                remedy: "Correct the line; the parser stopped there and nothing after it was checked.".to_owned(),
-            }
-        });
-        Err(findings.collect())
+        let mut findings: Vec<Finding> = errors.iter().map(|error| syntax_error(text, error)).collect();
+        findings.sort_by_key(|finding| (finding.line, finding.column));
+        findings.dedup_by_key(|finding| finding.line);
+        findings.truncate(MAX_SYNTAX_ERRORS);
+        Err(findings)
     }
 
     pub fn top(&self) -> &DeTable<'t> {
@@ -87,6 +80,30 @@ impl<'t> Document<'t> {
 
 fn span_of(key: Range<usize>, value: &toml::Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { key } else { value.span() }
+}
+
+/// The parser's words, and what to do about the mistakes that people make most.
+fn syntax_error(text: &str, error: &toml::de::Error) -> Finding {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let (line, column) = position(text, span.start);
+    let (message, remedy) = match error.message() {
+        message if message.starts_with("string values must be quoted") => {
+            ("text stands here without quotes".to_owned(), "Put the text in quotes.")
+        }
+        "duplicate key" => {
+            let key = text.get(span).unwrap_or_default();
+            (format!("{key} is defined already"), "Keep one of the two.")
+        }
+        message => (message.to_owned(), "Correct the line; keys and values are checked once the file is TOML."),
+    };
+    Finding {
+        severity: Severity::Error,
+        line,
+        column,
+        key: String::new(),
+        message: neutral(&format!("this is not TOML: {message}")),
+        remedy: remedy.to_owned(),
+    }
 }
 
 fn too_long() -> Finding {

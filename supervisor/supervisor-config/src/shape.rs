@@ -53,11 +53,11 @@ fn fit_value(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut R
         ("boolean", DeValue::Boolean(value)) => Some(Value::Bool(*value)),
         ("integer" | "number", DeValue::Integer(integer)) => {
             let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-            in_range(schema, number.map(Number::from), path, report)
+            in_range(schema, (number.map(Number::from), integer.as_str()), path, report)
         }
         ("number", DeValue::Float(float)) => {
             let number = float.as_str().parse().ok().and_then(Number::from_f64);
-            in_range(schema, number, path, report)
+            in_range(schema, (number, float.as_str()), path, report)
         }
         _ => {
             wrong_type(schema, value, path, report);
@@ -81,8 +81,13 @@ fn choice(schema: &Value, text: &str, path: &KeyPath, report: &mut Report<'_>) -
     None
 }
 
-/// A number within the schema's bounds; `None` is one that nothing here can hold.
-fn in_range(schema: &Value, number: Option<Number>, path: &KeyPath, report: &mut Report<'_>) -> Option<Value> {
+/// A number within the schema's bounds, beside its text; `None` is one that nothing here can hold.
+fn in_range(
+    schema: &Value,
+    (number, text): (Option<Number>, &str),
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<Value> {
     let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
     let fits = |number: &Number| {
         let number = number.as_f64().unwrap_or(f64::NAN);
@@ -95,7 +100,7 @@ fn in_range(schema: &Value, number: Option<Number>, path: &KeyPath, report: &mut
     }
     let written = |name: &str| schema.get(name).map(toml_of).unwrap_or_default();
     let remedy = format!("Write a {} from {} to {}.", kind(schema), written("minimum"), written("maximum"));
-    report.error(path, "the number is out of range", remedy);
+    report.error(path, format!("{text} is out of range"), remedy);
     None
 }
 
@@ -117,7 +122,11 @@ fn wrong_type(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut 
         "object" => "a table",
         _ => "text in quotes",
     };
-    let remedy = example(schema, path).unwrap_or_else(|| format!("Write it as a section: [{path}]"));
+    let section = || match schema.get("additionalProperties").is_some_and(Value::is_object) {
+        true => format!("Write it as sections: [{path}.NAME]"),
+        false => format!("Write it as a section: [{path}]"),
+    };
+    let remedy = example(schema, path).unwrap_or_else(section);
     report.error(path, format!("{stands} stands here, {wanted} is needed"), remedy);
 }
 
@@ -130,7 +139,7 @@ fn missing(schema: &Value, path: &KeyPath, key: &str, report: &mut Report<'_>) {
 
 fn unknown(properties: Option<&Map<String, Value>>, path: &KeyPath, key: &str, report: &mut Report<'_>) {
     let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
-    let remedy = match (nearest(key, known()), home_of(key)) {
+    let remedy = match (nearest(key, known()), home_of(key, path)) {
         (Some(near), _) => format!("Did you mean `{near}`?"),
         (None, Some(home)) => format!("It belongs {home}; move it there."),
         (None, None) => {
@@ -142,12 +151,13 @@ fn unknown(properties: Option<&Map<String, Value>>, path: &KeyPath, key: &str, r
     report.error(path, "there is no such key", remedy);
 }
 
-/// Where a key belongs that stands in the wrong section, if that is one place only.
-fn home_of(key: &str) -> Option<String> {
+/// Where a key belongs that stands at the top instead of in its section, or in a section instead of at the top.
+fn home_of(key: &str, path: &KeyPath) -> Option<String> {
+    let at_top = path.steps().len() == 1;
     let keys = keys();
     let mut homes = keys.iter().filter_map(|known| match known.path.rsplit_once('.') {
-        Some((section, last)) if last == key => Some(format!("under [{section}]")),
-        None if known.path == key => Some("at the top of the file, before the first section".to_owned()),
+        Some((section, last)) if last == key && at_top => Some(format!("under [{section}]")),
+        None if known.path == key && !at_top => Some("at the top of the file, before the first section".to_owned()),
         _ => None,
     });
     let home = homes.next()?;

@@ -34,6 +34,11 @@ fn cron(text: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<Cron> {
 
 fn kept(raw: &RawKeep, path: &KeyPath, context: &mut Context<'_>) -> Option<Keep> {
     let RawKeep { daily, weekly, monthly } = raw;
+    for (key, count) in [("daily", daily), ("weekly", weekly), ("monthly", monthly)] {
+        if count.is_none() && context.report.document().contains(&path.key(key)) {
+            return None;
+        }
+    }
     let keep = Keep { daily: daily.unwrap_or(0), weekly: weekly.unwrap_or(0), monthly: monthly.unwrap_or(0) };
     if keep == (Keep { daily: 0, weekly: 0, monthly: 0 }) {
         let remedy = "Write for example: keep = { daily = 7, weekly = 5, monthly = 12 }";

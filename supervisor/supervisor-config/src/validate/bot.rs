@@ -49,7 +49,7 @@ fn default_bot(spark: &Section) -> Option<Bot> {
     })
 }
 
-fn bot(name: String, raw: RawBot, path: &KeyPath, (spark, context): (&Section, &mut Context<'_>)) -> Option<Bot> {
+fn bot(name: String, raw: RawBot, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Bot> {
     let RawBot { title, instructions, model, tools, documents } = raw;
     let title = match title {
         Some(title) => context.line(title, &path.key("title")),

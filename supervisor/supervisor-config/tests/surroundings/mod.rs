@@ -1,0 +1,19 @@
+//! Surroundings in which everything exists that the files of the tests name.
+
+use platform_types::SecretName;
+use supervisor_config::Surroundings;
+
+/// Some secrets, some files, the tools of this release.
+pub fn rich() -> Surroundings {
+    let secrets = ["spark-key", "ha-token", "jobs-key", "telegram-token"];
+    let files = [
+        ("bots/home.md", "You run the house.\n".to_owned()),
+        ("bots/empty.md", " \n".to_owned()),
+        ("bots/long.md", "word ".repeat(20_000)),
+    ];
+    Surroundings {
+        secrets: secrets.into_iter().map(|name| SecretName::new(name).unwrap()).collect(),
+        instructions: files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
+        tools: ["clock.now".to_owned()].into(),
+    }
+}
