@@ -1,7 +1,7 @@
 /**
  * The chat: what the person does on one side, the socket, the store and the outbox on the other.
  *
- * Tells by events what changed (`connection`, `sessions`, `session`, `thread`, `older`, `turn`, `text`, `answer`, `outbox`,
+ * Tells by events what changed (`connection`, `sessions`, `session`, `thread`, `older`, `turn`, `text`, `answer`, `sent`, `outbox`,
  * `notice`); elements read the rest here. Touches no DOM.
  */
 import { Outbox, mintId } from './outbox.js';
@@ -63,13 +63,13 @@ export class Chat extends EventTarget {
     if (fresh && !bot) return false;
     const session = fresh ? mintId() : this.session;
     const entry = this.outbox.add({ session, bot, text });
-    if (!entry) return this.#notice({ code: 'notice.full' });
+    if (!entry) return this.notice({ code: 'notice.full' });
     if (fresh) {
       this.store.select(session, true);
       this.#remember();
     }
     this.#transmit(entry);
-    this.#tell(fresh ? 'session' : 'outbox');
+    this.#tell(fresh ? 'session' : 'sent');
     return true;
   }
 
@@ -179,7 +179,7 @@ export class Chat extends EventTarget {
   }
 
   #request(frame) {
-    return this.#socket.send(frame) || this.#notice({ code: 'notice.offline' });
+    return this.#socket.send(frame) || this.notice({ code: 'notice.offline' });
   }
 
   #failed({ code, message, session, id }) {
@@ -190,7 +190,7 @@ export class Chat extends EventTarget {
       this.#opened = null;
       this.open(null);
     } else {
-      this.#notice({ text: message });
+      this.notice({ text: message });
     }
   }
 
@@ -199,7 +199,8 @@ export class Chat extends EventTarget {
     else this.#storage.setItem(LAST_SESSION, this.session);
   }
 
-  #notice(detail) {
+  /** Something to tell the person: `{code}` of the words, or `{text}` as it came. */
+  notice(detail) {
     this.dispatchEvent(Object.assign(new Event('notice'), { detail }));
     return false;
   }

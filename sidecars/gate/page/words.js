@@ -1,27 +1,28 @@
 /** The page's fixed texts: one file a language, chosen by the browser unless the person chose. */
-import de from './words/de.js';
-import en from './words/en.js';
-
-export const languages = { en, de };
+export const LANGUAGES = { en: 'English', de: 'Deutsch' };
 
 /** The first of the wanted languages that there is. */
 export function choose(wanted) {
-  return wanted.map((tag) => String(tag).slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(languages, tag)) ?? 'en';
+  return wanted.map((tag) => String(tag).slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(LANGUAGES, tag)) ?? 'en';
 }
 
 let language = 'en';
+let words = {};
 
-export function speak(tag) {
+export function speak(tag, texts) {
   language = tag;
+  words = texts;
 }
 
-export function spoken() {
-  return language;
+/** Fetches the texts of a language and speaks it. */
+export async function learn(tag) {
+  const response = await fetch(new URL(`./words/${tag}.json`, import.meta.url));
+  speak(tag, await response.json());
 }
 
 /** The text of a key, with its `{gaps}` filled. */
 export function t(key, gaps = {}) {
-  return languages[language][key].replaceAll(/\{(\w+)\}/g, (_, gap) => gaps[gap] ?? '');
+  return (words[key] ?? key).replaceAll(/\{(\w+)\}/g, (_, gap) => gaps[gap] ?? '');
 }
 
 const format = (options) => (at) => new Intl.DateTimeFormat(language, options).format(at);

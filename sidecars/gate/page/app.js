@@ -1,0 +1,89 @@
+/** The page: takes a setup code out of the address, finds out who this browser is, and shows the chat or the pairing screen. */
+import { Chat } from './chat.js';
+import { Device, missing } from './device.js';
+import { h } from './dom.js';
+import { Pairing } from './pairing.js';
+import { Socket } from './socket.js';
+import { choose, learn } from './words.js';
+import './elements/chat-shell.js';
+import './elements/pair-screen.js';
+
+const SETUP = /^#setup=([0-9A-Za-z-]{8,64})$/;
+const SESSION = /^#\/([0-9a-f]{32})$/;
+
+let code = takeCode();
+let chat = null;
+
+/** The code leaves the address, and with it the history, before anything else happens. */
+function takeCode() {
+  const found = SETUP.exec(location.hash)?.[1];
+  if (found) history.replaceState(null, '', location.pathname);
+  return found;
+}
+
+function show(element) {
+  document.getElementById('page').replaceChildren(element);
+}
+
+async function begin() {
+  const problem = await missing();
+  const device = problem ? undefined : await Device.load();
+  if (device) connect(device);
+  else pair({ problem });
+}
+
+function pair(props) {
+  chat = null;
+  show(h('pair-screen', { pairing: new Pairing(), setup: { code, ...props }, onpaired: (event) => paired(event.detail) }));
+}
+
+function paired(device) {
+  code = undefined;
+  localStorage.setItem('paired', 'yes');
+  connect(device);
+}
+
+function connect(device) {
+  const socket = new Socket({
+    url: `${location.protocol.replace('http', 'ws')}//${location.host}/ws`,
+    sign: async (challenge) => ({ device: device.id, signature: await device.sign('connect', challenge) }),
+  });
+  const mine = new Chat({ socket, storage: localStorage, session: SESSION.exec(location.hash)?.[1] });
+  chat = mine;
+  mine.addEventListener('session', () => {
+    const hash = mine.session === null ? '#/' : `#/${mine.session}`;
+    if (location.hash !== hash) history.pushState(null, '', hash);
+  });
+  mine.addEventListener('connection', () => {
+    if (mine.connection.state !== 'refused' || chat !== mine) return;
+    const revoked = localStorage.getItem('paired') && !code;
+    localStorage.removeItem('paired');
+    pair({ notice: revoked ? 'pair.revoked' : undefined });
+  });
+  show(h('chat-shell', { chat: mine }));
+  socket.start();
+}
+
+function wake() {
+  if (document.visibilityState === 'visible') chat?.wake();
+}
+
+addEventListener('online', wake);
+addEventListener('pageshow', wake);
+document.addEventListener('visibilitychange', wake);
+addEventListener('storage', ({ key }) => key?.startsWith('outbox:') && chat?.reload());
+addEventListener('hashchange', () => {
+  const found = takeCode();
+  if (!found) return chat?.welcomed && chat.open(SESSION.exec(location.hash)?.[1] ?? null);
+  code = found;
+  if (!chat) pair({});
+});
+visualViewport?.addEventListener('resize', () => {
+  // Phones that lay their keyboard over the page: the shell ends above it.
+  const covered = Math.max(0, innerHeight - visualViewport.height * visualViewport.scale);
+  document.documentElement.style.setProperty('--keyboard', `${Math.round(covered)}px`);
+});
+
+const language = choose([localStorage.getItem('language'), ...navigator.languages]);
+document.documentElement.lang = language;
+learn(language).then(begin);

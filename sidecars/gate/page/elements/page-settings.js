@@ -1,0 +1,36 @@
+/** What belongs to this browser: its name, light or dark, the language. */
+import { h } from '../dom.js';
+import { LANGUAGES, t } from '../words.js';
+
+class PageSettings extends HTMLElement {
+  connectedCallback() {
+    this.device = h('p', { class: 'quiet' });
+    const themes = ['auto', 'light', 'dark'].map((theme) => [theme, t(`theme.${theme}`)]);
+    this.append(this.device, h('div', {},
+      this.select(t('settings.theme'), themes, document.documentElement.dataset.theme, (theme) => this.paint(theme)),
+      this.select(t('settings.language'), Object.entries(LANGUAGES), document.documentElement.lang, (language) => {
+        localStorage.setItem('language', language);
+        location.reload(); // drafts, outbox and the running answer survive it
+      })));
+    this.chat.addEventListener('connection', () => { this.device.textContent = this.chat.device.name ?? ''; });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.tint());
+    this.tint();
+  }
+
+  select(label, options, value, change) {
+    return h('select', { 'aria-label': label, title: label, onchange: (event) => change(event.target.value) },
+      options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
+  }
+
+  paint(theme) {
+    localStorage.setItem('theme', theme);
+    document.documentElement.dataset.theme = theme;
+    this.tint();
+  }
+
+  /** The phone's own bars take the colour of the paper. */
+  tint() {
+    document.querySelector('meta[name=theme-color]').content = getComputedStyle(document.body).backgroundColor;
+  }
+}
+customElements.define('page-settings', PageSettings);
