@@ -1,0 +1,43 @@
+// The real llama.cpp server with a tiny model, as "Spark".
+//
+// A bridged container cannot reach the host's loopback, so a small relay listens on the bridge's own address.
+
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+
+import { cache, docker, freePort, repository, until } from './shell.mjs';
+
+export const MODEL = 'tiny-lab/Bigram-1.4M.alpha-v1.0';
+export const SENTENCE = /this is model alpha answering over the local router/;
+
+/** Starts the server and a relay that the containers of `network` can reach. */
+export async function startModelServer(network, which = 'alpha') {
+  const port = await freePort();
+  const child = spawn('compose/peers/llm/serve', [which, String(port)], { cwd: repository, stdio: 'ignore', env: { ...process.env, BOT_TEST_CACHE: cache } });
+  const base = `http://127.0.0.1:${port}`;
+  await until('the model server answers', async () => (await fetch(`${base}/v1/models`)).ok, 60);
+  const address = await docker('network', 'inspect', network, '--format', '{{(index .IPAM.Config 0).Gateway}}');
+  const sockets = new Set();
+  const relay = net.createServer((inbound) => {
+    const outbound = net.connect(port, '127.0.0.1');
+    for (const socket of [inbound, outbound]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => { sockets.delete(socket); inbound.destroy(); outbound.destroy(); });
+    }
+    inbound.pipe(outbound).pipe(inbound);
+  });
+  const relayPort = await new Promise((resolve, reject) => {
+    relay.on('error', reject);
+    relay.listen(0, address, () => resolve(relay.address().port));
+  });
+  return {
+    base,
+    url: `http://${address}:${relayPort}/v1`,
+    stop() {
+      child.kill();
+      relay.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
