@@ -40,6 +40,14 @@ pub fn useful_bytes(window: Option<u32>) -> usize {
     window.unwrap_or(ASSUMED_WINDOW_TOKENS) as usize * BYTES_PER_TOKEN
 }
 
+/// Makes a group end with words of the model: strict chat templates refuse two messages of a person in a row, or one
+/// right after a tool's result.
+pub fn close(group: &mut Group) {
+    if !matches!(group.last(), Some(Prompt::Assistant { calls, .. }) if calls.is_empty()) {
+        group.push(Prompt::Assistant { text: "(no answer)".to_owned(), calls: Vec::new() });
+    }
+}
+
 /// The newest groups that fit into `budget` tokens, oldest first.
 pub fn select(groups: &[Group], budget: usize) -> &[Group] {
     let mut left = budget;

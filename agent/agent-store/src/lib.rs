@@ -1,1 +1,26 @@
-//! Sessions, messages and events in SQLite
+//! An agent's conversations in SQLite. Everything here blocks: it belongs on a thread of its own.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`schema`] | opening the database, and its forward-only migrations |
+//! | [`store`] | the open store: the state directory, its lock, what a crash left behind |
+//! | [`sessions`] | making, naming, deleting and listing sessions |
+//! | [`messages`] | messages of people, and reading what was said |
+//! | [`turns`] | the life of a turn: begun, saved in part, finished |
+//! | [`checkpoint`] | a consistent copy of database and workspace |
+//! | [`lock`] | the file that detects two agents on one volume |
+//! | [`error`] | what can go wrong |
+
+pub mod checkpoint;
+pub mod error;
+pub mod lock;
+pub mod messages;
+pub mod schema;
+pub mod sessions;
+pub mod store;
+pub mod turns;
+
+pub use error::StoreError;
+pub use messages::{Accepted, NewMessage, Page, Stored};
+pub use store::{Opened, StateDir, Store};
+pub use turns::{Begun, FinishedTurn, Partial, QueuedTurn};

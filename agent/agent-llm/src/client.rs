@@ -1,0 +1,222 @@
+//! One completion, streamed. Dropping it closes the connection, which cancels it upstream.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent_core::prompt::{ModelRequest, Usage};
+use agent_core::turn::{CallFragment, FinishReason};
+use bytes::Bytes;
+use http::{Method, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use platform_kit::client::Client;
+use platform_kit::socket::Peer;
+use platform_types::spark::TURN_HEADER;
+
+use crate::LlmError;
+use crate::sse::{Broken, Parser};
+use crate::wire::{self, Chunk, ChunkDelta};
+
+/// Longest error body that is read.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// After the last words some servers keep the connection and never say `[DONE]`.
+const AFTER_FINISH: Duration = Duration::from_secs(2);
+
+/// How long a model may take. Spark has shorter limits of its own and says which one was hit; these catch a dead spark.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Queue and prompt: minutes on a small box.
+    pub first_byte: Duration,
+    /// Between two pieces. Servers ping with comments.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { first_byte: Duration::from_mins(15), idle: Duration::from_mins(5) }
+    }
+}
+
+/// Calls the model socket.
+#[derive(Debug, Clone)]
+pub struct LlmClient {
+    client: Client,
+    timeouts: Timeouts,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delta {
+    Text(String),
+    Fragment(CallFragment),
+    /// The last one.
+    Finished {
+        reason: FinishReason,
+        usage: Option<Usage>,
+    },
+}
+
+impl LlmClient {
+    /// The directory of the socket belongs to spark, and is mounted read-only: its name can be trusted.
+    pub fn new(socket: impl Into<PathBuf>, timeouts: Timeouts) -> Self {
+        Self { client: Client::new(socket, Peer::Trusted, timeouts.first_byte), timeouts }
+    }
+
+    pub(crate) fn http(&self) -> &Client {
+        &self.client
+    }
+
+    /// Starts a completion; `turn` goes into spark's log.
+    pub async fn stream(&self, turn: &str, request: &ModelRequest) -> Result<Completion, LlmError> {
+        let body = serde_json::to_vec(&wire::Request::new(request))
+            .map_err(|error| LlmError::Invalid(format!("the request cannot be written ({error})")))?;
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri("/v1/chat/completions")
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream")
+            .header(TURN_HEADER, turn)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| LlmError::Invalid(format!("the request cannot be written ({error})")))?;
+        let response = self.client.open(request).await.map_err(LlmError::from_call)?;
+        let status = response.status();
+        if !status.is_success() {
+            let limited = Limited::new(response.into_body(), MAX_ERROR_BYTES).collect();
+            let body = tokio::time::timeout(self.timeouts.idle, limited).await.map_err(|_| LlmError::Idle)?;
+            let body = body.map_err(|_| LlmError::Invalid(format!("{status} without a readable reason")))?;
+            return Err(LlmError::from_body(&body.to_bytes()));
+        }
+        Ok(Completion {
+            body: response.into_body(),
+            idle: self.timeouts.idle,
+            parser: Parser::default(),
+            ready: VecDeque::new(),
+            reason: None,
+            usage: None,
+            called: false,
+            over: false,
+        })
+    }
+}
+
+/// A running completion.
+#[derive(Debug)]
+pub struct Completion {
+    body: Incoming,
+    idle: Duration,
+    parser: Parser,
+    ready: VecDeque<Delta>,
+    reason: Option<FinishReason>,
+    usage: Option<Usage>,
+    /// A tool was called: some servers say `stop` all the same.
+    called: bool,
+    over: bool,
+}
+
+impl Completion {
+    /// The next piece; after [`Delta::Finished`] or an error there is none. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Result<Delta, LlmError>> {
+        loop {
+            if let Some(delta) = self.ready.pop_front() {
+                return Some(Ok(delta));
+            }
+            if self.over {
+                return None;
+            }
+            if let Err(error) = self.read().await {
+                self.over = true;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), LlmError> {
+        let patience = if self.reason.is_some() { AFTER_FINISH } else { self.idle };
+        let mut events = Vec::new();
+        let frame = tokio::time::timeout(patience, self.body.frame()).await;
+        let ended = match frame {
+            Ok(Some(Ok(frame))) => {
+                let data = frame.into_data().unwrap_or_default();
+                self.parser.push(&data, &mut events).map_err(broken)?;
+                false
+            }
+            Ok(None) => {
+                self.parser.finish(&mut events).map_err(broken)?;
+                true
+            }
+            Ok(Some(Err(_))) | Err(_) if self.reason.is_some() => true,
+            Ok(Some(Err(_))) => return Err(LlmError::BrokeOff),
+            Err(_) => return Err(LlmError::Idle),
+        };
+        for event in events {
+            if self.over {
+                break;
+            }
+            self.event(&event)?;
+        }
+        if ended && !self.over { self.finish() } else { Ok(()) }
+    }
+
+    fn event(&mut self, data: &str) -> Result<(), LlmError> {
+        let data = data.trim();
+        if data == "[DONE]" {
+            return self.finish();
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        let chunk: Chunk = serde_json::from_str(data)
+            .map_err(|error| LlmError::Invalid(format!("an event that is not a chunk ({error})")))?;
+        let Chunk { choices, usage, error } = chunk;
+        if error.is_some() {
+            return Err(LlmError::from_body(data.as_bytes()));
+        }
+        if let Some(usage) = usage {
+            self.usage = Some(usage.into());
+        }
+        for choice in choices.into_iter().flatten().filter(|choice| choice.index == 0) {
+            self.delta(choice.delta.unwrap_or_default());
+            if let Some(reason) = choice.finish_reason {
+                self.reason = Some(wire::finish_reason(&reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: ChunkDelta) {
+        let ChunkDelta { content, tool_calls } = delta;
+        if let Some(text) = content.filter(|text| !text.is_empty()) {
+            self.ready.push_back(Delta::Text(text));
+        }
+        for (place, call) in tool_calls.into_iter().flatten().enumerate() {
+            let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
+            let fragment = CallFragment {
+                index: call.index.unwrap_or(place),
+                name: name.filter(|name| !name.is_empty()),
+                arguments: arguments.unwrap_or_default(),
+            };
+            self.called = true;
+            self.ready.push_back(Delta::Fragment(fragment));
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), LlmError> {
+        let reason = match self.reason.take() {
+            Some(FinishReason::Stop) if self.called => FinishReason::ToolCalls,
+            Some(reason) => reason,
+            None => return Err(LlmError::BrokeOff),
+        };
+        self.over = true;
+        self.ready.push_back(Delta::Finished { reason, usage: self.usage });
+        Ok(())
+    }
+}
+
+fn broken(broken: Broken) -> LlmError {
+    LlmError::Invalid(match broken {
+        Broken::LineTooLong => "an endless line".to_owned(),
+        Broken::NotUtf8 => "text that is not UTF-8".to_owned(),
+    })
+}

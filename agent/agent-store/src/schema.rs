@@ -1,0 +1,141 @@
+//! Opening the database, and its forward-only migrations.
+//!
+//! `user_version` is the number of the last migration. A release expands the schema first and contracts it a release
+//! later, so that the one before still reads what it writes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::StoreError;
+
+/// Each migration by its number, from 1 without gaps.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_create_sessions.sql")];
+
+/// The schema that this release writes.
+pub const WRITES: u32 = 1;
+/// The oldest schema that it reads.
+pub const READS_FROM: u32 = 1;
+/// The oldest schema whose release still reads what it writes.
+pub const READABLE_BY: u32 = 1;
+
+/// Largest database: about four million messages. The volume has no quota of its own on most file systems.
+pub const MAX_DATABASE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+const PAGE_BYTES: u64 = 4096;
+/// The write-ahead log is cut to this after a checkpoint.
+const JOURNAL_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+/// Pages in the log before SQLite copies them into the database on its own, in the middle of a commit. The store copies
+/// earlier than that, between commits.
+const AUTOCHECKPOINT_PAGES: u32 = 4000;
+/// Somebody else (a copy being made) holds the database for milliseconds at most.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the live database and migrates it.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let found = version(&connection)?;
+    if found > WRITES {
+        return Err(StoreError::Newer { found, known: WRITES });
+    }
+    let max_pages = MAX_DATABASE_BYTES / PAGE_BYTES;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size = {PAGE_BYTES};
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA max_page_count = {max_pages};
+         PRAGMA journal_size_limit = {JOURNAL_LIMIT_BYTES};
+         PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES};"
+    ))?;
+    migrate(&mut connection, found)?;
+    Ok(connection)
+}
+
+/// Opens a database to copy from: it is not changed.
+pub(crate) fn open_source(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let found = version(&connection)?;
+    if found > WRITES {
+        return Err(StoreError::Newer { found, known: WRITES });
+    }
+    Ok(connection)
+}
+
+/// `user_version` of a database.
+pub fn version(connection: &Connection) -> Result<u32, StoreError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn migrate(connection: &mut Connection, from: u32) -> Result<(), StoreError> {
+    for (number, sql) in (1_u32..).zip(MIGRATIONS) {
+        if number <= from {
+            continue;
+        }
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn the_last_migration_is_what_this_release_writes() {
+        assert_eq!(usize::try_from(WRITES).unwrap(), MIGRATIONS.len());
+        assert!(READS_FROM <= WRITES && READABLE_BY <= WRITES);
+    }
+
+    #[test]
+    fn a_fresh_database_equals_one_migrated_from_every_older_schema() {
+        let directory = tempfile::tempdir().unwrap();
+        let fresh = open(&directory.path().join("fresh.db")).unwrap();
+        for oldest in 0..WRITES {
+            let path = directory.path().join(format!("from-{oldest}.db"));
+            let old = Connection::open(&path).unwrap();
+            for (number, sql) in (1_u32..).zip(MIGRATIONS).take(oldest as usize) {
+                old.execute_batch(sql).unwrap();
+                old.pragma_update(None, "user_version", number).unwrap();
+            }
+            drop(old);
+            let migrated = open(&path).unwrap();
+            assert_eq!(tables(&migrated), tables(&fresh));
+            assert_eq!(version(&migrated).unwrap(), WRITES);
+        }
+    }
+
+    #[test]
+    fn every_table_is_strict() {
+        let directory = tempfile::tempdir().unwrap();
+        let fresh = open(&directory.path().join("fresh.db")).unwrap();
+        let loose: Vec<String> = tables(&fresh)
+            .into_iter()
+            .filter(|sql| sql.starts_with("CREATE TABLE") && !sql.contains("STRICT"))
+            .collect();
+        assert_eq!(loose, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("newer.db");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", WRITES + 1).unwrap();
+        let error = open(&path).unwrap_err();
+        assert!(error.to_string().contains("schema 2"), "{error}");
+        assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), WRITES + 1);
+    }
+}

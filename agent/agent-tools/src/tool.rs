@@ -1,0 +1,78 @@
+//! What a tool is: typed arguments in, a typed result out, both JSON at the edge.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+use agent_core::prompt::{Risk, ToolSpec};
+use platform_types::Timestamp;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a call may rely on besides its arguments.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub now: Timestamp,
+    /// IANA name of the profile's time zone.
+    pub timezone: String,
+}
+
+/// Why a call gave nothing. The words are for the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+/// A result that is on its way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, ToolError>> + Send + 'a>>;
+
+/// A tool with its types.
+pub trait Tool: Debug + Send + Sync + 'static {
+    type Arguments: JsonSchema + DeserializeOwned + Send;
+    type Output: Serialize;
+
+    const NAME: &'static str;
+    /// For the model: what it gives, and when to use it.
+    const DESCRIPTION: &'static str;
+    const RISK: Risk;
+
+    fn call<'a>(&'a self, arguments: Self::Arguments, context: &'a Context) -> Pending<'a, Self::Output>;
+}
+
+/// A tool whose types are JSON text: what a registry holds.
+pub trait AnyTool: Debug + Send + Sync {
+    fn spec(&self) -> ToolSpec;
+    fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String>;
+}
+
+impl<T: Tool> AnyTool for T {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: T::NAME.to_owned(),
+            description: T::DESCRIPTION.to_owned(),
+            parameters: schema::<T::Arguments>(),
+            risk: T::RISK,
+        }
+    }
+
+    fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String> {
+        Box::pin(async move {
+            let arguments = serde_json::from_str(arguments)
+                .map_err(|error| ToolError(format!("the arguments do not fit {}: {error}", T::NAME)))?;
+            let output = self.call(arguments, context).await?;
+            serde_json::to_string(&output).map_err(|error| ToolError(format!("the result cannot be written: {error}")))
+        })
+    }
+}
+
+/// The arguments' JSON Schema, inlined and without decoration: it is sent with every call of the model.
+fn schema<T: JsonSchema>() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.remove("title");
+    schema.to_value()
+}
