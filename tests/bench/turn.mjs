@@ -1,0 +1,48 @@
+// The platform's own time in a turn: from the published port to the turn's end, both messages durably stored.
+
+import { fdatasyncSync, openSync, closeSync, unlinkSync, writeSync } from 'node:fs';
+import path from 'node:path';
+
+import { docker } from '../end-to-end/lib/shell.mjs';
+import { Device } from './lib/chat.mjs';
+import { percentile, table } from './lib/figures.mjs';
+
+const TURNS = 500;
+const WARM_UP = 50;
+
+export async function measureTurn(installation) {
+  const device = new Device(installation.url('personal'));
+  await device.pair(await installation.link('personal'));
+  const { bots } = await device.connect();
+  const volume = await docker('volume', 'inspect', `${installation.name}-personal-state`, '--format', '{{.Mountpoint}}');
+  const session = await device.session(bots[0].name);
+  const turns = [];
+  const flushes = [];
+  for (let index = 0; index < TURNS + WARM_UP; index += 1) {
+    const took = await device.turn(session, `turn ${index}`);
+    const flush = bareFlush(volume);
+    if (index < WARM_UP) continue;
+    turns.push(took);
+    flushes.push(flush);
+  }
+  device.socket.onclose = null;
+  device.socket.close();
+  const row = (name, values) => [name, ...[0.5, 0.9, 0.99].map((share) => percentile(values, share).toFixed(2))];
+  table(`Turn, instant model (demo/echo), ${TURNS} turns, milliseconds`, ['what', 'p50', 'p90', 'p99'], [
+    row('port to turn ended, both messages stored', turns),
+    row('bare fdatasync of 4 KiB on the same volume, in between', flushes),
+  ]);
+}
+
+/** What one durable write costs on the disk of the volume, now. */
+function bareFlush(folder) {
+  const file = path.join(folder, '.bench-flush');
+  const handle = openSync(file, 'w');
+  writeSync(handle, Buffer.alloc(4096, 1));
+  const start = performance.now();
+  fdatasyncSync(handle);
+  const took = performance.now() - start;
+  closeSync(handle);
+  unlinkSync(file);
+  return took;
+}
