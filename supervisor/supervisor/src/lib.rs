@@ -5,6 +5,21 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`api`] | the supervisor's socket, and the values that it speaks |
+//! | [`registry`] | devices, setup links, requests to pair, script tokens |
+//! | [`sockets`] | clients for the admin sockets of the containers |
+//! | [`desired`] | from files to what is desired |
+//! | [`host`] | directories, mounts, owners, canaries, copies of secrets |
+//! | [`probe`] | asks every container how it is |
+//! | [`push`] | what each container is told |
 //! | [`state`] | what the daemon's parts share: the world, and commands |
 
+pub mod api;
+pub mod desired;
+pub mod host;
+pub mod probe;
+pub mod push;
+pub mod registry;
+pub mod sockets;
 pub mod state;
+pub mod words;

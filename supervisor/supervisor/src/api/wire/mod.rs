@@ -1,0 +1,45 @@
+//! What the supervisor's socket says: bodies of requests and answers under `/v1`, shared with `botctl`.
+//!
+//! **Invariants.** Public interface: `botctl … --json` prints these values with a `schema` field. Fields are added, never
+//! renamed or removed, within a version. Texts that come from containers are neutralised before they are put in here.
+//!
+//! | module | routes |
+//! |---|---|
+//! | [`status`] | `GET /v1/status`, `GET /v1/health` |
+//! | [`planning`] | `GET /v1/plan`, `POST /v1/apply` |
+//! | [`registry`] | `/v1/profiles/{p}/links`, `…/devices`, `…/tokens` |
+//! | [`sessions`] | `/v1/profiles/{p}/sessions` |
+//! | [`backups`] | `/v1/profiles/{p}/snapshots`, `…/restore` |
+//! | [`journal`] | `GET /v1/events`, `GET /v1/logs` |
+//! | [`settings`] | `/v1/secrets`, `/v1/config/…`, `/v1/export/compose` |
+//! | [`findings`] | `GET /v1/doctor` |
+
+pub mod backups;
+pub mod findings;
+pub mod journal;
+pub mod planning;
+pub mod registry;
+pub mod sessions;
+pub mod settings;
+pub mod status;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that `--json` prints under a schema name.
+pub trait Document: Serialize {
+    /// `bot-platform.<what>.v1`.
+    const SCHEMA: &'static str;
+}
+
+/// One line of a long operation's answer: newline-delimited JSON, ended by `done` or `failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "lowercase")]
+pub enum Line<T> {
+    Progress { message: String },
+    Done { result: T },
+    Failed { code: String, message: String },
+}
+
+/// The answer to a request that has nothing more to say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}

@@ -1,0 +1,71 @@
+//! Secrets and files.
+
+use platform_types::{SecretName, Timestamp};
+use serde::{Deserialize, Serialize};
+use supervisor_config::Finding;
+
+use super::Document;
+
+/// Body of `GET /v1/secrets`. No secret is ever shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secrets {
+    pub now: Timestamp,
+    pub secrets: Vec<SecretEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretEntry {
+    pub name: SecretName,
+    /// `None`: it is needed and not there.
+    pub set_at: Option<Timestamp>,
+    /// A process of this release needs it.
+    pub needed: bool,
+    /// Why it is refused.
+    pub problem: Option<String>,
+}
+
+/// Body of `POST /v1/secrets/{name}`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretValue {
+    pub value: String,
+}
+
+impl std::fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretSet {
+    pub name: SecretName,
+    /// A process of this release needs it, and was given it.
+    pub delivered: bool,
+}
+
+/// Body of `GET /v1/config/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigCheck {
+    pub path: String,
+    pub valid: bool,
+    pub findings: Vec<Finding>,
+}
+
+/// Body of `GET /v1/config/show`, `…/diff`, `/v1/export/compose`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    pub text: String,
+}
+
+impl Document for Secrets {
+    const SCHEMA: &'static str = "bot-platform.secrets.v1";
+}
+
+impl Document for SecretSet {
+    const SCHEMA: &'static str = "bot-platform.secret-set.v1";
+}
+
+impl Document for ConfigCheck {
+    const SCHEMA: &'static str = "bot-platform.config-check.v1";
+}
