@@ -31,5 +31,7 @@ pub mod task;
 pub use engine::{DEFAULT_SOCKET, Engine, EngineInfo};
 pub use error::{CreateError, EngineError, StartError};
 pub use events::EngineEvent;
+pub use lifecycle::Removal;
 pub use logs::{LogLine, LogRange};
+pub use observe::{Listed, Listing};
 pub use task::{Task, TaskError, TaskExit};

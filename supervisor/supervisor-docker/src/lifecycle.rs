@@ -17,6 +17,15 @@ use crate::error::{CreateError, EngineError, Operation, StartError, creation, st
 /// What Docker says when there is nothing left to do.
 const ALREADY_REMOVING: &str = "is already in progress";
 
+/// What may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// A stopped container; a running one is refused by the engine.
+    Stopped,
+    /// Whatever state it is in.
+    Forced,
+}
+
 impl Engine {
     /// Creates a container and returns its id. The health check is the image's.
     pub async fn create_container(
@@ -60,9 +69,9 @@ impl Engine {
         }
     }
 
-    /// Removes a container, dead or alive, with its anonymous volumes. One that is gone already is fine.
-    pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    /// Removes a container. One that is gone already is fine.
+    pub async fn remove_container(&self, id: &str, removal: Removal) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::default().force(removal == Removal::Forced).v(false).build();
         match self.timed(Operation::Remove, &subject(id), self.api().remove_container(id, Some(options))).await {
             Err(EngineError::NotFound { .. }) => Ok(()),
             Err(EngineError::Conflict { message, .. }) if message.contains(ALREADY_REMOVING) => Ok(()),

@@ -18,9 +18,17 @@ use crate::lifecycle::subject;
 /// Every container of the engine: which are ours, and the names of the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Ids of the containers with the label of the installation.
-    pub ours: Vec<ContainerId>,
+    /// The containers with the label of the installation.
+    pub ours: Vec<Listed>,
     pub foreign_names: BTreeSet<String>,
+}
+
+/// One of ours, before it is inspected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub id: ContainerId,
+    pub name: String,
+    pub target: Option<Target>,
 }
 
 impl Engine {
@@ -31,10 +39,13 @@ impl Engine {
         let mut listing = Listing::default();
         for container in containers {
             let labels = container.labels.unwrap_or_default();
+            let mut names = container.names.into_iter().flatten().map(|name| plain_name(&name));
             if labels.get(LABEL_INSTALL).is_some_and(|value| value == install) {
-                listing.ours.extend(container.id.map(ContainerId));
+                let target = read_labels(&labels).target;
+                let name = names.next().unwrap_or_default();
+                listing.ours.extend(container.id.map(|id| Listed { id: ContainerId(id), name, target }));
             } else {
-                listing.foreign_names.extend(container.names.into_iter().flatten().map(|name| plain_name(&name)));
+                listing.foreign_names.extend(names);
             }
         }
         Ok(listing)

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::Engine;
 use crate::error::{CreateError, EngineError, StartError};
+use crate::lifecycle::Removal;
 use crate::logs::LogRange;
 
 /// Lines of standard error that are kept as evidence.
@@ -51,7 +52,7 @@ impl Engine {
     pub async fn run_task(&self, task: &Task, lines: &mpsc::Sender<String>) -> Result<TaskExit, TaskError> {
         let id = self.create_container(&task.name, &task.spec, &task.labels).await?;
         let result = self.run_created(&id, task, lines).await;
-        if let Err(error) = self.remove_container(&id).await {
+        if let Err(error) = self.remove_container(&id, Removal::Forced).await {
             tracing::warn!(container = task.name, %error, "a task container stays behind");
         }
         result

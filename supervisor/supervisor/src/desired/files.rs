@@ -1,0 +1,162 @@
+//! The files of desired state, as they are on the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use platform_types::SecretName;
+use platform_types::layout::Roots;
+use serde::{Deserialize, Serialize};
+use supervisor_config::Surroundings;
+use supervisor_plan::spec::ImageId;
+use supervisor_plan::topology::{Image, Images};
+
+use crate::state::ApplyError;
+
+/// Longest file that is read; the longest in use is the seccomp profile with 5 KiB.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Files in `bots/` and `secrets/` that are looked at.
+const MAX_FILES: usize = 1000;
+/// The tools that agents of this release have.
+const TOOLS: [&str; 1] = ["clock.now"];
+
+/// Everything that is read, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// `platform.toml`.
+    pub platform: String,
+    /// `bots/<name>.md` to its text.
+    pub instructions: BTreeMap<String, String>,
+    /// `release.json`.
+    pub release: String,
+    /// The seccomp profile of agents.
+    pub agent_seccomp: String,
+}
+
+impl Files {
+    pub fn read(roots: &Roots) -> Result<Self, ApplyError> {
+        let platform = read_text(&roots.platform_toml(), "write one, or copy deploy/platform.example.toml")?;
+        let release = read_text(&roots.release(), "build the images: ./deploy/up")?;
+        let agent_seccomp = read_text(&roots.agent_seccomp(), "install it: ./deploy/up")?;
+        Ok(Self { platform, instructions: read_instructions(&roots.bots()), release, agent_seccomp })
+    }
+
+    /// What the configuration is checked against.
+    pub fn surroundings(&self, roots: &Roots) -> Surroundings {
+        Surroundings {
+            secrets: secret_names(&roots.secrets()),
+            instructions: self.instructions.clone(),
+            tools: TOOLS.map(str::to_owned).into(),
+        }
+    }
+
+    /// The images of the desired release.
+    pub fn images(&self, roots: &Roots) -> Result<Images, ApplyError> {
+        let unreadable = |error: serde_json::Error| ApplyError::File {
+            path: roots.release(),
+            reason: format!("{error}; build the images again: ./deploy/up"),
+        };
+        let release: ReleaseFile = serde_json::from_str(&self.release).map_err(unreadable)?;
+        let image = |entry: ReleaseEntry| Image { id: ImageId(entry.image), release: entry.release };
+        let ReleaseFile { agent, gate, spark, backup } = release;
+        Ok(Images { agent: image(agent), gate: image(gate), spark: image(spark), backup: image(backup) })
+    }
+}
+
+/// `release.json`: written by `images/build`.
+#[derive(Debug, Deserialize)]
+struct ReleaseFile {
+    agent: ReleaseEntry,
+    gate: ReleaseEntry,
+    spark: ReleaseEntry,
+    backup: ReleaseEntry,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReleaseEntry {
+    /// `sha256:…`.
+    image: String,
+    /// Digest of the content.
+    release: String,
+}
+
+/// Changes whenever a file may have changed: size and time of each. Cheap enough to ask every few seconds.
+pub fn stamp(roots: &Roots) -> String {
+    let mut paths = vec![roots.platform_toml(), roots.release(), roots.agent_seccomp()];
+    paths.extend(instruction_files(&roots.bots()).into_iter().map(|(_, path)| path));
+    let stamps = paths.iter().map(|path| match std::fs::metadata(path) {
+        Ok(metadata) => format!("{}:{}:{}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
+        Err(_) => format!("{}:missing", path.display()),
+    });
+    stamps.collect::<Vec<_>>().join("\n")
+}
+
+fn read_text(path: &Path, remedy: &str) -> Result<String, ApplyError> {
+    let refuse = |reason: String| ApplyError::File { path: path.to_path_buf(), reason };
+    let length = std::fs::metadata(path).map_err(|error| refuse(format!("{error}; {remedy}")))?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(refuse(format!("it is longer than {MAX_FILE_BYTES} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))
+}
+
+/// A file that cannot be read is as good as missing: whoever needs it is told so.
+fn read_instructions(folder: &Path) -> BTreeMap<String, String> {
+    let files = instruction_files(folder).into_iter();
+    files.filter_map(|(name, path)| Some((name, read_text(&path, "").ok()?))).collect()
+}
+
+fn instruction_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let named = names_in(folder).into_iter().map(|name| (format!("bots/{name}"), folder.join(&name)));
+    named.filter(|(name, _)| supervisor_config::instructions::is_file_name(name)).collect()
+}
+
+fn secret_names(folder: &Path) -> BTreeSet<SecretName> {
+    names_in(folder).into_iter().filter_map(|name| SecretName::new(name).ok()).collect()
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().take(MAX_FILES);
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_a_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let roots = Roots::under(directory.path());
+        let error = Files::read(&roots).unwrap_err().to_string();
+        assert!(error.contains("platform.toml") && error.contains("example"), "{error}");
+        std::fs::create_dir_all(&roots.config).unwrap();
+        std::fs::write(roots.platform_toml(), "name = \"x\"").unwrap();
+        assert!(Files::read(&roots).unwrap_err().to_string().contains("release.json"));
+    }
+
+    #[test]
+    fn a_broken_release_says_what_to_do() {
+        let files = Files {
+            platform: String::new(),
+            instructions: BTreeMap::new(),
+            release: "{\"agent\":{}}".into(),
+            agent_seccomp: String::new(),
+        };
+        let error = files.images(&Roots::system()).unwrap_err().to_string();
+        assert!(error.contains("release.json") && error.contains("./deploy/up"), "{error}");
+    }
+
+    #[test]
+    fn the_stamp_follows_the_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let roots = Roots::under(directory.path());
+        std::fs::create_dir_all(roots.bots()).unwrap();
+        let empty = stamp(&roots);
+        std::fs::write(roots.bots().join("home.md"), "a").unwrap();
+        let one = stamp(&roots);
+        assert_ne!(empty, one);
+        std::fs::write(roots.bots().join("home.md"), "ab").unwrap();
+        assert_ne!(one, stamp(&roots));
+    }
+}

@@ -1,0 +1,160 @@
+//! The host's side of an installation: directories, mounts, owners, canaries, copies of secrets.
+//!
+//! **Invariants.** Everything is idempotent: run at start, before each launch, and after each change of the
+//! configuration. What containers hold is never covered or moved. In directories that a container may write no name is
+//! trusted.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`folder`] | an opened directory; every step by descriptor |
+//! | [`lock`] | one supervisor an installation |
+//! | [`tmpfs`] | small file systems in memory |
+//! | [`canary`] | a text that proves that a mount is there |
+//! | [`secrets`] | copies for the one consumer; keys of repositories |
+//! | [`volume`] | owners of a volume's top directories |
+//! | [`port`] | whether a port is free |
+
+pub mod canary;
+pub mod folder;
+pub mod lock;
+pub mod port;
+pub mod secrets;
+pub mod tmpfs;
+pub mod volume;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use platform_types::layout::{Roots, RunDir};
+use platform_types::{ProfileName, SecretName};
+use supervisor_plan::spec::{ContainerSpec, MountSource, VolumeSpec};
+use supervisor_plan::topology::OwnedRunDir;
+use supervisor_store::{Store, StoreError};
+
+use folder::{Access, Folder, FolderError};
+use secrets::CopyError;
+use tmpfs::{Size, TmpfsError};
+
+/// The host's side of one installation. Clones share the canaries.
+#[derive(Debug, Clone)]
+pub struct Host {
+    roots: Roots,
+    store: Store,
+    /// The mount's name on the host (a path, a volume) to the text in it.
+    canaries: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Tmpfs(#[from] TmpfsError),
+    #[error(transparent)]
+    Secrets(#[from] CopyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the host has to provide for a configuration.
+#[derive(Debug, Clone)]
+pub struct Provision {
+    pub dirs: Vec<OwnedRunDir>,
+    pub profiles: BTreeSet<ProfileName>,
+    /// The directory with one repository a profile.
+    pub repositories: PathBuf,
+    pub spark_secrets: BTreeSet<SecretName>,
+    pub spark_uid: u32,
+    pub backup_uid: u32,
+}
+
+impl Host {
+    pub fn new(roots: Roots, store: Store) -> Self {
+        Self { roots, store, canaries: Arc::default() }
+    }
+
+    /// Makes everything that containers mount. Every part is tried; what failed comes back.
+    pub fn provide(&self, provision: &Provision) -> Vec<HostError> {
+        let mut problems = Vec::new();
+        problems.extend(Folder::make(&self.roots.run(), Access::root(0o700)).err().map(HostError::from));
+        for dir in &provision.dirs {
+            problems.extend(self.provide_dir(dir).err());
+        }
+        problems.extend(self.provide_repositories(provision).err());
+        problems.extend(self.provide_secrets(provision).err());
+        problems
+    }
+
+    fn provide_dir(&self, owned: &OwnedRunDir) -> Result<(), HostError> {
+        let path = self.roots.run_dir(&owned.dir);
+        let folder = match &owned.dir {
+            RunDir::SparkProfile(profile) => Folder::open(&self.roots.run_dir(&RunDir::Spark))?
+                .child(profile.as_str(), Access::of(owned.owner, 0o755))?,
+            RunDir::Spark => tmpfs::ensure(&path, Size::SPARK, Access::of(owned.owner, 0o755))?,
+            RunDir::SparkSecrets | RunDir::BackupSecrets => tmpfs::ensure(&path, Size::SECRETS, Access::root(0o755))?,
+            RunDir::AgentHttp(_)
+            | RunDir::AgentAdmin(_)
+            | RunDir::Egress(_)
+            | RunDir::GateAdmin(_)
+            | RunDir::SparkAdmin
+            | RunDir::BackupAdmin => tmpfs::ensure(&path, Size::SOCKETS, Access::of(owned.owner, 0o755))?,
+        };
+        self.place_canary(&folder, &path.display().to_string())
+    }
+
+    fn provide_repositories(&self, provision: &Provision) -> Result<(), HostError> {
+        let top = Folder::make(&provision.repositories, Access::root(0o711))?;
+        for profile in &provision.profiles {
+            top.child(profile.as_str(), Access::of(provision.backup_uid, 0o700))?;
+        }
+        self.place_canary(&top, &provision.repositories.display().to_string())
+    }
+
+    fn provide_secrets(&self, provision: &Provision) -> Result<(), HostError> {
+        let source = Folder::make(&self.roots.secrets(), Access::root(0o700))?;
+        let mut keys = BTreeSet::new();
+        for profile in &provision.profiles {
+            secrets::ensure_repository_key(&source, &provision.repositories, profile)?;
+            keys.insert(secrets::repository_key(profile));
+        }
+        let target = Folder::open(&self.roots.run_dir(&RunDir::BackupSecrets))?;
+        secrets::copy(source.path(), &target, &keys, provision.backup_uid)?;
+        let names = provision.spark_secrets.iter().map(ToString::to_string).collect();
+        let target = Folder::open(&self.roots.run_dir(&RunDir::SparkSecrets))?;
+        secrets::copy(source.path(), &target, &names, provision.spark_uid)?;
+        Ok(())
+    }
+
+    /// Makes sure that a volume has its owners, directories and canary.
+    pub fn provide_volume(&self, mountpoint: &Path, spec: &VolumeSpec) -> Result<(), HostError> {
+        let folder = volume::ensure(mountpoint, spec)?;
+        self.place_canary(&folder, &spec.name)
+    }
+
+    fn place_canary(&self, folder: &Folder, mount: &str) -> Result<(), HostError> {
+        let text = self.store.canary(mount, &platform_kit::random::id())?;
+        canary::ensure(folder, &text)?;
+        self.known().insert(mount.to_owned(), text);
+        Ok(())
+    }
+
+    /// The canaries that a container with this specification should read, by mount point. Only mounts that were
+    /// provided by this daemon are in it.
+    pub fn expected_canaries(&self, spec: &ContainerSpec) -> BTreeMap<String, String> {
+        let known = self.known();
+        let expected = spec.mounts.iter().filter_map(|(target, mount)| {
+            let name = match &mount.source {
+                MountSource::Volume { name } => name,
+                MountSource::Bind { path } => path,
+                MountSource::Tmpfs { .. } => return None,
+            };
+            Some((target.clone(), known.get(name)?.clone()))
+        });
+        expected.collect()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.canaries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

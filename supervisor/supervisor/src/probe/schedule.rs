@@ -1,0 +1,179 @@
+//! When which container is asked, and what came of it so far. Pure: time comes in.
+//!
+//! A process that was just started is asked after 10, 20, 40, … ms, so that it is known to be ready soon after it is;
+//! one that is not ready every 250 ms; one that is well every 3 s, all of them together.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use platform_types::health::Release;
+use platform_types::{Generation, Timestamp};
+use supervisor_plan::Target;
+use supervisor_plan::observed::{ContainerId, ObservedContainer, Probe, State};
+
+use super::{Reading, answer};
+use crate::state::ProbeDetail;
+
+/// After a start, doubled up to [`UNREADY_MILLIS`].
+const FIRST_MILLIS: i64 = 10;
+const UNREADY_MILLIS: i64 = 250;
+const READY_MILLIS: i64 = 3000;
+/// One that has not been well for a minute is not asked as often any more.
+const PATIENCE_MILLIS: i64 = 60_000;
+const LONG_UNREADY_MILLIS: i64 = 1000;
+
+/// What is known about the containers that run.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    lives: BTreeMap<ContainerId, Life>,
+}
+
+/// One life of a process.
+#[derive(Debug)]
+struct Life {
+    target: Target,
+    generation: Option<Generation>,
+    started_at: Option<Timestamp>,
+    seen_at: Timestamp,
+    probe: Probe,
+    asks: u32,
+    due: Timestamp,
+    asking: bool,
+    release: Option<Release>,
+    latency: Duration,
+}
+
+/// A probe to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub life: LifeId,
+    pub target: Target,
+    pub generation: Option<Generation>,
+    pub with_release: bool,
+}
+
+/// Which life of which container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeId {
+    pub container: ContainerId,
+    pub started_at: Option<Timestamp>,
+}
+
+impl Schedule {
+    /// Learns which containers run now; forgets the others. A new life is due at once.
+    pub fn follow(&mut self, containers: &[ObservedContainer], now: Timestamp) {
+        let running = |container: &&ObservedContainer| container.state == State::Running;
+        let mut lives = BTreeMap::new();
+        for container in containers.iter().filter(running) {
+            let Some(target) = container.labels.target.clone() else { continue };
+            let known = self.lives.remove(&container.id).filter(|life| life.started_at == container.started_at);
+            let life = known.unwrap_or(Life {
+                target,
+                generation: container.labels.generation,
+                started_at: container.started_at,
+                seen_at: now,
+                probe: Probe::Never,
+                asks: 0,
+                due: now,
+                asking: false,
+                release: None,
+                latency: Duration::ZERO,
+            });
+            lives.insert(container.id.clone(), life);
+        }
+        self.lives = lives;
+    }
+
+    /// Probes to send now. Each is under way until [`Schedule::learn`].
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<Due> {
+        let due = self.lives.iter_mut().filter(|(_, life)| !life.asking && life.due <= now);
+        due.map(|(container, life)| {
+            life.asking = true;
+            Due {
+                life: LifeId { container: container.clone(), started_at: life.started_at },
+                target: life.target.clone(),
+                generation: life.generation,
+                with_release: life.release.is_none(),
+            }
+        })
+        .collect()
+    }
+
+    /// When the next probe is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.lives.values().filter(|life| !life.asking).map(|life| life.due).min()
+    }
+
+    /// Takes a reading of one life in. One of an earlier life is dropped. `expected` are the canaries it should see.
+    pub fn learn(&mut self, of: &LifeId, reading: Reading, expected: &BTreeMap<String, String>, now: Timestamp) {
+        let life = self.lives.get_mut(&of.container).filter(|life| life.started_at == of.started_at);
+        let Some(life) = life else { return };
+        life.asking = false;
+        life.asks = life.asks.saturating_add(1);
+        life.probe = match reading {
+            Reading::Answered { readiness, release, latency } => {
+                life.latency = latency;
+                life.release = release.or(life.release.take());
+                let previous = match &life.probe {
+                    Probe::Answering(previous) => Some(previous),
+                    Probe::Never | Probe::Silent { .. } => None,
+                };
+                Probe::Answering(answer(&readiness, expected, previous, now))
+            }
+            Reading::Silent { error } => match &life.probe {
+                Probe::Silent { since, failures, .. } => {
+                    Probe::Silent { since: *since, failures: failures.saturating_add(1), error }
+                }
+                Probe::Never | Probe::Answering(_) => Probe::Silent { since: now, failures: 1, error },
+            },
+        };
+        life.due = life.next(now);
+    }
+
+    /// Asks a container again at once, for example after it was told something.
+    pub fn hurry(&mut self, container: &ContainerId, now: Timestamp) {
+        if let Some(life) = self.lives.get_mut(container) {
+            life.due = life.due.min(now);
+        }
+    }
+
+    /// What was last learned about a container; [`Probe::Never`] for one that is not known.
+    pub fn probe(&self, container: &ContainerId) -> Probe {
+        self.lives.get(container).map_or(Probe::Never, |life| life.probe.clone())
+    }
+
+    /// For people: the newest container of each target.
+    pub fn details(&self) -> BTreeMap<Target, ProbeDetail> {
+        let answering = self.lives.iter().filter_map(|(container, life)| match &life.probe {
+            Probe::Answering(answer) => Some((container, life, answer.at)),
+            Probe::Never | Probe::Silent { .. } => None,
+        });
+        let mut details: BTreeMap<Target, ProbeDetail> = BTreeMap::new();
+        for (container, life, at) in answering {
+            let newer = details.get(&life.target).is_none_or(|known| known.generation <= life.generation);
+            if newer {
+                let detail = ProbeDetail {
+                    container: container.clone(),
+                    generation: life.generation,
+                    at,
+                    latency_micros: u64::try_from(life.latency.as_micros()).unwrap_or(u64::MAX),
+                    release: life.release.clone(),
+                };
+                details.insert(life.target.clone(), detail);
+            }
+        }
+        details
+    }
+}
+
+impl Life {
+    fn next(&self, now: Timestamp) -> Timestamp {
+        if matches!(&self.probe, Probe::Answering(answer) if answer.ready) {
+            // On the next multiple, so that all that are well are asked together and the loop turns once.
+            return Timestamp((now.as_millis() / READY_MILLIS + 1) * READY_MILLIS);
+        }
+        let steps = FIRST_MILLIS.saturating_mul(1 << self.asks.min(16));
+        let long = now.millis_since(self.seen_at) > PATIENCE_MILLIS;
+        now.plus_millis(if long { LONG_UNREADY_MILLIS } else { steps.min(UNREADY_MILLIS) })
+    }
+}

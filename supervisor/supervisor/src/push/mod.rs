@@ -1,0 +1,117 @@
+//! What each container is told: the whole configuration of one process, composed from what is desired.
+//!
+//! **Invariants.** A document is composed once a change, and its digest is part of what is desired, so that the planner
+//! sees that a push is due. Revision and door come from the planner's action and are not part of the digest. No secret is
+//! in a document, only names of files.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use platform_types::agent::{AgentConfig, Bot};
+use platform_types::gate::{Door, GateConfig};
+use platform_types::spark::SparkConfig;
+use platform_types::{ProfileName, Revision};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use supervisor_config::Config;
+use supervisor_config::config::Profile;
+use supervisor_plan::Target;
+use supervisor_plan::action::Push;
+use supervisor_store::GateRegistry;
+
+/// What a process is told, without revision and door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    Gate(GateConfig),
+    Agent(AgentConfig),
+    Spark(SparkConfig),
+}
+
+/// A document and the digest by which the planner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    pub document: Document,
+    pub digest: String,
+}
+
+/// What documents are composed from, besides the configuration.
+#[derive(Debug, Clone)]
+pub struct Sources<'a> {
+    pub config: &'a Config,
+    pub instructions: &'a BTreeMap<String, String>,
+    pub registries: &'a BTreeMap<ProfileName, GateRegistry>,
+    pub agent_uids: &'a BTreeMap<ProfileName, u32>,
+    /// Changes when a secret of spark was replaced, so that it is told to read it again.
+    pub spark_secret_stamp: &'a str,
+}
+
+/// The documents of everything that is configured.
+pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
+    let mut payloads = BTreeMap::new();
+    let spark = SparkConfig {
+        revision: Revision::default(),
+        backend: sources.config.backend(),
+        profiles: sources.config.profiles.keys().cloned().collect(),
+    };
+    let digest = digest(&(&spark, sources.spark_secret_stamp));
+    payloads.insert(Target::spark(), Payload { document: Document::Spark(spark), digest });
+    for (name, profile) in &sources.config.profiles {
+        let agent = agent(sources, name, profile);
+        let gate = gate(sources, name, profile);
+        payloads
+            .insert(Target::agent(name), Payload { digest: self::digest(&agent), document: Document::Agent(agent) });
+        payloads.insert(Target::gate(name), Payload { digest: self::digest(&gate), document: Document::Gate(gate) });
+    }
+    payloads
+}
+
+fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentConfig {
+    let bots = profile.bots.iter().map(|bot| Bot {
+        name: bot.name.clone(),
+        title: bot.title.clone(),
+        instructions: supervisor_config::instructions(bot, sources.instructions).to_owned(),
+        model: bot.model.clone(),
+        tools: bot.tools.clone(),
+    });
+    AgentConfig {
+        revision: Revision::default(),
+        profile: name.clone(),
+        timezone: sources.config.timezone.clone(),
+        bots: bots.collect(),
+    }
+}
+
+fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateConfig {
+    let GateRegistry { devices, setup_links, tokens } = sources.registries.get(name).cloned().unwrap_or_default();
+    GateConfig {
+        revision: Revision::default(),
+        profile: name.clone(),
+        port: profile.port,
+        address: profile.address.clone(),
+        door: Door::Held,
+        agent_uid: sources.agent_uids.get(name).copied().unwrap_or_default(),
+        devices,
+        setup_links,
+        tokens,
+    }
+}
+
+fn digest(value: &impl Serialize) -> String {
+    HEXLOWER.encode(&Sha256::digest(serde_json::to_vec(value).unwrap_or_default()))
+}
+
+impl Document {
+    /// The document as it is sent. A gate without a word about its door holds it.
+    #[must_use]
+    pub fn for_push(mut self, push: &Push) -> Self {
+        match &mut self {
+            Self::Gate(config) => {
+                config.revision = push.revision;
+                config.door = push.door.unwrap_or(Door::Held);
+            }
+            Self::Agent(config) => config.revision = push.revision,
+            Self::Spark(config) => config.revision = push.revision,
+        }
+        self
+    }
+}
