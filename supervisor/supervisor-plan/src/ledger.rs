@@ -17,6 +17,8 @@ use crate::target::Target;
 pub const FIRST_ID: u32 = 210_000;
 /// Failures remembered for each target: more than the threshold of quarantine, so that evidence survives.
 const MAX_FAILURES: usize = 16;
+/// Quarantines remembered for each target: the release that was tried, the one before, and some room.
+const MAX_QUARANTINES: usize = 4;
 
 /// The planner's part of the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +36,10 @@ pub struct Ledger {
     pub pushed: BTreeMap<Target, Pushed>,
     /// What went wrong, oldest first, bounded.
     pub failures: BTreeMap<Target, Vec<Failure>>,
-    pub quarantines: BTreeMap<Target, Quarantine>,
+    /// At most a few for each target: one a fingerprint.
+    pub quarantines: BTreeMap<Target, Vec<Quarantine>>,
+    /// What was stopped on purpose: its exit is no failure.
+    pub stops: BTreeMap<Target, Stopped>,
     /// Profiles whose agent has to stay down: a restore is under way.
     pub holds: BTreeMap<ProfileName, Hold>,
 }
@@ -79,6 +84,13 @@ pub struct Failure {
 pub struct Run {
     pub container: ContainerId,
     pub started_at: Option<Timestamp>,
+}
+
+/// A container that was stopped on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    pub container: ContainerId,
+    pub at: Timestamp,
 }
 
 /// A target that is left alone.
@@ -137,8 +149,10 @@ impl Ledger {
             Step::Configure { container, push } => self.push(target, container, push, now),
             Step::Quarantine { evidence } => {
                 let fingerprint = action.fingerprint.clone();
-                self.quarantines
-                    .insert(target.clone(), Quarantine { at: now, evidence: evidence.clone(), fingerprint });
+                self.isolate(target, Quarantine { at: now, evidence: evidence.clone(), fingerprint });
+            }
+            Step::Stop { container, .. } | Step::Kill { container } if action.failure.is_none() => {
+                self.stops.insert(target.clone(), Stopped { container: container.clone(), at: now });
             }
             Step::Start { .. }
             | Step::Stop { .. }
@@ -157,6 +171,16 @@ impl Ledger {
         self.record(&action.target, Failure { at: now, run: None, fingerprint, evidence });
     }
 
+    /// What went wrong with a target, oldest first.
+    pub fn failures_of(&self, target: &Target) -> &[Failure] {
+        self.failures.get(target).map_or(&[], Vec::as_slice)
+    }
+
+    /// The quarantine of a target under this specification and configuration.
+    pub fn quarantine(&self, target: &Target, fingerprint: &str) -> Option<&Quarantine> {
+        self.quarantines.get(target)?.iter().find(|quarantine| quarantine.fingerprint == fingerprint)
+    }
+
     /// An operator's word: forget what went wrong with a target. `false` when there was nothing to forget.
     pub fn clear(&mut self, target: &Target) -> bool {
         let quarantined = self.quarantines.remove(target).is_some();
@@ -171,6 +195,14 @@ impl Ledger {
 
     pub fn release(&mut self, profile: &ProfileName) -> bool {
         self.holds.remove(profile).is_some()
+    }
+
+    fn isolate(&mut self, target: &Target, quarantine: Quarantine) {
+        let known = self.quarantines.entry(target.clone()).or_default();
+        known.retain(|other| other.fingerprint != quarantine.fingerprint);
+        known.push(quarantine);
+        let excess = known.len().saturating_sub(MAX_QUARANTINES);
+        known.drain(..excess);
     }
 
     fn record(&mut self, target: &Target, failure: Failure) {

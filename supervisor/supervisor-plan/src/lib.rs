@@ -17,19 +17,35 @@
 //! | [`observed`] | what Docker and the probes say |
 //! | [`ledger`] | what has to be remembered between passes: ids, generations, leases, failures, quarantines |
 //! | [`action`] | the steps a plan is made of |
+//! | [`plan`](mod@plan) | decides: desired, observed, ledger and the time in, actions and report out |
+//! | [`check`](mod@check) | looks a plan over before it is carried out, with code of its own |
+//! | [`impact`](mod@impact) | what a change of the desired state will do |
 //! | [`report`] | why it is not better |
+//! | [`topology`](mod@topology) | from a configuration to what is desired |
+//! | [`drift`] | how an inspected container differs from its specification |
+//! | [`words`] | how values are written for people |
 
 pub mod action;
+pub mod check;
 pub mod desired;
+pub mod drift;
+pub mod impact;
 pub mod ledger;
 pub mod observed;
+pub mod plan;
 pub mod report;
 pub mod spec;
 pub mod target;
+pub mod topology;
+pub mod words;
 
 pub use action::{Action, Outcome, Step};
+pub use check::{Violation, check};
 pub use desired::{Desired, Service};
+pub use impact::{Change, Impact, impact};
 pub use ledger::Ledger;
 pub use observed::Observed;
+pub use plan::{Plan, plan};
 pub use report::Report;
 pub use target::Target;
+pub use topology::{Topology, topology};

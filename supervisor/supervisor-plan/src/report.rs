@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use platform_types::{Generation, Timestamp};
+use platform_types::{Generation, Port, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::observed::{ContainerId, Engine};
 use crate::target::Target;
+use crate::words;
 
 /// What the planner has to say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +81,8 @@ pub enum Doing {
 pub enum Waiting {
     /// The next attempt is due.
     BackOff { until: Timestamp, attempt: u32, evidence: String },
-    /// The first answer of a process that was just started.
-    FirstAnswer { until: Timestamp },
+    /// The first answer of a process.
+    FirstAnswer,
     /// A silent process is given until then.
     Silence { until: Timestamp, error: String },
     /// An unready process is given until then.
@@ -95,7 +96,7 @@ pub enum Waiting {
     /// An older container has to stop first.
     Predecessor { container: String },
     /// Another of our containers still publishes the port.
-    Port { port: u16, held_by: Target },
+    Port { port: Port, held_by: Target },
     /// A hold in the ledger.
     Hold { reason: String },
 }
@@ -105,6 +106,64 @@ pub enum Waiting {
 pub struct Blocked {
     pub problem: String,
     pub remedy: String,
+}
+
+impl Report {
+    /// The report as lines for people. `time` writes a moment in their time zone.
+    pub fn lines(&self, time: &dyn Fn(Timestamp) -> String) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Engine::Unreachable { since, error } = &self.engine {
+            let error = words::reported(error);
+            lines.push(format!("Docker does not answer since {}: {error}", time(*since)));
+            lines.push("    blocked: nothing can be done until it does; run `systemctl status docker`".to_owned());
+        }
+        let width = self.targets.keys().map(|target| target.to_string().len()).max().unwrap_or_default();
+        for (target, line) in &self.targets {
+            let TargetReport { condition, since, generation, .. } = line;
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            let generation = generation.map(|generation| format!(", generation {generation}")).unwrap_or_default();
+            lines.push(format!("{:width$}  {condition}{since}{generation}", target.to_string()));
+            lines.extend(line.details(time).into_iter().map(|detail| format!("    {detail}")));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines
+    }
+}
+
+impl TargetReport {
+    /// What is done, awaited, blocked and worth knowing, one line each.
+    pub fn details(&self, time: &dyn Fn(Timestamp) -> String) -> Vec<String> {
+        let doing = self.doing.iter().map(|doing| match doing {
+            Doing::Action { verb, because } => format!("doing: {verb} ({because})"),
+            Doing::UnderWay => "doing: an action is under way".to_owned(),
+        });
+        let waiting = self.waiting.iter().map(|waiting| format!("waiting on: {}", waiting.words(time)));
+        let blocked = self.blocked.iter().map(|blocked| format!("blocked: {blocked}"));
+        let notes = self.notes.iter().map(|note| format!("note: {note}"));
+        doing.chain(waiting).chain(blocked).chain(notes).collect()
+    }
+}
+
+impl Waiting {
+    pub fn words(&self, time: &dyn Fn(Timestamp) -> String) -> String {
+        match self {
+            Self::BackOff { until, attempt, evidence } => {
+                format!("back-off until {} ({} failure: {evidence})", time(*until), words::ordinal(*attempt))
+            }
+            Self::FirstAnswer => "its first answer".to_owned(),
+            Self::Silence { until, error } => format!("an answer until {} ({error})", time(*until)),
+            Self::Unready { until, reasons } if reasons.is_empty() => format!("being ready until {}", time(*until)),
+            Self::Unready { until, reasons } => {
+                format!("being ready until {} (it reports: {})", time(*until), reasons.join("; "))
+            }
+            Self::Door => "the gate to hold its door".to_owned(),
+            Self::Confirmation => "an answer newer than what was sent".to_owned(),
+            Self::NextGeneration { generation } => format!("generation {generation} to stand by"),
+            Self::Predecessor { container } => format!("container {container} to be gone or stopped"),
+            Self::Port { port, held_by } => format!("port {port}, which {held_by} still publishes"),
+            Self::Hold { reason } => reason.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Condition {
