@@ -19,7 +19,7 @@ use platform_types::{Generation, ProfileName, Timestamp};
 use supervisor_config::{Config, Finding};
 use supervisor_docker::{Engine, EngineInfo};
 use supervisor_plan::observed::ContainerId;
-use supervisor_plan::{Action, Desired, Ledger, Observed, Report, Target};
+use supervisor_plan::{Action, Desired, Impact, Ledger, Observed, Report, Target};
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -164,31 +164,10 @@ pub struct Preview {
     pub findings: Vec<Finding>,
     /// The files on the disk differ from what is in force.
     pub changed: bool,
-    /// One line a target that would change: what happens to it and why.
-    pub changes: Vec<Change>,
+    /// What the change of the files would do to each target, the unchanged ones too.
+    pub impacts: Vec<Impact>,
     pub actions: Vec<Action>,
     pub report: Report,
-}
-
-/// What a change of the files does to one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    pub target: Target,
-    pub effect: Effect,
-    /// Half a sentence each: `memory is 256 MiB, should be 512 MiB`.
-    pub because: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    Create,
-    /// Over the admin socket, nobody notices.
-    PushedLive,
-    /// A next generation takes over while the gate holds the door.
-    Rollout,
-    /// A short interruption that clients reconnect from.
-    Replacement,
-    Remove,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -9,11 +9,9 @@
 //! | [`files`] | `platform.toml`, `bots/`, `release.json`, as they are on the disk |
 //! | [`accepted`] | the files in force, and their copy |
 //! | [`build`] | what should exist, what is pushed, what the host has to provide |
-//! | [`change`] | what another desired state would do to each target |
 
 pub mod accepted;
 pub mod build;
-pub mod change;
 pub mod files;
 
 pub use accepted::Accepted;
