@@ -1,1 +1,32 @@
-//! The only door of a profile
+//! The only door of a profile.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`run`] | binds the sockets, serves, drains |
+//! | [`gate`] | what all parts share |
+//! | [`config`] | the pushed configuration, parsed |
+//! | [`limits`] | every limit |
+//! | [`http`] | connections, heads, Host and Origin, routes, answers |
+//! | [`page`] | the page's files |
+//! | [`auth`] | signatures, tickets, tokens, rate limits |
+//! | [`pairing`] | how a new device gets to be known |
+//! | [`socket`] | WebSockets: challenge, door, pipe |
+//! | [`agent`] | the door, and named routes to the agent |
+//! | [`egress`] | the agent's way out |
+//! | [`admin`] | what the supervisor tells and asks |
+//! | [`events`], [`tally`] | what the supervisor is told; counts and log lines |
+
+pub mod admin;
+pub mod agent;
+pub mod auth;
+pub mod config;
+pub mod egress;
+pub mod events;
+pub mod gate;
+pub mod http;
+pub mod limits;
+pub mod page;
+pub mod pairing;
+pub mod run;
+pub mod socket;
+pub mod tally;

@@ -1,0 +1,141 @@
+//! The admin socket: what the supervisor tells and asks. See [`platform_types::gate`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use http::header::CONTENT_TYPE;
+use platform_kit::{Failure, admin};
+use platform_types::ErrorCode;
+use platform_types::gate::{Door, GateConfig, GateEvent, GateStatus, PairingDecision};
+use platform_types::health::{Readiness, Release};
+use platform_types::layout::inside;
+use tokio::sync::broadcast;
+
+use crate::config::Config;
+use crate::gate::Gate;
+
+/// A blank line goes out this often, so that both sides notice a dead connection.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// All routes of the admin socket.
+pub fn router(gate: &Arc<Gate>) -> Router {
+    let release = Release {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema_writes: 0,
+        schema_reads_from: 0,
+        schema_readable_by: 0,
+    };
+    let asked = gate.clone();
+    Router::new()
+        .route("/config", put(configure))
+        .route("/events", get(events))
+        .route("/pairings/{id}", post(decide))
+        .route("/status", get(status))
+        .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })
+        .with_state(gate.clone())
+        .merge(admin::routes(release, move || readiness(&asked)))
+}
+
+async fn configure(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<serde_json::Value>, Failure> {
+    let wire: GateConfig = parse(&body)?;
+    let config = Config::parse(wire)?;
+    let (revision, door) = (config.revision.0, config.door);
+    gate.config.push(config)?;
+    match door {
+        Door::Open { generation } => {
+            tracing::info!(revision, generation = generation.0, "configured, the door is open")
+        }
+        Door::Held => tracing::info!(revision, "configured, the door is held"),
+    }
+    Ok(Json(serde_json::json!({})))
+}
+
+async fn decide(
+    State(gate): State<Arc<Gate>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, Failure> {
+    let decision: PairingDecision = parse(&body)?;
+    if let PairingDecision::Accepted { device } = &decision {
+        // Known before the page hears of it and connects. Without an attempt nothing is let in.
+        let now = gate.clock.now();
+        if gate.pairing.requests.undecided(now).iter().any(|attempt| attempt.id == id && attempt.device == device.id) {
+            gate.config.accept(device.clone())?;
+        }
+    }
+    gate.pairing.requests.decide(&id, &decision, gate.clock.now())?;
+    let accepted = matches!(decision, PairingDecision::Accepted { .. });
+    tracing::info!(pairing = id, accepted, "an attempt to pair was decided");
+    Ok(Json(serde_json::json!({})))
+}
+
+async fn status(State(gate): State<Arc<Gate>>) -> Json<GateStatus> {
+    Json(gate.status())
+}
+
+async fn events(State(gate): State<Arc<Gate>>) -> Response {
+    let body = axum::body::Body::from_stream(lines(gate));
+    ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+/// Everything undecided, then what happens. Ends when the listener is too slow: on the next connection it hears
+/// everything that counts again.
+fn lines(gate: Arc<Gate>) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let live = gate.events.subscribe();
+    let undecided = gate.pairing.requests.undecided(gate.clock.now()).into_iter().map(GateEvent::Pairing);
+    let first: Vec<_> = undecided.map(|event| Ok(line(&event))).collect();
+    let then = stream::unfold((gate, live), |(gate, mut live)| async move {
+        let bytes = tokio::select! {
+            event = tokio::time::timeout(KEEP_ALIVE_EVERY, live.recv()) => match event {
+                Ok(Ok(event)) => line(&event),
+                Ok(Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed)) => return None,
+                Err(_) => Bytes::from_static(b"\n"),
+            },
+            () = gate.stop.cancelled() => return None,
+        };
+        Some((Ok(bytes), (gate, live)))
+    });
+    // A first blank line lets the listener know that it is connected.
+    futures_util::StreamExt::chain(stream::iter(std::iter::once(Ok(Bytes::from_static(b"\n"))).chain(first)), then)
+}
+
+fn line(event: &GateEvent) -> Bytes {
+    let mut line = serde_json::to_vec(event).unwrap_or_default();
+    line.push(b'\n');
+    Bytes::from(line)
+}
+
+fn readiness(gate: &Gate) -> Readiness {
+    let paths = &gate.paths;
+    let mounts = [
+        (inside::STATE, &paths.state),
+        (inside::HTTP, &paths.http),
+        (inside::EGRESS, &paths.egress),
+        (inside::ADMIN, &paths.admin),
+    ];
+    let canaries = mounts.map(|(name, path)| (name.to_owned(), admin::canary(&path.to_string_lossy()))).into();
+    let config = gate.config.get().ok();
+    let reasons = match &config {
+        None => vec!["no configuration has been pushed yet".to_owned()],
+        Some(_) => Vec::new(),
+    };
+    Readiness {
+        ready: config.is_some(),
+        reasons,
+        notes: Vec::new(),
+        revision: config.map(|config| config.revision),
+        generation: None,
+        canaries,
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::new(ErrorCode::BadRequest, error.to_string()))
+}

@@ -1,0 +1,167 @@
+//! What all parts of a gate share.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use platform_kit::Failure;
+use platform_kit::clock::SharedClock;
+use platform_types::gate::{Device, GateStatus};
+use platform_types::layout::inside;
+use platform_types::{ErrorCode, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::agent::door::Door;
+use crate::auth::bucket::Bucket;
+use crate::auth::tickets::Tickets;
+use crate::config::Config;
+use crate::events::Events;
+use crate::limits::Limits;
+use crate::page::Page;
+use crate::pairing::Pairing;
+use crate::socket::places::SocketPlaces;
+use crate::tally::Tally;
+
+/// Where the gate's directories are. Tests put them elsewhere.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The gate's own volume.
+    pub state: PathBuf,
+    /// The agent's sockets.
+    pub http: PathBuf,
+    pub egress: PathBuf,
+    pub admin: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            state: inside::STATE.into(),
+            http: inside::HTTP.into(),
+            egress: inside::EGRESS.into(),
+            admin: inside::ADMIN.into(),
+        }
+    }
+}
+
+/// One gate.
+#[derive(Debug)]
+pub struct Gate {
+    pub paths: Paths,
+    pub limits: Limits,
+    pub clock: SharedClock,
+    pub page: Page,
+    pub config: Pushed,
+    pub door: Door,
+    pub tickets: Tickets,
+    pub pairing: Pairing,
+    /// Failed authentications of all kinds.
+    pub failures: SharedBucket,
+    pub sockets: SocketPlaces,
+    pub events: Events,
+    pub tally: Tally,
+    /// Cancelled when the gate stops.
+    pub stop: CancellationToken,
+    /// Connections and sockets that have to be drained.
+    pub tasks: TaskTracker,
+}
+
+impl Gate {
+    pub fn new(paths: Paths, limits: Limits, clock: SharedClock, stop: CancellationToken) -> Arc<Self> {
+        let config = Pushed::default();
+        Arc::new(Self {
+            page: Page::embedded(),
+            door: Door::new(paths.http.clone(), limits.door.clone(), config.clone()),
+            tickets: Tickets::default(),
+            pairing: Pairing::new(&limits.pairing),
+            failures: SharedBucket::new(limits.pairing.failures, 2_000),
+            sockets: SocketPlaces::new(&limits.socket),
+            events: Events::default(),
+            tally: Tally::new(clock.clone()),
+            tasks: TaskTracker::new(),
+            config,
+            paths,
+            limits,
+            clock,
+            stop,
+        })
+    }
+
+    /// The answer to `GET /status`.
+    pub fn status(&self) -> GateStatus {
+        GateStatus {
+            websockets: self.sockets.open(),
+            waiting: self.door.waiting(),
+            pairings_pending: self.pairing.requests.undecided(self.clock.now()).len() as u64,
+            ..self.tally.status()
+        }
+    }
+}
+
+/// The configuration in force; everybody can wait for the next.
+#[derive(Debug, Clone)]
+pub struct Pushed(Arc<watch::Sender<Option<Arc<Config>>>>);
+
+impl Default for Pushed {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+impl Pushed {
+    /// The configuration in force, or the error for a request that came before the first.
+    pub fn get(&self) -> Result<Arc<Config>, Failure> {
+        self.0.borrow().clone().ok_or_else(|| {
+            Failure::new(ErrorCode::AgentUnavailable, "the gate is starting; try again").with_retry_after(1)
+        })
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Config>>> {
+        self.0.subscribe()
+    }
+
+    /// Puts a whole configuration in force, unless a later one is.
+    pub fn push(&self, config: Config) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        self.0.send_modify(|current| match current {
+            Some(current) if current.revision > config.revision => {
+                let (pushed, force) = (config.revision.0, current.revision.0);
+                let message = format!("revision {pushed} is older than revision {force}, which is in force");
+                outcome = Err(Failure::new(ErrorCode::Conflict, message));
+            }
+            _ => *current = Some(Arc::new(config)),
+        });
+        outcome
+    }
+
+    /// Lets a device in that the ledger has just accepted.
+    pub fn accept(&self, device: Device) -> Result<(), Failure> {
+        let mut config = Config::clone(&*self.get()?);
+        let revision = config.revision;
+        config.accept(device)?;
+        self.0.send_if_modified(|current| {
+            // A push in between knows better.
+            let same = current.as_ref().is_some_and(|current| current.revision == revision);
+            if same {
+                *current = Some(Arc::new(config));
+            }
+            same
+        });
+        Ok(())
+    }
+}
+
+/// A [`Bucket`] that many tasks take from.
+#[derive(Debug)]
+pub struct SharedBucket(Mutex<Bucket>);
+
+impl SharedBucket {
+    pub fn new(capacity: u32, every_millis: i64) -> Self {
+        Self(Mutex::new(Bucket::new(capacity, every_millis)))
+    }
+
+    pub fn take(&self, now: Timestamp) -> Result<(), u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+}

@@ -1,0 +1,183 @@
+//! Who answers what: the gate's public face.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use platform_kit::Failure;
+use platform_types::ErrorCode;
+
+use super::answer::{self, Body};
+use super::listener::Service;
+use super::place;
+use crate::agent::forward::{self, AgentRoute};
+use crate::auth::caller;
+use crate::gate::Gate;
+use crate::page;
+use crate::pairing::routes as pairing;
+use crate::socket::upgrade;
+
+/// Everything that is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Index,
+    Asset { hash: String, path: String },
+    RootFile { path: String },
+    Nonce,
+    Pair,
+    FollowPairing { id: String },
+    Socket,
+    Agent(AgentRoute),
+}
+
+impl Route {
+    fn find(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        Some(match segments.as_slice() {
+            [""] => Self::Index,
+            ["assets", hash, rest @ ..] => Self::Asset { hash: (*hash).to_owned(), path: rest.join("/") },
+            ["pair"] => Self::Pair,
+            ["pair", "nonce"] => Self::Nonce,
+            ["pair", id] if is_id(id) => Self::FollowPairing { id: (*id).to_owned() },
+            ["ws"] => Self::Socket,
+            ["api", "sessions", id, "export"] if is_id(id) => {
+                Self::Agent(AgentRoute::Export { session: (*id).to_owned() })
+            }
+            ["v1", "models"] => Self::Agent(AgentRoute::Models),
+            ["v1", "chat", "completions"] => Self::Agent(AgentRoute::Completions),
+            [file] if page::is_root_file(file) => Self::RootFile { path: (*file).to_owned() },
+            _ => return None,
+        })
+    }
+
+    /// For the header `allow`.
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Index | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
+            Self::Nonce | Self::Pair | Self::Agent(AgentRoute::Completions) => "POST",
+            Self::FollowPairing { .. } | Self::Socket | Self::Agent(_) => "GET",
+        }
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+/// 16 bytes in lower-case hex.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+impl Service for Gate {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        self.tally.request();
+        let upgrade = request.headers().contains_key(header::UPGRADE);
+        let path = request.uri().path().to_owned();
+        let mut response = match route(&self, request).await {
+            Ok(response) => response,
+            Err(failure) => {
+                self.tally.failure(&failure);
+                let mut response = answer::failure(&failure);
+                if failure.code == ErrorCode::MethodNotAllowed
+                    && let Some(route) = Route::find(&path)
+                {
+                    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.methods()));
+                }
+                response
+            }
+        };
+        // What follows a refused upgrade is not read as HTTP.
+        if upgrade && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn connected(&self, change: i64) {
+        self.tally.connected(change);
+    }
+
+    fn refused(&self, failure: &Failure) {
+        self.tally.failure(failure);
+    }
+}
+
+async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+    let config = gate.config.get()?;
+    let place = place::check(&config.places, request.method(), request.uri(), request.headers())?;
+    let route = Route::find(request.uri().path()).ok_or_else(not_found)?;
+    if !route.allows(request.method()) {
+        let message = format!("this route takes {}", route.methods());
+        return Err(Failure::new(ErrorCode::MethodNotAllowed, message));
+    }
+    match route {
+        Route::Index => gate.page.index(place).ok_or_else(not_found),
+        Route::Asset { hash, path } => gate.page.asset(&hash, &path).ok_or_else(not_found),
+        Route::RootFile { path } => gate.page.root_file(&path).ok_or_else(not_found),
+        Route::Nonce => {
+            place::require_origin(request.headers())?;
+            pairing::nonce(gate, &config, place)
+        }
+        Route::Pair => {
+            place::require_origin(request.headers())?;
+            pairing::pair(gate, &config, place, request).await
+        }
+        Route::FollowPairing { id } => Ok(pairing::follow(gate, &id).await),
+        Route::Socket => upgrade::upgrade(gate, place, request),
+        Route::Agent(agent) => {
+            let caller = match agent {
+                AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
+                AgentRoute::Models | AgentRoute::Completions => caller::token(gate, &config, request.headers())?,
+            };
+            forward::forward(gate, agent, &caller, request.into_body()).await
+        }
+    }
+}
+
+fn not_found() -> Failure {
+    Failure::new(ErrorCode::NotFound, "there is nothing here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_routes() {
+        let check = |path: &str, methods: Option<&str>| {
+            assert_eq!(Route::find(path).map(|route| route.methods()), methods, "{path}");
+        };
+        let id = "0123456789abcdef0123456789abcdef";
+        check("/", Some("GET, HEAD"));
+        check("/assets/abc/app.js", Some("GET, HEAD"));
+        check("/assets/abc/elements/x.js", Some("GET, HEAD"));
+        check("/manifest.webmanifest", Some("GET, HEAD"));
+        check("/pair", Some("POST"));
+        check("/pair/nonce", Some("POST"));
+        check(&format!("/pair/{id}"), Some("GET"));
+        check("/ws", Some("GET"));
+        check(&format!("/api/sessions/{id}/export"), Some("GET"));
+        check("/v1/models", Some("GET"));
+        check("/v1/chat/completions", Some("POST"));
+        for path in [
+            "",
+            "//",
+            "/index.html",
+            "/ws/",
+            "/pair/",
+            "/pair/../ws",
+            "/api/sessions/../export",
+            "/api/sessions/%2e%2e/export",
+            "/api/sessions",
+            "/v1/embeddings",
+            "/v1/models/x",
+            "/healthz",
+            "/activate",
+            "/sw.js",
+        ] {
+            check(path, None);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Every limit of the gate, with its unit in the name and its reason beside it.
+//!
+//! Sizes are constants. What tests have to shorten stands in [`Limits`], whose default is the documented value.
+
+use std::time::Duration;
+
+/// Longest request head. Browsers stay under 2 KiB; nobody sends cookies here.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Most header fields of a request.
+pub const MAX_HEADERS: usize = 64;
+/// Longest request target.
+pub const MAX_TARGET_BYTES: usize = 1024;
+/// Longest request body: a completion request with a long history.
+pub const MAX_BODY_BYTES: u64 = 1024 * 1024;
+/// Longest body of a pairing request: a key, a name, a signature, a code.
+pub const MAX_PAIRING_BODY_BYTES: usize = 4 * 1024;
+/// What is read and thrown away after the last answer, so that the answer is not lost to a reset.
+pub const MAX_LINGER_BYTES: usize = 256 * 1024;
+
+/// Longest message from the page: one message of 64 KiB, escaped as JSON.
+pub const MAX_MESSAGE_IN_BYTES: usize = 128 * 1024;
+/// Longest message from the agent: a page of history.
+pub const MAX_MESSAGE_OUT_BYTES: usize = 4 * 1024 * 1024;
+/// Messages that wait for a slow page.
+pub const MAX_QUEUED_MESSAGES: usize = 1024;
+/// Bytes that wait for one slow page; one longer message may wait alone.
+pub const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that wait for all slow pages together.
+pub const MAX_QUEUED_BYTES_IN_ALL: usize = 32 * 1024 * 1024;
+
+/// Longest response head of the agent.
+pub const MAX_AGENT_HEAD_BYTES: usize = 16 * 1024;
+/// Longest error body of the agent.
+pub const MAX_AGENT_ERROR_BYTES: u64 = 64 * 1024;
+
+/// Connections to `egress.sock`.
+pub const MAX_EGRESS_CONNECTIONS: usize = 32;
+/// Events that wait for a slow supervisor; when they overflow it has to connect again.
+pub const MAX_QUEUED_EVENTS: usize = 256;
+/// A caller is reported as seen at most this often.
+pub const SEEN_EVERY_MILLIS: i64 = 60_000;
+
+/// The limits that tests shorten.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    pub http: HttpLimits,
+    pub door: DoorLimits,
+    pub socket: SocketLimits,
+    pub pairing: PairingLimits,
+    pub forward: ForwardLimits,
+    pub stop: StopLimits,
+}
+
+/// Connections of browsers and scripts.
+#[derive(Debug, Clone)]
+pub struct HttpLimits {
+    /// Open connections; further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// From the first byte of a head to its last; also from connect to the first byte.
+    pub head_time: Duration,
+    /// Silence between two requests of a connection.
+    pub idle_time: Duration,
+    /// Silence in the middle of a body.
+    pub body_stall: Duration,
+    /// A client that takes no byte of the answer.
+    pub write_stall: Duration,
+    /// How long the other side may take to close after the last answer.
+    pub linger: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(75),
+            body_stall: Duration::from_secs(10),
+            write_stall: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Waiting for the agent.
+#[derive(Debug, Clone)]
+pub struct DoorLimits {
+    /// Requests that wait.
+    pub waiting: usize,
+    /// How long each waits.
+    pub patience: Duration,
+    /// First and longest pause between two attempts to connect.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        Self {
+            waiting: 256,
+            patience: Duration::from_secs(15),
+            first_pause: Duration::from_millis(10),
+            longest_pause: Duration::from_millis(250),
+        }
+    }
+}
+
+/// WebSockets.
+#[derive(Debug, Clone)]
+pub struct SocketLimits {
+    /// Sockets that have not authenticated yet.
+    pub unauthenticated: usize,
+    /// Sockets that have.
+    pub authenticated: usize,
+    /// From the challenge to the answer.
+    pub auth_time: Duration,
+    /// The agent's answer to the upgrade.
+    pub agent_time: Duration,
+    /// A ping goes out this often.
+    pub ping_every: Duration,
+    /// Without any frame from the page for this long, it is gone.
+    pub silence: Duration,
+    /// A page that takes no byte, or an agent that takes none.
+    pub write_stall: Duration,
+    /// For the closing handshake.
+    pub close_time: Duration,
+}
+
+impl Default for SocketLimits {
+    fn default() -> Self {
+        Self {
+            unauthenticated: 64,
+            authenticated: 256,
+            auth_time: Duration::from_secs(10),
+            agent_time: Duration::from_secs(5),
+            ping_every: Duration::from_secs(25),
+            silence: Duration::from_secs(75),
+            write_stall: Duration::from_secs(30),
+            close_time: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Pairing and failed authentication.
+#[derive(Debug, Clone)]
+pub struct PairingLimits {
+    /// Requests that wait for the operator.
+    pub pending: usize,
+    /// How long a request waits, and how long its outcome can be asked for.
+    pub lifetime_millis: i64,
+    /// How long a nonce is good.
+    pub nonce_millis: i64,
+    /// Nonces that are out.
+    pub nonces: usize,
+    /// How long a pairing with a setup code waits for the supervisor.
+    pub decision_time: Duration,
+    /// How long `GET /pair/{request}` waits for news.
+    pub poll_time: Duration,
+    /// Nonces and pairing attempts: this many at once, then one a second.
+    pub attempts: u32,
+    /// Wrong credentials: this many at once, then one every two seconds, before they are told to slow down.
+    pub failures: u32,
+}
+
+impl Default for PairingLimits {
+    fn default() -> Self {
+        Self {
+            pending: 8,
+            lifetime_millis: 10 * 60 * 1000,
+            nonce_millis: 60_000,
+            nonces: 128,
+            decision_time: Duration::from_secs(10),
+            poll_time: Duration::from_secs(25),
+            attempts: 20,
+            failures: 30,
+        }
+    }
+}
+
+/// Requests to the agent.
+#[derive(Debug, Clone)]
+pub struct ForwardLimits {
+    /// From the request to the head of the answer, where the agent answers from its database.
+    pub head_time: Duration,
+    /// The same for a completion: a plain one answers when the model is done.
+    pub completion_time: Duration,
+    /// Silence in the middle of an answer.
+    pub body_stall: Duration,
+}
+
+impl Default for ForwardLimits {
+    fn default() -> Self {
+        Self {
+            head_time: Duration::from_secs(30),
+            completion_time: Duration::from_secs(15 * 60),
+            body_stall: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// Stopping.
+#[derive(Debug, Clone)]
+pub struct StopLimits {
+    /// Running requests may finish for this long.
+    pub drain: Duration,
+}
+
+impl Default for StopLimits {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(5) }
+    }
+}

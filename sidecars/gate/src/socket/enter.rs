@@ -1,0 +1,131 @@
+//! From a fresh socket to the agent: challenge, signature, door.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Request;
+use platform_kit::Failure;
+use platform_types::chat::{GateAuth, GateHello};
+use platform_types::gate::{Caller, Purpose, SignedText};
+use platform_types::{DeviceId, ErrorCode};
+use serde::Serialize;
+use tokio::net::UnixStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::ending::Ending;
+use super::upgrade::PageSocket;
+use crate::agent::forward;
+use crate::auth::{caller, signature};
+use crate::config::PairedDevice;
+use crate::gate::Gate;
+use crate::http::place::Place;
+use crate::limits::MAX_MESSAGE_OUT_BYTES;
+
+/// A socket to the agent.
+pub type AgentSocket = WebSocketStream<UnixStream>;
+
+/// Who connected.
+#[derive(Debug, Clone)]
+pub struct Entered {
+    pub id: DeviceId,
+    pub device: PairedDevice,
+}
+
+/// Challenges the page and checks its answer.
+pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket) -> Result<Entered, Ending> {
+    let nonce = platform_kit::random::id();
+    let time = gate.clock.now();
+    let profile = gate.config.get().map_err(Ending::Refused)?.profile.clone();
+    let host = place.host.clone();
+    say(page, &GateHello::Challenge { profile: profile.clone(), host, nonce: nonce.clone(), time }).await?;
+    let answer = tokio::time::timeout(gate.limits.socket.auth_time, hear(page)).await;
+    let answer = answer.map_err(|_| refused(ErrorCode::RequestTimeout, "the challenge was not answered in time"))??;
+    let Ok(GateAuth::Auth { device: id, signature }) = serde_json::from_str(&answer) else {
+        return Err(refused(ErrorCode::BadRequest, "the challenge was not answered"));
+    };
+    // The registry may have changed since the challenge.
+    let config = gate.config.get().map_err(Ending::Refused)?;
+    let text = SignedText {
+        purpose: Purpose::Connect,
+        profile: &profile,
+        host: &place.host,
+        device: &id,
+        nonce: &nonce,
+        time,
+    };
+    let fresh = gate.clock.now().millis_since(time).abs() <= gate.limits.pairing.nonce_millis;
+    match config.device(&id) {
+        Some(device) if device.may_chat && fresh && signature::verify(&device.key, &text, &signature) => {
+            Ok(Entered { device: device.clone(), id })
+        }
+        _ => Err(Ending::Refused(caller::wrong(gate, "this device is not paired here; pair it again"))),
+    }
+}
+
+/// Waits at the door and opens the agent's side.
+pub async fn reach_agent(gate: &Arc<Gate>, id: &DeviceId, page: &mut PageSocket) -> Result<AgentSocket, Ending> {
+    tokio::select! {
+        agent = dial(gate, id) => agent.map_err(Ending::Refused),
+        early = hear(page) => Err(match early {
+            Ok(_) => Ending::Malformed,
+            Err(ending) => ending,
+        }),
+    }
+}
+
+async fn dial(gate: &Gate, id: &DeviceId) -> Result<AgentSocket, Failure> {
+    let mut visit = gate.door.visit();
+    loop {
+        let stream = visit.connect().await?;
+        let request =
+            handshake(id).map_err(|_| Failure::new(ErrorCode::Internal, "the handshake cannot be written"))?;
+        let config = super::config(MAX_MESSAGE_OUT_BYTES);
+        let dialling = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
+        match tokio::time::timeout(gate.limits.socket.agent_time, dialling).await {
+            Ok(Ok((socket, _))) => return Ok(socket),
+            // Not ready yet, or wedged, or gone in between: it waits at the door like everything else.
+            Ok(Err(Error::Http(response))) if response.status() == 503 => {}
+            Ok(Err(Error::Io(_) | Error::Protocol(_))) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the agent refused a socket");
+                return Err(Failure::new(ErrorCode::AgentInvalid, "the agent refused the connection"));
+            }
+        }
+    }
+}
+
+fn handshake(id: &DeviceId) -> http::Result<Request<()>> {
+    let (name, value) = forward::identity(&Caller::Device { id: id.clone() });
+    Request::get("ws://agent/ws")
+        .header("host", "agent")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", tokio_tungstenite::tungstenite::handshake::client::generate_key())
+        .header(name, value)
+        .body(())
+}
+
+/// Sends one of the gate's own messages.
+pub async fn say<T: Serialize>(page: &mut PageSocket, message: &T) -> Result<(), Ending> {
+    let text = serde_json::to_string(message).unwrap_or_default();
+    page.send(Message::text(text)).await.map_err(|_| Ending::Left)
+}
+
+/// The next text of the page.
+async fn hear(page: &mut PageSocket) -> Result<String, Ending> {
+    loop {
+        match page.next().await {
+            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+            Some(Ok(Message::Binary(_))) => return Err(Ending::NotText),
+            Some(Ok(Message::Close(_))) | None => return Err(Ending::Left),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(Ending::of_page(&error)),
+        }
+    }
+}
+
+fn refused(code: ErrorCode, message: &str) -> Ending {
+    Ending::Refused(Failure::new(code, message))
+}

@@ -1,0 +1,112 @@
+//! Both directions of a connected socket.
+//!
+//! The page's messages go to the agent one by one: an agent that does not read holds the page back. The agent's messages
+//! are queued for the page, bounded in number and bytes, so that one slow page does not hold the agent back; a page that lets
+//! the queue overflow is closed with 1013 and comes again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use platform_types::gate::Caller;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+
+use super::ending::Ending;
+use super::enter::AgentSocket;
+use super::places::{Queue, Room};
+use super::upgrade::PageSocket;
+use crate::gate::Gate;
+use crate::limits::{MAX_QUEUED_MESSAGES, SocketLimits};
+
+/// A message on its way to the page.
+struct Queued {
+    text: Utf8Bytes,
+    _room: Room,
+}
+
+/// Pipes until one side ends it.
+pub async fn run(gate: &Arc<Gate>, caller: &Caller, page: &mut PageSocket, agent: AgentSocket) -> Ending {
+    let limits = &gate.limits.socket;
+    let (page_out, page_in) = page.split();
+    let (agent_out, agent_in) = agent.split();
+    let (queue, queued) = mpsc::channel(MAX_QUEUED_MESSAGES);
+    tokio::select! {
+        ending = from_page(gate, caller, page_in, agent_out) => ending,
+        ending = from_agent(agent_in, queue, gate.sockets.queue()) => ending,
+        ending = to_page(page_out, queued, limits) => ending,
+    }
+}
+
+async fn from_page(
+    gate: &Gate,
+    caller: &Caller,
+    mut page: SplitStream<&mut PageSocket>,
+    mut agent: SplitSink<AgentSocket, Message>,
+) -> Ending {
+    let limits = &gate.limits.socket;
+    loop {
+        let text = match tokio::time::timeout(limits.silence, page.next()).await {
+            Err(_) => return Ending::Silent,
+            Ok(Some(Ok(Message::Text(text)))) => text,
+            Ok(Some(Ok(Message::Binary(_)))) => return Ending::NotText,
+            Ok(Some(Ok(Message::Close(_))) | None) => return Ending::Left,
+            Ok(Some(Ok(_))) => continue,
+            Ok(Some(Err(error))) => return Ending::of_page(&error),
+        };
+        gate.events.seen(caller, gate.clock.now());
+        let sent = tokio::time::timeout(limits.write_stall, agent.send(Message::Text(text))).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return Ending::AgentGone;
+        }
+    }
+}
+
+/// Queues what the agent says. Lets the queue run empty before it tells that the agent is gone.
+async fn from_agent(mut agent: SplitStream<AgentSocket>, out: mpsc::Sender<Queued>, queue: Queue) -> Ending {
+    loop {
+        match agent.next().await {
+            Some(Ok(Message::Text(text))) => {
+                let Some(room) = queue.room(text.len()) else { return Ending::TooSlow };
+                if out.try_send(Queued { text, _room: room }).is_err() {
+                    return Ending::TooSlow;
+                }
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(_) | Err(_)) | None => break,
+        }
+    }
+    drop(out);
+    std::future::pending().await
+}
+
+async fn to_page(
+    mut page: SplitSink<&mut PageSocket, Message>,
+    mut queued: mpsc::Receiver<Queued>,
+    limits: &SocketLimits,
+) -> Ending {
+    let mut ping = tokio::time::interval_at(Instant::now() + limits.ping_every, limits.ping_every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            next = queued.recv() => match next {
+                Some(queued) => Message::Text(queued.text),
+                None => return Ending::AgentGone,
+            },
+            _ = ping.tick() => Message::Ping(Bytes::new()),
+        };
+        if let Err(ending) = send(&mut page, message, limits.write_stall).await {
+            return ending;
+        }
+    }
+}
+
+async fn send(page: &mut SplitSink<&mut PageSocket, Message>, message: Message, stall: Duration) -> Result<(), Ending> {
+    match tokio::time::timeout(stall, page.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Ending::Left),
+        Err(_) => Err(Ending::TooSlow),
+    }
+}

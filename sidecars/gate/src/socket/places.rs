@@ -1,0 +1,70 @@
+//! How many sockets there may be, and how much may wait for slow ones.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::{MAX_QUEUED_BYTES, MAX_QUEUED_BYTES_IN_ALL, SocketLimits};
+
+/// Places for sockets, and the memory they share.
+#[derive(Debug)]
+pub struct SocketPlaces {
+    unauthenticated: Arc<Semaphore>,
+    authenticated: Arc<Semaphore>,
+    limit: usize,
+    queued: Arc<Semaphore>,
+}
+
+/// Held for a message that waits to be sent.
+#[derive(Debug)]
+pub struct Room {
+    _own: OwnedSemaphorePermit,
+    _shared: OwnedSemaphorePermit,
+}
+
+/// What may wait for one socket.
+#[derive(Debug)]
+pub struct Queue {
+    own: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
+}
+
+impl SocketPlaces {
+    pub fn new(limits: &SocketLimits) -> Self {
+        Self {
+            unauthenticated: Arc::new(Semaphore::new(limits.unauthenticated)),
+            authenticated: Arc::new(Semaphore::new(limits.authenticated)),
+            limit: limits.authenticated,
+            queued: Arc::new(Semaphore::new(MAX_QUEUED_BYTES_IN_ALL)),
+        }
+    }
+
+    /// A place until authentication.
+    pub fn stranger(&self) -> Option<OwnedSemaphorePermit> {
+        self.unauthenticated.clone().try_acquire_owned().ok()
+    }
+
+    /// A place after it.
+    pub fn device(&self) -> Option<OwnedSemaphorePermit> {
+        self.authenticated.clone().try_acquire_owned().ok()
+    }
+
+    /// Authenticated sockets.
+    pub fn open(&self) -> u64 {
+        (self.limit - self.authenticated.available_permits()) as u64
+    }
+
+    pub fn queue(&self) -> Queue {
+        Queue { own: Arc::new(Semaphore::new(MAX_QUEUED_BYTES)), shared: self.queued.clone() }
+    }
+}
+
+impl Queue {
+    /// Room for a message of this length, or `None` when too much waits already. The longest message fits an empty queue.
+    pub fn room(&self, bytes: usize) -> Option<Room> {
+        let permits = u32::try_from(bytes.clamp(1, MAX_QUEUED_BYTES)).ok()?;
+        let own = self.own.clone().try_acquire_many_owned(permits).ok()?;
+        let shared = self.shared.clone().try_acquire_many_owned(permits).ok()?;
+        Some(Room { _own: own, _shared: shared })
+    }
+}
