@@ -1,13 +1,15 @@
 //! What is different between two configurations, key by key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use platform_types::ProfileName;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use crate::config::Config;
 use crate::effective::Entries;
-use crate::path::KeyPath;
+use crate::path::{KeyPath, Step};
 use crate::schema::change_of;
 
 /// A key that has another value. Values are written as in the file.
@@ -26,6 +28,7 @@ pub struct Changed {
 /// Every key that differs, in the order of the effective file; keys that are gone stand at the end.
 pub fn diff(old: &Config, new: &Config) -> Vec<Changed> {
     let (old_entries, new_entries) = (Entries::of(old).0, Entries::of(new).0);
+    let (old_profiles, new_profiles) = (profile_names(old), profile_names(new));
     let find = |entries: &[(KeyPath, Value)], path: &KeyPath| {
         entries.iter().find(|(other, _)| other == path).map(|(_, value)| value.to_string())
     };
@@ -38,11 +41,28 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Changed> {
         .filter(|(path, _)| find(&new_entries, path).is_none())
         .map(|(path, value)| (path, Some(value.to_string()), None));
     let keys = added_or_changed.chain(gone).filter(|(_, old, new)| old != new).map(|(path, old, new)| {
-        let key = path.to_string();
-        let change = change_of(&key);
-        Changed { key, old, new, change }
+        let change = effect(path, &old_profiles, &new_profiles);
+        Changed { key: path.to_string(), old, new, change: change.map(str::to_owned) }
     });
     keys.chain(moved_bots(old, new)).collect()
+}
+
+/// What the change of a key does; a profile that comes or goes does so as a whole.
+fn effect(path: &KeyPath, old: &BTreeSet<&str>, new: &BTreeSet<&str>) -> Option<&'static str> {
+    if let [Step::Key(section), Step::Key(profile), ..] = path.steps()
+        && section == "profile"
+    {
+        match (old.contains(profile.as_str()), new.contains(profile.as_str())) {
+            (false, true) => return Some("new containers"),
+            (true, false) => return Some("its containers stop"),
+            _ => {}
+        }
+    }
+    change_of(&path.to_string())
+}
+
+fn profile_names(config: &Config) -> BTreeSet<&str> {
+    config.profiles.keys().map(ProfileName::as_str).collect()
 }
 
 /// The first bot is the default: another order of the same bots is a change too.

@@ -83,6 +83,13 @@ impl Entries {
     fn upstream(&mut self, path: &KeyPath, name: &UpstreamName, upstream: &Upstream) {
         let Upstream { url, address, networks, credential, allows } = upstream;
         let path = path.key(name.as_str());
+        let preset = match allows {
+            Allows::HomeAssistant { .. } => Some("home-assistant"),
+            Allows::SupabaseJobs { .. } => Some("supabase-jobs"),
+            Allows::Telegram => Some("telegram"),
+            Allows::Rules(_) => None,
+        };
+        self.put(&path, "preset", preset.map(|preset| Value::String(preset.to_owned())));
         self.text(&path, "url", url);
         self.put(&path, "address", address.map(|address| Value::String(address.to_string())));
         self.put(&path, "networks", Some(list(networks)));
@@ -97,16 +104,12 @@ impl Entries {
         }
         match allows {
             Allows::HomeAssistant { entities, scenes, confirm } => {
-                self.text(&path, "preset", "home-assistant");
                 self.put(&path, "entities", Some(list(entities)));
                 self.put(&path, "scenes", Some(list(scenes)));
                 self.put(&path, "confirm", Some(list(confirm)));
             }
-            Allows::SupabaseJobs { table } => {
-                self.text(&path, "preset", "supabase-jobs");
-                self.text(&path, "table", table);
-            }
-            Allows::Telegram => self.text(&path, "preset", "telegram"),
+            Allows::SupabaseJobs { table } => self.text(&path, "table", table),
+            Allows::Telegram => {}
             Allows::Rules(rules) => self.put(&path, "rule", Some(Value::Array(rules.iter().map(rule).collect()))),
         }
     }
@@ -115,14 +118,14 @@ impl Entries {
         let Backup { schedule, keep, drill, paths, repository } = backup;
         let path = KeyPath::of(["backup"]);
         self.put(&path, "schedule", schedule.as_ref().map(|cron| Value::String(cron.to_string())));
-        if let Some(Keep { daily, weekly, monthly }) = keep {
-            let counts = [("daily", daily), ("weekly", weekly), ("monthly", monthly)];
-            let counts = counts.map(|(key, count)| (key.to_owned(), Value::Integer((*count).into())));
-            self.put(&path, "keep", Some(Value::Table(counts.into_iter().collect())));
-        }
         self.put(&path, "drill", drill.as_ref().map(|cron| Value::String(cron.to_string())));
         self.put(&path, "paths", Some(list(paths)));
         self.put(&path, "repository", repository.clone().map(Value::String));
+        if let Some(Keep { daily, weekly, monthly }) = keep {
+            for (key, count) in [("daily", daily), ("weekly", weekly), ("monthly", monthly)] {
+                self.put(&path.key("keep"), key, Some(Value::Integer((*count).into())));
+            }
+        }
     }
 
     fn text(&mut self, path: &KeyPath, key: &str, text: &(impl ToString + ?Sized)) {
@@ -134,17 +137,19 @@ impl Entries {
     }
 }
 
+/// Keys in the order of the alphabet: whether tables keep another order is a feature of `toml` that any crate may turn on.
 fn rule(rule: &Rule) -> Value {
     let Rule { method, path, query, headers, body, confirm, card } = rule;
-    let mut table = Table::new();
-    table.insert("method".to_owned(), Value::String(method.clone()));
-    table.insert("path".to_owned(), Value::String(path.clone()));
-    table.insert("query".to_owned(), table_of_lists(query));
-    table.insert("headers".to_owned(), list(headers));
-    table.insert("body".to_owned(), table_of_lists(body));
-    table.insert("confirm".to_owned(), Value::Boolean(*confirm));
-    table.extend(card.clone().map(|card| ("card".to_owned(), Value::String(card))));
-    Value::Table(table)
+    let entries = [
+        ("body", Some(table_of_lists(body))),
+        ("card", card.clone().map(Value::String)),
+        ("confirm", Some(Value::Boolean(*confirm))),
+        ("headers", Some(list(headers))),
+        ("method", Some(Value::String(method.clone()))),
+        ("path", Some(Value::String(path.clone()))),
+        ("query", Some(table_of_lists(query))),
+    ];
+    Value::Table(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
 }
 
 fn table_of_lists(lists: &BTreeMap<String, Vec<String>>) -> Value {

@@ -27,11 +27,8 @@ pub struct Override {
 ///
 /// Falls back to the default instructions for a file that has gone since the configuration was read.
 pub fn instructions<'a>(bot: &Bot, files: &'a BTreeMap<String, String>) -> &'a str {
-    let text = match files.get(&bot.instructions) {
-        Some(text) => text.as_str(),
-        None => shipped(&bot.instructions).unwrap_or(SHIPPED[0].1),
-    };
-    text.trim()
+    let text = |file: &str| files.get(file).map(String::as_str).or_else(|| shipped(file));
+    text(&bot.instructions).or_else(|| text(DEFAULT_FILE)).unwrap_or_default().trim()
 }
 
 /// A shipped default.

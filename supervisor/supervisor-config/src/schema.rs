@@ -36,21 +36,29 @@ pub(crate) fn shared() -> &'static Value {
     &SCHEMA
 }
 
-/// Every key, in the order of the alphabet within its section.
-pub fn keys() -> Vec<Key> {
+static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let mut found = Vec::new();
     walk(&SCHEMA, String::new(), &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
     found
+});
+
+/// Every key, in the order of the alphabet.
+pub fn keys() -> &'static [Key] {
+    &KEYS
 }
 
-/// What a change of a key does, by the key's path in a file (`profile.ops.port`).
-pub(crate) fn change_of(path: &str) -> Option<String> {
+/// What a change of a key, or of the keys below it, does, by its path in a file (`profile.ops.port`).
+pub(crate) fn change_of(path: &str) -> Option<&'static str> {
     let fits = |pattern: &str| {
         let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), path.split('.').collect());
-        pattern.len() == path.len()
-            && pattern.iter().zip(&path).all(|(pattern, step)| pattern.starts_with('<') || pattern == step)
+        pattern.len() >= path.len()
+            && pattern
+                .iter()
+                .zip(&path)
+                .all(|(pattern, step)| pattern.starts_with('<') || pattern.trim_end_matches("[]") == *step)
     };
-    keys().into_iter().find(|key| fits(&key.path)).map(|key| key.change)
+    keys().iter().find(|key| fits(&key.path)).map(|key| key.change.as_str())
 }
 
 fn walk(node: &Value, path: String, found: &mut Vec<Key>) {
@@ -75,7 +83,11 @@ fn key(node: &Value, path: String) -> Key {
         Some(value) => format!("`{}`", toml_of(value)),
         None => text("x-default"),
     };
-    Key { path, kind: kind(node), default, meaning: text("description"), change: text("x-change") }
+    let kind = match (node.get("minimum"), node.get("maximum")) {
+        (Some(least), Some(most)) => format!("{} from {} to {}", kind(node), toml_of(least), toml_of(most)),
+        _ => kind(node),
+    };
+    Key { path, kind, default, meaning: text("description"), change: text("x-change") }
 }
 
 /// The type of a node, in words.

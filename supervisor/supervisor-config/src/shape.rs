@@ -21,7 +21,9 @@ fn table(schema: &Value, table: &DeTable<'_>, path: &KeyPath, report: &mut Repor
     let properties = schema.get("properties").and_then(Value::as_object);
     let any = schema.get("additionalProperties").filter(|any| any.is_object());
     let mut fitting = Map::new();
-    for (key, value) in table {
+    let mut in_file_order: Vec<_> = table.iter().collect();
+    in_file_order.sort_by_key(|(key, _)| key.span().start);
+    for (key, value) in in_file_order {
         let key = key.get_ref();
         let path = path.key(key);
         let Some(schema) = properties.and_then(|known| known.get(key.as_ref())).or(any) else {
@@ -154,8 +156,7 @@ fn unknown(properties: Option<&Map<String, Value>>, path: &KeyPath, key: &str, r
 /// Where a key belongs that stands at the top instead of in its section, or in a section instead of at the top.
 fn home_of(key: &str, path: &KeyPath) -> Option<String> {
     let at_top = path.steps().len() == 1;
-    let keys = keys();
-    let mut homes = keys.iter().filter_map(|known| match known.path.rsplit_once('.') {
+    let mut homes = keys().iter().filter_map(|known| match known.path.rsplit_once('.') {
         Some((section, last)) if last == key && at_top => Some(format!("under [{section}]")),
         None if known.path == key && !at_top => Some("at the top of the file, before the first section".to_owned()),
         _ => None,

@@ -26,10 +26,11 @@ fn report(text: &str) -> String {
     assert_eq!(reading.config.is_none(), errors > 0, "a configuration comes exactly when there is no error");
     let mut report = String::new();
     for finding in &reading.findings {
-        writeln!(report, "{finding}").unwrap();
+        writeln!(report, "{finding}").expect("a String takes everything");
     }
     let outcome = if reading.config.is_some() { "accepted" } else { "refused" };
-    write!(report, "{errors} errors, {} warnings: {outcome}", reading.findings.len() - errors).unwrap();
+    write!(report, "{errors} errors, {} warnings: {outcome}", reading.findings.len() - errors)
+        .expect("a String takes everything");
     report
 }
 

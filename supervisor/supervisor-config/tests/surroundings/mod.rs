@@ -12,7 +12,7 @@ pub fn rich() -> Surroundings {
         ("bots/long.md", "word ".repeat(20_000)),
     ];
     Surroundings {
-        secrets: secrets.into_iter().map(|name| SecretName::new(name).unwrap()).collect(),
+        secrets: secrets.into_iter().map(|name| SecretName::new(name).expect("a name")).collect(),
         instructions: files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         tools: ["clock.now".to_owned()].into(),
     }

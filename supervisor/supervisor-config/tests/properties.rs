@@ -1,0 +1,260 @@
+//! What holds for every text, and for every configuration.
+
+mod surroundings;
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::collections::BTreeMap;
+
+use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use supervisor_config::config::{
+    Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Rule, Spark, Upstream,
+};
+use supervisor_config::cron::Cron;
+use supervisor_config::{diff, effective, read};
+
+const EXAMPLE: &str = include_str!("../../../deploy/platform.example.toml");
+
+/// Pieces that make a text look like a configuration.
+const PIECES: &[&str] = &[
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    "\"",
+    "'",
+    "\"\"\"",
+    "\n",
+    "#",
+    "profile",
+    "personal",
+    "spark",
+    "bot",
+    "upstream",
+    "backup",
+    "rule",
+    "keep",
+    "port",
+    "url",
+    "key",
+    "secret",
+    "tools",
+    "address",
+    "memory",
+    "18789",
+    "0",
+    "-1",
+    "1e999",
+    "nan",
+    "0x7f",
+    "true",
+    "2026-11-22",
+    "\"demo/echo\"",
+    "\"https://a.b/v1\"",
+    "\\u0000",
+    "ü",
+    "\u{feff}",
+    "\r",
+];
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_reader(text in any::<String>()) {
+        check_reading(&text);
+    }
+
+    #[test]
+    fn no_text_of_pieces_breaks_the_reader(pieces in vec(select(PIECES), 0..40)) {
+        check_reading(&pieces.concat());
+    }
+
+    #[test]
+    fn no_damage_to_a_good_file_breaks_the_reader(at in any::<prop::sample::Index>(), cut in 0..40usize, piece in select(PIECES)) {
+        let mut characters: Vec<char> = EXAMPLE.replace("# ", "").chars().collect();
+        let start = at.index(characters.len());
+        let end = (start + cut).min(characters.len());
+        characters.splice(start..end, piece.chars());
+        check_reading(&characters.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn the_effective_file_reads_as_the_same_configuration(config in configs()) {
+        let text = effective(&config);
+        let reading = read(&text, &surroundings::rich());
+        prop_assert_eq!(reading.config, Some(config), "{}", text);
+    }
+
+    #[test]
+    fn a_difference_is_empty_exactly_between_equals(old in configs(), new in configs()) {
+        prop_assert!(diff(&old, &old).is_empty());
+        prop_assert_eq!(diff(&old, &new).is_empty(), old == new);
+    }
+}
+
+fn check_reading(text: &str) {
+    let reading = read(text, &surroundings::rich());
+    let lines = u32::try_from(text.matches('\n').count() + 1).expect("valid by construction");
+    for finding in &reading.findings {
+        assert!((1..=lines).contains(&finding.line) && finding.column >= 1, "{finding:?}");
+        assert!(!finding.remedy.is_empty() && !finding.message.is_empty(), "{finding:?}");
+        assert!(!finding.to_string().replace('\n', "").chars().any(char::is_control), "{finding:?}");
+    }
+    assert_eq!(reading.config.is_some(), !reading.findings.iter().any(|finding| finding.is_error()));
+}
+
+fn names() -> impl Strategy<Value = String> {
+    "[a-z]([a-z0-9-]{0,8}[a-z0-9])?".prop_filter("taken by sidecars", |name| name != "spark" && name != "backup")
+}
+
+fn secrets() -> impl Strategy<Value = SecretName> {
+    select(vec!["spark-key", "ha-token", "jobs-key"])
+        .prop_map(|name| SecretName::new(name).expect("valid by construction"))
+}
+
+fn host_paths() -> impl Strategy<Value = String> {
+    "(/[a-z ü\"'\\\\]{1,6}){1,3}"
+}
+
+fn lists(item: impl Strategy<Value = String> + 'static) -> BoxedStrategy<Vec<String>> {
+    btree_set(item, 0..3).prop_map(|items| items.into_iter().collect()).boxed()
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    let spark = ("[a-z]{1,8}", "[ -~ü]{1,20}", option::of(secrets())).prop_map(|(host, model, key)| Spark {
+        url: format!("https://{host}.example/v1"),
+        model: ModelId::new(model).expect("valid by construction"),
+        key,
+    });
+    let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York"]);
+    option::of(spark).prop_flat_map(move |spark| {
+        let model = spark.as_ref().map_or("demo/echo".to_owned(), |spark| spark.model.to_string());
+        (names(), zone.clone(), 1..1000u16, profiles(model), backups()).prop_map(
+            move |(name, zone, metrics, profiles, backup)| Config {
+                name: InstallName::new(name).expect("valid by construction"),
+                timezone: zone.to_owned(),
+                metrics: SocketAddrV4::new(Ipv4Addr::LOCALHOST, metrics),
+                spark: spark.clone(),
+                profiles,
+                backup,
+            },
+        )
+    })
+}
+
+/// Ports and addresses are made distinct from a counter.
+fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profile>> {
+    let limits = (32..70_000u64, 100..64_000u32, 16..4096u32).prop_map(|(memory, milli_cpus, pids)| Limits {
+        memory_bytes: memory.min(65_536) * Limits::MIB,
+        milli_cpus,
+        pids,
+    });
+    let bots = vec(bots(model), 1..4).prop_map(|bots| {
+        let mut seen = Vec::new();
+        bots.into_iter()
+            .filter(|bot| {
+                !seen.contains(&bot.name) && {
+                    seen.push(bot.name.clone());
+                    true
+                }
+            })
+            .collect::<Vec<_>>()
+    });
+    let upstreams =
+        btree_map(names().prop_map(|name| UpstreamName::new(name).expect("valid by construction")), upstreams(), 0..3);
+    let profile = (any::<bool>(), limits, bots, upstreams);
+    btree_map(names(), profile, 1..4).prop_map(|profiles| {
+        let numbered = profiles.into_iter().zip(18_000..);
+        numbered
+            .map(|((name, (addressed, limits, bots, upstreams)), port)| {
+                let address = addressed.then(|| format!("https://host.example:{port}"));
+                let profile =
+                    Profile { port: Port::new(port).expect("valid by construction"), address, limits, bots, upstreams };
+                (ProfileName::new(name).expect("valid by construction"), profile)
+            })
+            .collect()
+    })
+}
+
+fn bots(model: String) -> impl Strategy<Value = Bot> {
+    let file = select(vec!["bots/assistant.md", "bots/home.md"]);
+    let tools = option::of(Just("clock.now".to_owned())).prop_map(|tool| tool.into_iter().collect());
+    (names(), "[A-Za-zü\"\\\\]( ?[a-z'#=]{1,6}){0,4}", file, tools, lists(host_paths())).prop_map(
+        move |(name, title, file, tools, documents)| Bot {
+            name: BotName::new(name).expect("valid by construction"),
+            title,
+            instructions: file.to_owned(),
+            model: ModelId::new(model.clone()).expect("valid by construction"),
+            tools,
+            documents: documents.into_iter().filter(|folder| folder.trim_end_matches('/') == folder).collect(),
+        },
+    )
+}
+
+fn upstreams() -> impl Strategy<Value = Upstream> {
+    let token = || secrets().prop_map(|secret| Credential::Token { secret });
+    let credential = prop_oneof![
+        secrets().prop_map(|secret| Credential::Bearer { secret }),
+        ("[a-z-]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Header { name, secret }),
+        ("[a-z_]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Query { name, secret }),
+        token(),
+    ];
+    let entities = || lists("[a-z]{1,4}\\.[a-z_]{1,4}".boxed());
+    let allows = prop_oneof![
+        (entities(), entities(), entities()).prop_map(|(entities, scenes, confirm)| Allows::HomeAssistant {
+            entities,
+            scenes,
+            confirm
+        }),
+        "[a-z_]{1,8}".prop_map(|table| Allows::SupabaseJobs { table }),
+        vec(rules(), 0..3).prop_map(Allows::Rules),
+    ];
+    let others = (option::of(credential), allows);
+    let telegram = token().prop_map(|token| (Some(token), Allows::Telegram));
+    let address = option::of(any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from(bits))));
+    let networks = lists("10\\.[1-9]\\.0\\.0/16".boxed());
+    ("[a-z]{1,6}", address, networks, prop_oneof![4 => others, 1 => telegram]).prop_map(
+        |(host, address, networks, (credential, allows))| Upstream {
+            url: format!("http://{host}.example:8123"),
+            address,
+            networks,
+            credential,
+            allows,
+        },
+    )
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let values = || btree_map("[ -~]{0,6}", lists("[ -~ü]{0,6}".boxed()), 0..3);
+    let method = select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]);
+    let headers = lists("[a-z-]{1,6}".boxed());
+    (method, "/[a-z0-9/{}*]{0,8}", values(), headers, values(), any::<bool>()).prop_map(
+        |(method, path, query, headers, body, confirm)| Rule {
+            method: method.to_owned(),
+            path,
+            query,
+            headers,
+            body,
+            confirm,
+            card: confirm.then(|| "Open \"the\" door".to_owned()),
+        },
+    )
+}
+
+fn backups() -> impl Strategy<Value = Backup> {
+    let crons = || {
+        option::of(
+            (0..60u8, 0..24u8).prop_map(|(m, h)| Cron::new(&format!("{m} {h} * * *")).expect("valid by construction")),
+        )
+    };
+    let keep = (0..9u32, 0..9u32, 1..9u32).prop_map(|(daily, weekly, monthly)| Keep { daily, weekly, monthly });
+    (crons(), option::of(keep), crons(), lists(host_paths()), option::of(host_paths()))
+        .prop_map(|(schedule, keep, drill, paths, repository)| Backup { schedule, keep, drill, paths, repository })
+}

@@ -1,0 +1,74 @@
+//! `docs/reference/platform-toml.md` and the schema say the same.
+
+mod surroundings;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use supervisor_config::schema::{Key, keys};
+use supervisor_config::{Config, effective, schema};
+
+fn row(Key { path, kind, default, meaning, change }: &Key) -> String {
+    format!("| `{path}` | {kind} | {default} | {meaning} | {change} |")
+}
+
+#[test]
+fn the_reference_has_a_row_for_each_key_as_the_schema_says_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/platform-toml.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let written: BTreeSet<String> = text.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+    let expected: BTreeSet<String> = keys().iter().map(row).collect();
+    let missing: Vec<_> = expected.difference(&written).cloned().collect();
+    let surplus: Vec<_> = written.difference(&expected).cloned().collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "add to the reference:\n{}\nremove from it:\n{}",
+        missing.join("\n"),
+        surplus.join("\n")
+    );
+}
+
+#[test]
+fn the_keys_are_few_and_each_is_explained() {
+    assert!(keys().len() < 60, "{} keys", keys().len());
+    for key in keys() {
+        assert!(!key.default.is_empty() && !key.meaning.is_empty() && !key.kind.is_empty(), "{key:?}");
+        let known = ["pushed live", "rollout", "replacement", "new containers"];
+        assert!(known.contains(&key.change.as_str()), "{key:?}");
+        assert!(!key.meaning.contains(['|', '\n']), "{key:?} does not fit into a table");
+    }
+}
+
+#[test]
+fn the_documented_defaults_are_the_real_ones() {
+    let text = "[profile.profile]\nport = 1\nupstream.upstream = { url = \"http://h\", preset = \"home-assistant\" }\n\
+                [profile.profile.bot.bot]\n";
+    let effective = effective(&Config::parse(text, &surroundings::rich()).unwrap());
+    let effective: toml::Table = effective.parse().unwrap();
+    let mut compared = 0;
+    for key in keys() {
+        let mut value = Some(toml::Value::Table(effective.clone()));
+        for step in key.path.split('.') {
+            value = value.and_then(|value| value.get(step.trim_matches(['<', '>'])).cloned());
+        }
+        if let (Some(value), Some(documented)) = (value, key.default.strip_prefix('`')) {
+            if !documented.contains("spark.model") {
+                assert_eq!(format!("{value}`"), documented, "{}", key.path);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 14, "only {compared} defaults were compared");
+}
+
+#[test]
+fn the_schema_is_one_for_editors() {
+    let schema = schema();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["additionalProperties"], false);
+    let profile = &schema["properties"]["profile"]["additionalProperties"];
+    assert_eq!(profile["required"], serde_json::json!(["port"]));
+    assert_eq!(profile["properties"]["port"]["minimum"], 1);
+    let text = schema.to_string();
+    assert!(!text.contains("\"null\"") && !text.contains("$ref"), "{text}");
+}
