@@ -1,1 +1,41 @@
-//! The router to the model box
+//! The router to the model box.
+//!
+//! An agent talks OpenAI's protocol to its own socket; spark checks the request, compares the model id with what the box
+//! lists, and passes bytes through. What it must never do is written in the README.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`place`] | directories and time limits: where it runs, both injectable |
+//! | [`process`] | everything together: the admin socket, the configuration in force, drain |
+//! | [`admin`] | routes of the admin socket |
+//! | [`lane`] | one profile: its socket, its admission, its routes |
+//! | [`listen`] | HTTP/1.1 on a Unix socket, bounded |
+//! | [`request`], [`json`] | which requests are let through |
+//! | [`backend`] | where completions come from: the demo model or the box |
+//! | [`catalogue`], [`models`] | which models there are, asked fresh |
+//! | [`upstream`] | HTTP to the box: timeouts, the one retry, the key |
+//! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
+//! | [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
+//! | [`ticket`] | one request from admission to its line in the log |
+//! | [`health`] | three facts about the box |
+//! | [`demo`] | the built-in model |
+
+pub mod admin;
+pub mod answer;
+pub mod backend;
+pub mod catalogue;
+pub mod demo;
+pub mod diagnosis;
+pub mod health;
+pub mod json;
+pub mod lane;
+pub mod listen;
+pub mod models;
+pub mod place;
+pub mod process;
+pub mod refusal;
+pub mod request;
+pub mod sse;
+pub mod ticket;
+pub mod transcript;
+pub mod upstream;

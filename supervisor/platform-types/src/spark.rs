@@ -116,4 +116,7 @@ pub struct SparkStatus {
     pub inflight: u64,
     pub input_tokens_total: u64,
     pub output_tokens_total: u64,
+    /// Answers whose tokens were estimated, because the server did not tell usage.
+    #[serde(default)]
+    pub estimated_total: u64,
 }

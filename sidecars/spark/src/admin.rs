@@ -1,0 +1,75 @@
+//! Routes of the admin socket; `platform_types::spark` is their contract.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use platform_kit::Failure;
+use platform_types::ErrorCode;
+use platform_types::health::Release;
+use platform_types::spark::SparkConfig;
+
+use crate::health;
+use crate::models::normalised;
+use crate::process::Shared;
+
+/// Longest configuration: a thousand profiles.
+const MAX_CONFIG_BYTES: usize = 64 * 1024;
+/// The supervisor asks for the state of things now.
+const NOW: Duration = Duration::ZERO;
+
+pub fn routes(shared: &Arc<Shared>) -> Router {
+    let readiness = shared.clone();
+    Router::new()
+        .route("/config", put(configure))
+        .route("/health", get(health))
+        .route("/models", get(models))
+        .route("/status", get(status))
+        .layer(DefaultBodyLimit::max(MAX_CONFIG_BYTES))
+        .with_state(shared.clone())
+        .merge(platform_kit::admin::routes(release(), move || readiness.readiness()))
+        .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route; see docs/reference/spark.md") })
+}
+
+fn release() -> Release {
+    Release {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        schema_writes: 0,
+        schema_reads_from: 0,
+        schema_readable_by: 0,
+    }
+}
+
+async fn configure(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<StatusCode, Failure> {
+    let config: SparkConfig = serde_json::from_slice(&body).map_err(|error| {
+        Failure::new(ErrorCode::BadRequest, format!("this is not a configuration of spark: {error}"))
+    })?;
+    shared.configure(config).await.inspect_err(|failure| {
+        tracing::warn!(code = failure.code.as_str(), message = failure.message, "configuration refused");
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.backend() {
+        Ok(backend) => Json(health::probe(&backend, NOW, &*shared.clock).await).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn models(State(shared): State<Arc<Shared>>) -> Response {
+    let list = async { shared.backend()?.list(NOW).await };
+    match list.await {
+        Ok(listed) => Json(normalised(&listed)).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.counters.status()).into_response()
+}

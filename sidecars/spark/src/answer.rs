@@ -1,0 +1,237 @@
+//! From a checked request to its answer, plain or streamed.
+//!
+//! The head of a stream waits for the first event, so that an empty stream, an error or a foreign body still becomes an
+//! error status. After that the bytes pass untouched; an end in the middle gets an error event appended. The body of the
+//! box belongs to the body of the answer: a client that goes away drops both at once.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use platform_types::ErrorCode;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::backend::{Backend, contradiction};
+use crate::diagnosis;
+use crate::models::Listed;
+use crate::place::Limits;
+use crate::refusal::Refusal;
+use crate::request::ChatRequest;
+use crate::ticket::Ticket;
+use crate::transcript::{Chunk, First, Transcript, foreign, too_long};
+use crate::upstream::{Source, collect, incomplete};
+
+/// Longest plain answer.
+pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// After `[DONE]` a server ends its stream at once, or it is not worth waiting for.
+const AFTER_DONE: Duration = Duration::from_secs(1);
+
+/// Answers one request.
+pub async fn answer(backend: &Backend, request: &ChatRequest, mut ticket: Ticket, limits: Limits) -> Response {
+    ticket.asks_for(&request.model);
+    let deadline = Instant::now() + limits.first_byte;
+    let outcome = async {
+        let listed = backend.resolve(&request.model).await?;
+        let source = backend.chat(request, deadline).await?;
+        Ok::<_, Refusal>((listed, source))
+    };
+    let (listed, source) = match outcome.await {
+        Ok(opened) => opened,
+        Err(refusal) => return refuse(&mut ticket, refusal),
+    };
+    if request.stream {
+        stream(backend, Relay::new(listed, source, ticket, limits.idle, !request.wants_usage), deadline).await
+    } else {
+        plain(backend, &listed, source, ticket, deadline.max(Instant::now() + limits.idle)).await
+    }
+}
+
+/// Notes the failure and answers it.
+pub fn refuse(ticket: &mut Ticket, refusal: Refusal) -> Response {
+    ticket.fail(&refusal);
+    refusal.into_response()
+}
+
+async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: Ticket, deadline: Instant) -> Response {
+    let outcome = async {
+        let body = collect(source, MAX_ANSWER_BYTES, deadline).await?;
+        ticket.begins();
+        let chunk: Chunk<'_> = serde_json::from_slice(&body).map_err(|_| foreign(&body))?;
+        if chunk.error.is_some() {
+            return Err(diagnosis::in_place_of_an_answer(&body));
+        }
+        if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
+            return Err(foreign(&body));
+        }
+        if let Some(name) = chunk.model.as_deref().filter(|name| !listed.answers_as(name)) {
+            return Err(backend.contradiction(listed, name).await);
+        }
+        ticket.uses(chunk.usage.map(Into::into).unwrap_or_default());
+        Ok(body)
+    };
+    match outcome.await {
+        Ok(body) => {
+            ticket.finish();
+            ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        Err(refusal) => refuse(&mut ticket, refusal),
+    }
+}
+
+async fn stream(backend: &Backend, mut relay: Relay, deadline: Instant) -> Response {
+    if let Err(refusal) = relay.open(backend, deadline).await {
+        return refuse(&mut relay.ticket, refusal);
+    }
+    let body = futures_util::stream::unfold(relay, |mut relay| async move {
+        let bytes = relay.next().await?;
+        Some((Ok::<_, Infallible>(bytes), relay))
+    });
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], Body::from_stream(body)).into_response()
+}
+
+/// A stream on its way from the box to the client.
+struct Relay {
+    listed: Listed,
+    source: Source,
+    transcript: Transcript,
+    ticket: Ticket,
+    idle: Duration,
+    /// What came before the head of the answer was sent.
+    held: Bytes,
+    /// Whether the name in the first chunk was compared.
+    compared: bool,
+    ended: bool,
+}
+
+impl Relay {
+    fn new(listed: Listed, source: Source, ticket: Ticket, idle: Duration, hide_usage: bool) -> Self {
+        let transcript = Transcript::new(hide_usage);
+        Self { listed, source, transcript, ticket, idle, held: Bytes::new(), compared: false, ended: false }
+    }
+
+    /// Waits for the first event and looks at it.
+    async fn open(&mut self, backend: &Backend, deadline: Instant) -> Result<(), Refusal> {
+        let mut held = BytesMut::new();
+        while self.transcript.first().is_none() && !self.ended {
+            match timeout_at(deadline, self.source.next()).await {
+                Err(_) => return Err(silent(ErrorCode::UpstreamTimeoutFirstByte)),
+                Ok(Some(Err(broken))) => return Err(incomplete(&broken)),
+                Ok(Some(Ok(bytes))) => {
+                    held.extend_from_slice(&self.transcript.take(&bytes).map_err(|_| too_long())?);
+                }
+                Ok(None) => {
+                    let (last, complaint) = self.transcript.end();
+                    held.extend_from_slice(&last);
+                    self.ended = true;
+                    match (self.transcript.first(), complaint) {
+                        (None | Some(First::Life), Some(refusal)) => return Err(refusal),
+                        (Some(First::Chunk { .. }), Some(refusal)) => {
+                            self.ticket.fail(&refusal);
+                            held.extend_from_slice(refusal.event().as_bytes());
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self.ticket.begins();
+        match self.transcript.first() {
+            Some(First::Error(body) | First::Foreign(body)) => return Err(diagnosis::in_place_of_an_answer(body)),
+            Some(First::Chunk { model: Some(name) }) if !self.listed.answers_as(name) => {
+                let name = name.clone();
+                return Err(backend.contradiction(&self.listed, &name).await);
+            }
+            Some(First::Chunk { .. }) => self.compared = true,
+            Some(First::Life) | None => {}
+        }
+        self.held = held.freeze();
+        self.note();
+        Ok(())
+    }
+
+    /// The next bytes for the client.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.held.is_empty() {
+            return Some(std::mem::take(&mut self.held));
+        }
+        while !self.ended {
+            let wait = if self.transcript.is_done() { AFTER_DONE } else { self.idle };
+            match timeout(wait, self.source.next()).await {
+                Err(_) | Ok(Some(Err(_))) if self.transcript.is_whole() => self.ended = true,
+                Err(_) => return Some(self.break_off(&silent(ErrorCode::UpstreamTimeoutIdle))),
+                Ok(Some(Err(broken))) => return Some(self.break_off(&incomplete(&broken))),
+                Ok(None) => return self.close(),
+                Ok(Some(Ok(bytes))) => {
+                    let Ok(forward) = self.transcript.take(&bytes) else { return Some(self.break_off(&too_long())) };
+                    if let Some(refusal) = self.compare() {
+                        return Some(self.break_off(&refusal));
+                    }
+                    self.note();
+                    if !forward.is_empty() {
+                        return Some(forward);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The box has ended its stream.
+    fn close(&mut self) -> Option<Bytes> {
+        let (last, complaint) = self.transcript.end();
+        self.ended = true;
+        self.note();
+        match complaint {
+            None => Some(last).filter(|last| !last.is_empty()),
+            Some(refusal) => {
+                let event = self.break_off(&refusal);
+                Some([last, event].concat().into())
+            }
+        }
+    }
+
+    /// Ends the stream with an error event. Half an event that may lie in the splitter is never sent.
+    fn break_off(&mut self, refusal: &Refusal) -> Bytes {
+        self.ended = true;
+        self.ticket.uses(self.transcript.usage());
+        self.ticket.fail(refusal);
+        // The connection to the box is not used any more, now and not when the client has read the event.
+        self.source = futures_util::stream::empty().boxed();
+        refusal.event().into()
+    }
+
+    /// Compares the name in the first chunk when pings had let the head go before it.
+    fn compare(&mut self) -> Option<Refusal> {
+        match self.transcript.first() {
+            Some(First::Chunk { model }) if !self.compared => {
+                self.compared = true;
+                let name = model.as_deref().filter(|name| !self.listed.answers_as(name))?;
+                tracing::warn!(asked = %self.listed.id, echoed = crate::refusal::quote(name), "the model box answered as another model");
+                Some(contradiction(&self.listed, name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Brings the ticket up to date: from here on the client may be gone at any moment.
+    fn note(&mut self) {
+        self.ticket.uses(self.transcript.usage());
+        if self.transcript.is_whole() {
+            self.ticket.finish();
+        } else if self.transcript.has_failed() {
+            self.ticket.fail(&Refusal::backend(ErrorCode::UpstreamError, ""));
+        }
+    }
+}
+
+fn silent(code: ErrorCode) -> Refusal {
+    let message = match code {
+        ErrorCode::UpstreamTimeoutIdle => "the model box fell silent in the middle of its answer",
+        _ => "the model box did not begin to answer in time",
+    };
+    Refusal::router(code, message)
+}

@@ -1,0 +1,150 @@
+//! Where completions come from: the built-in demo model, or the model box.
+
+use std::path::Path;
+use std::time::Duration;
+
+use platform_types::spark::{self, BackendKind, DEMO_MODEL};
+use platform_types::{ErrorCode, ModelId};
+use tokio::time::Instant;
+
+use crate::catalogue::{Catalogue, Outcome, choose};
+use crate::demo;
+use crate::diagnosis::{Complaint, diagnose};
+use crate::models::Listed;
+use crate::place::{Limits, Place};
+use crate::refusal::{Refusal, quote};
+use crate::request::ChatRequest;
+use crate::upstream::{Source, Upstream, UpstreamError, retry_after};
+
+/// Time for reading the body of an error answer; what has come until then is quoted.
+const COMPLAINT_TIME: Duration = Duration::from_secs(2);
+
+/// What the configuration names.
+#[derive(Debug)]
+pub enum Backend {
+    Demo(ModelId),
+    Box(Box<ModelBox>),
+}
+
+/// The model box and what is known of it.
+#[derive(Debug)]
+pub struct ModelBox {
+    upstream: Upstream,
+    model: ModelId,
+    catalogue: Catalogue,
+    limits: Limits,
+}
+
+impl Backend {
+    pub fn new(config: &spark::Backend, place: &Place, limits: Limits) -> Result<Self, UpstreamError> {
+        match config {
+            spark::Backend::Demo => {
+                Ok(Self::Demo(ModelId::new(DEMO_MODEL).expect("the id of the demo model is a model id")))
+            }
+            spark::Backend::Box { url, model, key } => {
+                let key = key.as_ref().map(|name| place.secrets.join(name.as_str()));
+                let upstream = Upstream::new(url, key, Path::new(&place.extra_roots()), limits)?;
+                let catalogue = Catalogue::default();
+                Ok(Self::Box(Box::new(ModelBox { upstream, model: model.clone(), catalogue, limits })))
+            }
+        }
+    }
+
+    pub fn kind(&self) -> BackendKind {
+        match self {
+            Self::Demo(_) => BackendKind::Demo,
+            Self::Box(_) => BackendKind::Box,
+        }
+    }
+
+    pub fn url(&self) -> Option<String> {
+        match self {
+            Self::Demo(_) => None,
+            Self::Box(model_box) => Some(model_box.upstream.url().to_owned()),
+        }
+    }
+
+    /// The configured model.
+    pub fn model(&self) -> &ModelId {
+        match self {
+            Self::Demo(model) => model,
+            Self::Box(model_box) => &model_box.model,
+        }
+    }
+
+    /// The models there are; `max_age` zero asks now.
+    pub async fn list(&self, max_age: Duration) -> Outcome {
+        match self {
+            Self::Demo(model) => Ok([demo::listed(model)].into()),
+            Self::Box(model_box) => model_box.catalogue.list(&model_box.upstream, max_age).await,
+        }
+    }
+
+    /// What the last question for the list came to, and whether the key can be read.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Demo(_) => vec![format!("no model box is configured; the built-in {DEMO_MODEL} answers")],
+            Self::Box(model_box) => {
+                let outcome = match model_box.catalogue.last() {
+                    Some(Err(refusal)) => Some(refusal.failure.message),
+                    Some(Ok(listed)) => choose(&listed, &model_box.model).err().map(|refusal| refusal.failure.message),
+                    None => None,
+                };
+                outcome.into_iter().chain(model_box.upstream.key_problem()).collect()
+            }
+        }
+    }
+
+    /// The model with exactly this id. A recent list is enough to say yes; for a no the box is asked again.
+    pub async fn resolve(&self, id: &ModelId) -> Result<Listed, Refusal> {
+        let age = match self {
+            Self::Demo(_) => Duration::ZERO,
+            Self::Box(model_box) => model_box.limits.list_age,
+        };
+        match choose(&self.list(age).await?, id) {
+            Ok(found) => Ok(found.clone()),
+            Err(_) => choose(&self.list(Duration::ZERO).await?, id).cloned(),
+        }
+    }
+
+    /// Begins a completion; what comes back is the body of a 200.
+    pub async fn chat(&self, request: &ChatRequest, deadline: Instant) -> Result<Source, Refusal> {
+        match self {
+            Self::Demo(_) => demo::answer(request),
+            Self::Box(model_box) => model_box.chat(request, deadline).await,
+        }
+    }
+
+    /// The box answered for `asked` under another name: most likely its model was changed a moment ago.
+    pub async fn contradiction(&self, asked: &Listed, echoed: &str) -> Refusal {
+        tracing::warn!(asked = %asked.id, echoed = quote(echoed), "the model box answered as another model");
+        let fresh = match self.list(Duration::ZERO).await {
+            Ok(listed) => choose(&listed, &asked.id).err(),
+            Err(refusal) => Some(refusal),
+        };
+        fresh.unwrap_or_else(|| contradiction(asked, echoed))
+    }
+}
+
+/// The refusal for an answer from another model than the one asked for.
+pub fn contradiction(asked: &Listed, echoed: &str) -> Refusal {
+    let message = format!(
+        "{} was asked, but the model box answered as {:?}; nothing of that answer is used",
+        asked.id,
+        quote(echoed)
+    );
+    Refusal::backend(ErrorCode::UpstreamError, message).with_param("model")
+}
+
+impl ModelBox {
+    async fn chat(&self, request: &ChatRequest, deadline: Instant) -> Result<Source, Refusal> {
+        let reply = self.upstream.chat(request.body(), deadline).await?;
+        if reply.status.is_success() {
+            return Ok(reply.body);
+        }
+        let read_until = deadline.min(Instant::now() + COMPLAINT_TIME);
+        let body = self.upstream.complaint(reply.body, read_until).await;
+        let retry_after = retry_after(&reply.headers);
+        Err(diagnose(Complaint { status: reply.status.as_u16(), body: &body, retry_after }))
+    }
+}

@@ -1,0 +1,96 @@
+//! Where spark runs: directories and time limits. Tests bring their own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use platform_types::ProfileName;
+use platform_types::layout::inside;
+
+/// The directories that are mounted into spark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The volume.
+    pub state: PathBuf,
+    /// One directory a profile, each to hold `llm.sock`.
+    pub sockets: PathBuf,
+    /// Holds `spark.sock`.
+    pub admin: PathBuf,
+    /// One secret a file.
+    pub secrets: PathBuf,
+}
+
+impl Place {
+    /// As in the container.
+    pub fn container() -> Self {
+        Self {
+            state: inside::STATE.into(),
+            sockets: inside::SPARK.into(),
+            admin: inside::ADMIN.into(),
+            secrets: inside::SECRETS.into(),
+        }
+    }
+
+    /// Everything under one directory.
+    pub fn under(root: &Path) -> Self {
+        Self {
+            state: root.join("state"),
+            sockets: root.join("spark"),
+            admin: root.join("admin"),
+            secrets: root.join("secrets"),
+        }
+    }
+
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin.join("spark.sock")
+    }
+
+    pub fn llm_socket(&self, profile: &ProfileName) -> PathBuf {
+        self.sockets.join(profile.as_str()).join("llm.sock")
+    }
+
+    /// Certificates to trust beside the compiled-in roots, PEM; the file may be missing.
+    pub fn extra_roots(&self) -> PathBuf {
+        self.secrets.join("spark-ca")
+    }
+
+    /// The mounts that a canary proves.
+    pub fn mounts(&self) -> [&Path; 4] {
+        [&self.state, &self.sockets, &self.admin, &self.secrets]
+    }
+}
+
+/// How long things may take. Sizes are constants beside the code that keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A connection to the box, with name lookup and TLS.
+    pub connect: Duration,
+    /// The whole of `GET /v1/models`.
+    pub list: Duration,
+    /// From the request to the first byte of the answer: a prompt of 100,000 tokens takes minutes to read.
+    pub first_byte: Duration,
+    /// Silence in the middle of an answer.
+    pub idle: Duration,
+    /// How long a list of models counts as fresh.
+    pub list_age: Duration,
+    /// An agent's request body.
+    pub body: Duration,
+    /// An agent that takes nothing of its answer.
+    pub stall: Duration,
+    /// Requests that run when spark is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            list: Duration::from_secs(5),
+            first_byte: Duration::from_secs(600),
+            idle: Duration::from_secs(120),
+            list_age: Duration::from_secs(2),
+            body: Duration::from_secs(30),
+            stall: Duration::from_secs(120),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

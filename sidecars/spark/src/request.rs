@@ -1,0 +1,351 @@
+//! Which chat requests are let through. Pure.
+//!
+//! Fields are allowlisted, at the top and inside messages and tools: model servers have fields that fetch URLs, load
+//! templates or read files, and a new version brings new ones. Media travel only as `data:` URLs, because a server that
+//! fetches an address would be a network for the agent. What is let through keeps its bytes and its order, so that the
+//! server's prompt cache hits; only `stream_options` is written anew.
+
+use platform_types::{ErrorCode, ModelId};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::json::{self, Fields};
+use crate::refusal::{Refusal, quote};
+
+/// Longest request body: a context window of 200,000 tokens and some pictures.
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Most messages of a request.
+pub const MAX_MESSAGES: usize = 10_000;
+/// Most tools of a request.
+pub const MAX_TOOLS: usize = 256;
+
+/// A request that may go to the model box.
+#[derive(Debug, Clone)]
+pub struct ChatRequest {
+    pub model: ModelId,
+    pub stream: bool,
+    /// The client asked for the usage-only chunk.
+    pub wants_usage: bool,
+    pub messages: Vec<Value>,
+    /// Names of the tools on offer.
+    pub tools: Vec<String>,
+    pub tool_choice: Option<Value>,
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+impl ChatRequest {
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        let fields = Fields::parse(body).map_err(|error| bad(format!("the body is not a chat request: {error}")))?;
+        let unknown: Vec<&str> =
+            fields.0.iter().map(|(name, _)| name.as_str()).filter(|name| !is_known(name)).collect();
+        refuse_unknown("the request", &unknown)?;
+        let mut values = Map::new();
+        for (name, raw) in &fields.0 {
+            let value = json::strict(raw.get()).map_err(|error| at(name, error.to_string()))?;
+            check_field(name, &value)?;
+            values.insert(name.clone(), value);
+        }
+        let model = match values.get("model") {
+            Some(Value::String(id)) if !id.is_empty() => {
+                ModelId::new(id.clone()).map_err(|_| at("model", "is not a model id"))?
+            }
+            _ => return Err(at("model", "is missing; name one of GET /v1/models")),
+        };
+        let Some(Value::Array(messages)) = values.remove("messages") else {
+            return Err(at("messages", "is missing; it is a list with at least one message"));
+        };
+        Ok(Self {
+            model,
+            stream: values.get("stream") == Some(&Value::Bool(true)),
+            wants_usage: values.get("stream_options").and_then(|options| options.get("include_usage"))
+                == Some(&Value::Bool(true)),
+            messages,
+            tools: tool_names(values.get("tools")),
+            tool_choice: values.remove("tool_choice"),
+            fields: fields.0.into_iter().map(|(name, raw)| (name, raw.to_owned())).collect(),
+        })
+    }
+
+    /// The body for the model box: every value as it came, and usage asked for in streams.
+    pub fn body(&self) -> String {
+        let mut body = String::with_capacity(256 + self.fields.iter().map(|(_, raw)| raw.get().len()).sum::<usize>());
+        let mut write = |name: &str, value: &str| {
+            body.push(if body.is_empty() { '{' } else { ',' });
+            body.push('"');
+            // Known names only, which need no escapes.
+            body.push_str(name);
+            body.push_str("\":");
+            body.push_str(value);
+        };
+        for (name, raw) in self.fields.iter().filter(|(name, _)| name != "stream_options") {
+            write(name, raw.get());
+        }
+        if self.stream {
+            write("stream_options", r#"{"include_usage":true}"#);
+        }
+        body.push('}');
+        body
+    }
+}
+
+/// What a field may hold.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Text,
+    Flag,
+    Number,
+    /// 1, because several answers at once are several times the work.
+    One,
+    TextOrTexts,
+    Numbers,
+    Messages,
+    Tools,
+    ToolChoice,
+    ResponseFormat,
+    StreamOptions,
+    TemplateOptions,
+}
+
+const FIELDS: &[(&str, Kind)] = &[
+    ("messages", Kind::Messages),
+    ("model", Kind::Text),
+    ("stream", Kind::Flag),
+    ("stream_options", Kind::StreamOptions),
+    ("tools", Kind::Tools),
+    ("tool_choice", Kind::ToolChoice),
+    ("parallel_tool_calls", Kind::Flag),
+    ("temperature", Kind::Number),
+    ("top_p", Kind::Number),
+    ("top_k", Kind::Number),
+    ("min_p", Kind::Number),
+    ("max_tokens", Kind::Number),
+    ("max_completion_tokens", Kind::Number),
+    ("stop", Kind::TextOrTexts),
+    ("seed", Kind::Number),
+    ("presence_penalty", Kind::Number),
+    ("frequency_penalty", Kind::Number),
+    ("response_format", Kind::ResponseFormat),
+    ("logit_bias", Kind::Numbers),
+    ("n", Kind::One),
+    ("reasoning_effort", Kind::Text),
+    ("chat_template_kwargs", Kind::TemplateOptions),
+];
+
+fn is_known(name: &str) -> bool {
+    FIELDS.iter().any(|(known, _)| *known == name)
+}
+
+fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
+    let Some((_, kind)) = FIELDS.iter().find(|(known, _)| *known == name) else {
+        return Err(at(name, "is not known"));
+    };
+    let expect = |good: bool, rule: &str| if good { Ok(()) } else { Err(at(name, rule)) };
+    match kind {
+        Kind::Messages => return check_messages(value),
+        Kind::Text if name == "model" => return expect(value.is_string(), "is a text"),
+        _ if value.is_null() => return Ok(()),
+        Kind::Text => expect(value.is_string(), "is a text"),
+        Kind::Flag => expect(value.is_boolean(), "is true or false"),
+        Kind::Number => expect(value.is_number(), "is a number"),
+        Kind::One => expect(value.as_u64() == Some(1), "is 1: one answer a request"),
+        Kind::TextOrTexts => expect(
+            value.is_string() || value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)),
+            "is a text or a list of texts",
+        ),
+        Kind::Numbers => {
+            expect(value.as_object().is_some_and(|map| map.values().all(Value::is_number)), "is an object of numbers")
+        }
+        Kind::Tools => check_tools(value),
+        Kind::ToolChoice => check_tool_choice(value),
+        Kind::ResponseFormat => check_response_format(value),
+        Kind::StreamOptions => check_object("stream_options", value, &["include_usage"], Value::is_boolean),
+        Kind::TemplateOptions => {
+            check_object("chat_template_kwargs", value, &["enable_thinking", "thinking"], Value::is_boolean)
+        }
+    }
+}
+
+fn check_messages(value: &Value) -> Result<(), Refusal> {
+    let messages = value.as_array().ok_or_else(|| at("messages", "is a list"))?;
+    if messages.is_empty() || messages.len() > MAX_MESSAGES {
+        return Err(at("messages", format!("has 1 to {MAX_MESSAGES} entries")));
+    }
+    messages.iter().enumerate().try_for_each(|(index, message)| check_message(&format!("messages[{index}]"), message))
+}
+
+fn check_message(path: &str, message: &Value) -> Result<(), Refusal> {
+    const KEYS: &[&str] =
+        &["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning", "reasoning_content"];
+    let message = object(path, message)?;
+    known_keys(path, message, KEYS)?;
+    match message.get("role").and_then(Value::as_str) {
+        Some("system" | "developer" | "user" | "assistant" | "tool") => {}
+        _ => return Err(at(format!("{path}.role"), "is system, developer, user, assistant or tool")),
+    }
+    for key in ["name", "tool_call_id", "refusal", "reasoning", "reasoning_content"] {
+        if message.get(key).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            return Err(at(format!("{path}.{key}"), "is a text"));
+        }
+    }
+    match message.get("content") {
+        None | Some(Value::Null | Value::String(_)) => {}
+        Some(Value::Array(parts)) => {
+            for (index, part) in parts.iter().enumerate() {
+                check_part(&format!("{path}.content[{index}]"), part)?;
+            }
+        }
+        Some(_) => return Err(at(format!("{path}.content"), "is a text or a list of parts")),
+    }
+    match message.get("tool_calls") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Array(calls)) => calls
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, call)| check_tool_call(&format!("{path}.tool_calls[{index}]"), call)),
+        Some(_) => Err(at(format!("{path}.tool_calls"), "is a list")),
+    }
+}
+
+fn check_part(path: &str, part: &Value) -> Result<(), Refusal> {
+    let part = object(path, part)?;
+    match part.get("type").and_then(Value::as_str) {
+        Some("text") => {
+            known_keys(path, part, &["type", "text"])?;
+            text_at(path, part, "text").map(|_| ())
+        }
+        Some("image_url") => {
+            known_keys(path, part, &["type", "image_url"])?;
+            let path = format!("{path}.image_url");
+            let image = object(&path, part.get("image_url").unwrap_or(&Value::Null))?;
+            known_keys(&path, image, &["url", "detail"])?;
+            if text_at(&path, image, "url")?.starts_with("data:") {
+                return Ok(());
+            }
+            Err(at(format!("{path}.url"), "is a data: URL; the model box fetches no addresses"))
+        }
+        Some("input_audio") => {
+            known_keys(path, part, &["type", "input_audio"])?;
+            let path = format!("{path}.input_audio");
+            let audio = object(&path, part.get("input_audio").unwrap_or(&Value::Null))?;
+            known_keys(&path, audio, &["data", "format"])?;
+            let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
+            if text_at(&path, audio, "data")?.bytes().all(base64) {
+                return text_at(&path, audio, "format").map(|_| ());
+            }
+            Err(at(format!("{path}.data"), "is base64"))
+        }
+        _ => Err(at(format!("{path}.type"), "is text, image_url or input_audio")),
+    }
+}
+
+fn check_tool_call(path: &str, call: &Value) -> Result<(), Refusal> {
+    let call = object(path, call)?;
+    known_keys(path, call, &["id", "type", "function", "index"])?;
+    let path = format!("{path}.function");
+    let function = object(&path, call.get("function").unwrap_or(&Value::Null))?;
+    known_keys(&path, function, &["name", "arguments"])?;
+    text_at(&path, function, "name")?;
+    text_at(&path, function, "arguments").map(|_| ())
+}
+
+fn check_tools(value: &Value) -> Result<(), Refusal> {
+    let tools = value.as_array().ok_or_else(|| at("tools", "is a list"))?;
+    if tools.len() > MAX_TOOLS {
+        return Err(at("tools", format!("has at most {MAX_TOOLS} entries")));
+    }
+    for (index, tool) in tools.iter().enumerate() {
+        let path = format!("tools[{index}]");
+        let tool = object(&path, tool)?;
+        known_keys(&path, tool, &["type", "function"])?;
+        if tool.get("type").and_then(Value::as_str) != Some("function") {
+            return Err(at(format!("{path}.type"), "is function"));
+        }
+        let path = format!("{path}.function");
+        let function = object(&path, tool.get("function").unwrap_or(&Value::Null))?;
+        known_keys(&path, function, &["name", "description", "parameters", "strict"])?;
+        text_at(&path, function, "name")?;
+        check_schema(&format!("{path}.parameters"), function.get("parameters").unwrap_or(&Value::Null))?;
+    }
+    Ok(())
+}
+
+fn tool_names(tools: Option<&Value>) -> Vec<String> {
+    let tools = tools.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    tools.iter().filter_map(|tool| tool.pointer("/function/name")?.as_str()).map(str::to_owned).collect()
+}
+
+fn check_tool_choice(value: &Value) -> Result<(), Refusal> {
+    if value.is_string() {
+        return Ok(());
+    }
+    let choice = object("tool_choice", value)?;
+    known_keys("tool_choice", choice, &["type", "function"])?;
+    let function = object("tool_choice.function", choice.get("function").unwrap_or(&Value::Null))?;
+    known_keys("tool_choice.function", function, &["name"])?;
+    text_at("tool_choice.function", function, "name").map(|_| ())
+}
+
+fn check_response_format(value: &Value) -> Result<(), Refusal> {
+    let format = object("response_format", value)?;
+    known_keys("response_format", format, &["type", "json_schema"])?;
+    if !matches!(format.get("type").and_then(Value::as_str), Some("text" | "json_object" | "json_schema")) {
+        return Err(at("response_format.type", "is text, json_object or json_schema"));
+    }
+    let Some(schema) = format.get("json_schema") else { return Ok(()) };
+    let path = "response_format.json_schema";
+    known_keys(path, object(path, schema)?, &["name", "description", "schema", "strict"])?;
+    check_schema("response_format.json_schema.schema", schema.get("schema").unwrap_or(&Value::Null))
+}
+
+/// A JSON Schema refers only to itself: some servers fetch what `$ref` names.
+fn check_schema(path: &str, schema: &Value) -> Result<(), Refusal> {
+    match schema {
+        Value::Array(items) => items.iter().try_for_each(|item| check_schema(path, item)),
+        Value::Object(map) => map.iter().try_for_each(|(key, value)| match value {
+            Value::String(target) if key == "$ref" && !target.starts_with('#') => {
+                Err(at(path, "has a $ref that leaves the schema; refer with #/..."))
+            }
+            _ => check_schema(path, value),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_object(path: &str, value: &Value, keys: &[&str], good: fn(&Value) -> bool) -> Result<(), Refusal> {
+    let map = object(path, value)?;
+    known_keys(path, map, keys)?;
+    if map.values().all(good) { Ok(()) } else { Err(at(path, "holds true or false")) }
+}
+
+fn object<'a>(path: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Refusal> {
+    value.as_object().ok_or_else(|| at(path, "is an object"))
+}
+
+fn text_at<'a>(path: &str, map: &'a Map<String, Value>, key: &str) -> Result<&'a str, Refusal> {
+    map.get(key).and_then(Value::as_str).ok_or_else(|| at(format!("{path}.{key}"), "is a text"))
+}
+
+fn known_keys(path: &str, map: &Map<String, Value>, known: &[&str]) -> Result<(), Refusal> {
+    let unknown: Vec<&str> = map.keys().map(String::as_str).filter(|key| !known.contains(key)).collect();
+    refuse_unknown(path, &unknown)
+}
+
+fn refuse_unknown(place: &str, unknown: &[&str]) -> Result<(), Refusal> {
+    let Some(first) = unknown.first() else { return Ok(()) };
+    let names = quote(&unknown.join(", "));
+    let message = format!("{place} has fields that are not let through to the model box: {names}");
+    Err(bad(message).with_param(quote(first)))
+}
+
+fn at(path: impl Into<String>, rule: impl std::fmt::Display) -> Refusal {
+    let path = path.into();
+    bad(format!("{path}: {rule}")).with_param(path)
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::router(ErrorCode::BadRequest, message)
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a streamed answer says, read from a copy of its bytes. Pure.
+//!
+//! Invariants: every event is forwarded as it came, in order; the one exception is the usage-only chunk, which is taken
+//! out when spark asked for it and the client had not. Half an event is never forwarded.
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use platform_types::ErrorCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::refusal::{Refusal, quote};
+use crate::sse::{Event, MAX_EVENT_BYTES, Splitter, TooLong};
+
+/// Tokens of one answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    /// Counted by chunks, because the server told nothing.
+    pub estimated: bool,
+}
+
+/// Usage as servers tell it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct WireUsage {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+    /// The demo model says so itself.
+    #[serde(default)]
+    estimated: Option<bool>,
+}
+
+impl From<WireUsage> for Usage {
+    fn from(wire: WireUsage) -> Self {
+        Self {
+            input: wire.prompt_tokens.unwrap_or(0),
+            output: wire.completion_tokens.unwrap_or(0),
+            estimated: wire.estimated.unwrap_or(false),
+        }
+    }
+}
+
+/// The parts of a chunk, or of a plain answer, that matter here.
+#[derive(Debug, Deserialize)]
+pub struct Chunk<'a> {
+    #[serde(borrow, default)]
+    pub model: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub choices: Option<Vec<Choice>>,
+    #[serde(default)]
+    pub usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    pub error: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Choice {
+    #[serde(default)]
+    finish_reason: Option<String>,
+}
+
+/// The first event, on which the head of the answer waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum First {
+    /// A comment: the server lives and is still reading the prompt.
+    Life,
+    /// A chunk, and the model that it says it is from.
+    Chunk { model: Option<String> },
+    /// An error in place of an answer, as it came.
+    Error(Bytes),
+    /// Something else, as it came.
+    Foreign(Bytes),
+}
+
+/// How the stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Open,
+    /// A `finish_reason` was seen.
+    Finished,
+    /// `[DONE]` was seen.
+    Done,
+    /// An error event was seen; nothing need be added.
+    Failed,
+}
+
+/// A streamed answer so far.
+#[derive(Debug)]
+pub struct Transcript {
+    splitter: Splitter,
+    first: Option<First>,
+    mark: Mark,
+    usage: Option<Usage>,
+    chunks: u64,
+    hide_usage: bool,
+}
+
+impl Transcript {
+    /// `hide_usage`: the client has not asked for the usage-only chunk.
+    pub fn new(hide_usage: bool) -> Self {
+        Self { splitter: Splitter::default(), first: None, mark: Mark::Open, usage: None, chunks: 0, hide_usage }
+    }
+
+    /// Takes bytes of the server; gives what is to be forwarded.
+    pub fn take(&mut self, bytes: &Bytes) -> Result<Bytes, TooLong> {
+        self.splitter.push(bytes);
+        let mut forward = BytesMut::new();
+        while let Some(event) = self.splitter.event()? {
+            if self.observe(&event) {
+                // Neighbours in one buffer: this joins them without copying.
+                forward.unsplit(event);
+            }
+        }
+        Ok(forward.freeze())
+    }
+
+    /// The first event, once it is complete.
+    pub fn first(&self) -> Option<&First> {
+        self.first.as_ref()
+    }
+
+    /// The answer is complete; what follows is of no interest.
+    pub fn is_done(&self) -> bool {
+        self.mark == Mark::Done
+    }
+
+    /// Nothing is missing.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.mark, Mark::Done | Mark::Finished)
+    }
+
+    /// The stream carried an error of the server.
+    pub fn has_failed(&self) -> bool {
+        self.mark == Mark::Failed
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.usage.unwrap_or(Usage { input: 0, output: self.chunks, estimated: true })
+    }
+
+    /// Takes the end of the stream: what is still to be forwarded, and what is wrong with this end.
+    pub fn end(&mut self) -> (Bytes, Option<Refusal>) {
+        let rest = std::mem::take(&mut self.splitter).rest();
+        let mut last = Bytes::new();
+        if !rest.is_empty() && self.is_readable(&rest) && self.observe(&rest) {
+            let mut closed = rest;
+            closed.extend_from_slice(b"\n\n");
+            last = closed.freeze();
+        } else if !rest.is_empty() && self.first.is_none() {
+            self.first = Some(First::Foreign(rest.freeze()));
+        }
+        (last, self.complaint())
+    }
+
+    fn complaint(&self) -> Option<Refusal> {
+        match (&self.first, self.mark) {
+            (_, Mark::Finished | Mark::Done | Mark::Failed) => None,
+            (None, _) => Some(Refusal::backend(
+                ErrorCode::UpstreamEmptyStream,
+                "the model box began an answer and ended it without a word; often the prompt was too long for it",
+            )),
+            (Some(First::Foreign(bytes)), _) => Some(foreign(bytes)),
+            (Some(First::Life), _) if self.chunks == 0 => Some(Refusal::backend(
+                ErrorCode::UpstreamEmptyStream,
+                "the model box sent pings and then ended its answer without a word",
+            )),
+            (Some(_), _) => Some(Refusal::backend(
+                ErrorCode::UpstreamIncomplete,
+                "the answer of the model box ended in the middle, without a finish_reason or [DONE]",
+            )),
+        }
+    }
+
+    /// The end of a stream without its blank line is an event all the same when it is whole in itself.
+    fn is_readable(&self, rest: &[u8]) -> bool {
+        match Event::read(rest) {
+            Event::Done => true,
+            Event::Data(data) => serde_json::from_slice::<Chunk<'_>>(&data).is_ok(),
+            Event::Life | Event::Foreign => false,
+        }
+    }
+
+    /// Reads one event; whether it is to be forwarded.
+    fn observe(&mut self, event: &[u8]) -> bool {
+        let (first, forward) = match Event::read(event) {
+            Event::Life => (First::Life, true),
+            Event::Foreign => (First::Foreign(Bytes::copy_from_slice(event)), true),
+            Event::Done => {
+                // After an error it is the error that counts.
+                if self.mark != Mark::Failed {
+                    self.mark = Mark::Done;
+                }
+                (First::Chunk { model: None }, true)
+            }
+            Event::Data(data) => match serde_json::from_slice::<Chunk<'_>>(&data) {
+                Ok(chunk) => self.read(&chunk, &data),
+                Err(_) => (First::Foreign(Bytes::copy_from_slice(&data)), true),
+            },
+        };
+        if self.first.as_ref().is_none_or(|known| *known == First::Life) {
+            self.first = Some(first);
+        }
+        forward
+    }
+
+    fn read(&mut self, chunk: &Chunk<'_>, data: &[u8]) -> (First, bool) {
+        if let Some(usage) = chunk.usage {
+            self.usage = Some(usage.into());
+        }
+        if chunk.error.is_some() {
+            self.mark = Mark::Failed;
+            return (First::Error(Bytes::copy_from_slice(data)), true);
+        }
+        let first = First::Chunk { model: chunk.model.as_deref().map(str::to_owned) };
+        match chunk.choices.as_deref() {
+            Some([]) if chunk.usage.is_some() => (first, !self.hide_usage),
+            Some(choices) if !choices.is_empty() => {
+                self.chunks += 1;
+                let finished = choices.iter().any(|choice| choice.finish_reason.is_some());
+                if finished && self.mark == Mark::Open {
+                    self.mark = Mark::Finished;
+                }
+                (first, true)
+            }
+            _ => (first, true),
+        }
+    }
+}
+
+/// What came is not a stream of events.
+pub fn foreign(bytes: &[u8]) -> Refusal {
+    Refusal::backend(
+        ErrorCode::UpstreamInvalid,
+        format!(
+            "the model box answered something that is not a chat completion; check [spark].url. It begins: {}",
+            quote(&String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]))
+        ),
+    )
+}
+
+/// One event would not end.
+pub fn too_long() -> Refusal {
+    Refusal::backend(
+        ErrorCode::UpstreamInvalid,
+        format!("the model box sent an event of more than {MAX_EVENT_BYTES} bytes"),
+    )
+}
+
+#[cfg(test)]
+#[path = "transcript_tests.rs"]
+mod tests;
