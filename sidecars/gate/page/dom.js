@@ -26,8 +26,7 @@ const SHAPES = {
   check: ['M5 12.5l4.5 4.5L19 7.5'],
   again: ['M19 12a7 7 0 1 1-2.2-5.1', 'M19 4v4h-4'],
   close: ['M6 6l12 12', 'M18 6L6 18'],
-  gear: ['M4 7h9', 'M17 7h3', 'M15 5v4', 'M4 17h3', 'M11 17h9', 'M9 15v4'],
-  tool: ['M14.5 6.5a4 4 0 0 1 5-1l-3 3 1 1 3-3a4 4 0 0 1-5.5 5L8 18.500a2 2 0 0 1-3-3l7-7a4 4 0 0 1 2.500-2z'],
+  tool: ['M4 7h9', 'M17 7h3', 'M15 5v4', 'M4 17h3', 'M11 17h9', 'M9 15v4'],
 };
 
 /** A line drawing, 24 units square, in the colour of the text around it. */

@@ -6,18 +6,19 @@ export function choose(wanted) {
   return wanted.map((tag) => String(tag).slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(LANGUAGES, tag)) ?? 'en';
 }
 
-let language = 'en';
+let locale = 'en';
 let words = {};
 
-export function speak(tag, texts) {
-  language = tag;
+/** `region` is the browser's own shade of the language: dates and times follow it. */
+export function speak(tag, texts, region = tag) {
+  locale = region;
   words = texts;
 }
 
 /** Fetches the texts of a language and speaks it. */
 export async function learn(tag) {
   const response = await fetch(new URL(`./words/${tag}.json`, import.meta.url));
-  speak(tag, await response.json());
+  speak(tag, await response.json(), navigator.languages.find((known) => known.startsWith(tag)));
 }
 
 /** The text of a key, with its `{gaps}` filled. */
@@ -25,7 +26,7 @@ export function t(key, gaps = {}) {
   return (words[key] ?? key).replaceAll(/\{(\w+)\}/g, (_, gap) => gaps[gap] ?? '');
 }
 
-const format = (options) => (at) => new Intl.DateTimeFormat(language, options).format(at);
+const format = (options) => (at) => new Intl.DateTimeFormat(locale, options).format(at);
 export const clock = format({ hour: '2-digit', minute: '2-digit' });
 export const moment = format({ dateStyle: 'full', timeStyle: 'short' });
 
@@ -33,7 +34,7 @@ export const moment = format({ dateStyle: 'full', timeStyle: 'short' });
 export function day(at, now = Date.now()) {
   const days = Math.round((startOfDay(at) - startOfDay(now)) / 86_400_000);
   if (days === 0 || days === -1) {
-    const word = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(days, 'day');
+    const word = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(days, 'day');
     return word[0].toUpperCase() + word.slice(1);
   }
   const year = new Date(at).getFullYear() === new Date(now).getFullYear() ? undefined : 'numeric';

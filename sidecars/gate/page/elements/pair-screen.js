@@ -33,7 +33,7 @@ class PairScreen extends HTMLElement {
       alert && h('p', { class: 'alert', role: 'alert' }, t(alert)),
       code ? this.form('pair.setup') : h('ol', { class: 'ways' },
         h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), this.command(`botctl open ${this.profile}`)),
-        h('li', {}, h('h2', {}, t('pair.ask.title')), h('p', {}, t('pair.ask.way')), this.form('pair.ask'))));
+        h('li', {}, h('h2', {}, t('pair.request.title')), h('p', {}, t('pair.request.text')), this.form('pair.request'))));
     if (code) this.querySelector('input').select();
   }
 
