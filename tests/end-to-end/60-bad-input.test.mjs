@@ -1,0 +1,107 @@
+// Bad input: each gives a clear message that says what to do, and loses nothing.
+
+import assert from 'node:assert/strict';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Installation } from './lib/installation.mjs';
+import { freePort, until } from './lib/shell.mjs';
+
+let bot;
+let good;
+
+before(async () => {
+  bot = await Installation.create('bad');
+  await bot.up();
+  good = await readFile(bot.configuration, 'utf8');
+});
+after(() => bot?.remove());
+
+/** Writes a configuration, gives what `config check` and `apply` say, and puts the good one back. */
+async function tried(text) {
+  await writeFile(bot.configuration, text);
+  const check = await bot.botctl('config', 'check', { mayFail: true });
+  const apply = await bot.botctl('apply', { mayFail: true });
+  await writeFile(bot.configuration, good);
+  return { check, apply, said: check.stdout + check.stderr };
+}
+
+const broken = {
+  'broken TOML': [(text) => `${text}\n[profile\n`, /platform\.toml:\d+/],
+  'an unknown key': [(text) => text.replace(/^name = /m, 'nmae = "x"\nname = '), /nmae/],
+  'two profiles on one port': [(text) => text.replaceAll(/^port = \d+/gm, 'port = 18999'), /18999/],
+  'a time zone that does not exist': [(text) => text.replace(/^timezone = .*/m, 'timezone = "Europe/Atlantis"'), /Atlantis/],
+  'a secret that is not there': [(text) => `${text}\n[spark]\nurl = "http://127.0.0.1:1/v1"\nmodel = "x"\nkey = { secret = "nope" }\n`, /botctl secret set nope/],
+};
+for (const [what, [edit, expected]] of Object.entries(broken)) {
+  test(`${what}: named with its line and a remedy; what runs goes on`, async () => {
+    const before = await bot.ids();
+    const { check, apply, said } = await tried(edit(good));
+    assert.equal(check.code, 64, said);
+    assert.notEqual(apply.code, 0);
+    assert.match(said, expected);
+    assert.match(said, /platform\.toml:\d+/);
+    assert.deepEqual(await bot.ids(), before);
+  });
+}
+
+test('several errors are reported at once', async () => {
+  const { said } = await tried(good.replace(/^timezone = .*/m, 'timezone = "Nowhere/At_all"').replace(/^port = \d+/m, 'port = 0'));
+  assert.match(said, /Nowhere/);
+  assert.match(said, /port/);
+});
+
+test('a port that somebody else uses blocks one gate, says so, and goes away by itself', async () => {
+  const port = await freePort();
+  const squatter = net.createServer().listen(port, '127.0.0.1');
+  const old = bot.ports.ops;
+  await bot.configure((text) => text.replace(`port = ${old}`, `port = ${port}`));
+  await until('status says which port', async () => (await bot.botctl('status')).stdout.includes(String(port)));
+  assert.match((await bot.botctl('status')).stdout, /taken|in use/);
+  await new Promise((resolve) => squatter.close(resolve));
+  bot.ports.ops = port;
+  await bot.well(90);
+  bot.ports.ops = old;
+  await bot.configure(() => good);
+  await bot.well();
+});
+
+test('a model id that the box does not list, and a box that is down, are said in status; the page stays up', async () => {
+  await bot.configure((text) => `${text}\n[spark]\nurl = "http://127.0.0.1:9/v1"\nmodel = "no/such"\n`);
+  await until('spark health tells the cause', async () => {
+    const { health } = await bot.json('spark', 'health');
+    return health.reachable === false && health.problem;
+  });
+  assert.match((await bot.botctl('status')).stdout, /unreachable|refused|cannot/i);
+  assert.equal((await fetch(bot.url('personal'))).status, 200);
+  await bot.configure(() => good);
+  await bot.well();
+});
+
+test('a secret that others can read is refused', async () => {
+  await bot.botctl('secret', 'set', 'spark-key', { input: 'k3y' });
+  const file = path.join(bot.root, 'etc/secrets/spark-key');
+  await chmod(file, 0o644);
+  const { said } = await tried(`${good}\n[spark]\nurl = "http://127.0.0.1:9/v1"\nmodel = "x"\nkey = { secret = "spark-key" }\n`);
+  const doctor = (await bot.botctl('doctor', { mayFail: true })).stdout;
+  assert.match(said + doctor, /chmod 600/);
+});
+
+const raw = (port, bytes) => new Promise((resolve) => {
+  const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes));
+  let text = '';
+  socket.on('data', (data) => (text += data));
+  socket.on('close', () => resolve(text));
+  socket.on('error', () => resolve(text));
+  setTimeout(() => socket.destroy(), 15_000).unref();
+});
+
+test('malformed and oversized HTTP is refused, the gate lives', async () => {
+  const { personal } = bot.ports;
+  assert.match(await raw(personal, 'GARBAGE\r\n\r\n'), /^HTTP\/1\.1 400/);
+  assert.match(await raw(personal, `GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 4(03|21)/);
+  assert.match(await raw(personal, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${personal}\r\nX: ${'a'.repeat(100_000)}\r\n\r\n`), /^HTTP\/1\.1 431/);
+  assert.equal((await fetch(bot.url('personal'))).status, 200);
+});
