@@ -93,11 +93,12 @@ macro_rules! name {
 }
 
 name!(
-    /// A trust zone. `spark` and `backup` are taken by the shared sidecars.
+    /// A trust zone. `spark`, `backup` and what begins with `spark-` or `backup-` belong to the shared sidecars: their
+    /// directories stand beside those of profiles (see [`crate::layout::RunDir`]).
     ProfileName,
     "profile name",
-    "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-', and not 'spark' or 'backup'",
-    |text| is_slug(text) && text != "spark" && text != "backup"
+    "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-', and not 'spark', 'backup' or beginning with 'spark-' or 'backup-'",
+    |text| is_slug(text) && !matches!(text.split('-').next(), Some("spark" | "backup"))
 );
 name!(
     /// The name of an installation: containers, networks and volumes begin with it.
@@ -167,6 +168,9 @@ mod tests {
         check("a/b", false);
         check("spark", false);
         check("backup", false);
+        check("spark-admin", false);
+        check("backup-secrets", false);
+        check("sparky", true);
         check(&"a".repeat(33), false);
     }
 

@@ -76,15 +76,33 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The text with control characters written out: findings are shown on terminals.
+/// The text with invisible characters written out: findings are shown on terminals.
 pub(crate) fn neutral(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if character.is_control() || is_format(character) {
             safe.extend(character.escape_default());
         } else {
             safe.push(character);
         }
     }
     safe
+}
+
+/// Characters without a glyph that change how others are shown: zero-width ones, and those that turn the direction.
+fn is_format(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_invisible_stays() {
+        let check = |text: &str, expect| assert_eq!(neutral(text), expect);
+        check("Größe 1", "Größe 1");
+        check("\u{1b}[31m\r\n", "\\u{1b}[31m\\r\\n");
+        check("a\u{202e}b\u{9b}", "a\\u{202e}b\\u{9b}");
+    }
 }

@@ -16,6 +16,8 @@ pub struct Key {
     /// As TOML, or in words.
     pub default: String,
     pub meaning: String,
+    /// As TOML.
+    pub example: String,
     /// What a change does: `pushed live`, `rollout`, `replacement` or `new containers`.
     pub change: String,
 }
@@ -87,7 +89,8 @@ fn key(node: &Value, path: String) -> Key {
         (Some(least), Some(most)) => format!("{} from {} to {}", kind(node), toml_of(least), toml_of(most)),
         _ => kind(node),
     };
-    Key { path, kind, default, meaning: text("description"), change: text("x-change") }
+    let example = node.get("examples").and_then(|examples| examples.get(0)).map(toml_of).unwrap_or_default();
+    Key { path, kind, default, meaning: text("description"), example, change: text("x-change") }
 }
 
 /// The type of a node, in words.

@@ -124,10 +124,8 @@ fn wrong_type(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut 
         "object" => "a table",
         _ => "text in quotes",
     };
-    let section = || match schema.get("additionalProperties").is_some_and(Value::is_object) {
-        true => format!("Write it as sections: [{path}.NAME]"),
-        false => format!("Write it as a section: [{path}]"),
-    };
+    let named = if schema.get("additionalProperties").is_some_and(Value::is_object) { ".NAME" } else { "" };
+    let section = || format!("Write it as a section: [{path}{named}]");
     let remedy = example(schema, path).unwrap_or_else(section);
     report.error(path, format!("{stands} stands here, {wanted} is needed"), remedy);
 }

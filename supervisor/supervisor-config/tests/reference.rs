@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use supervisor_config::schema::{Key, keys};
-use supervisor_config::{Config, effective, schema};
+use supervisor_config::{Config, effective, read, schema};
 
-fn row(Key { path, kind, default, meaning, change }: &Key) -> String {
+fn row(Key { path, kind, default, meaning, example: _, change }: &Key) -> String {
     format!("| `{path}` | {kind} | {default} | {meaning} | {change} |")
 }
 
@@ -51,14 +51,31 @@ fn the_documented_defaults_are_the_real_ones() {
         for step in key.path.split('.') {
             value = value.and_then(|value| value.get(step.trim_matches(['<', '>'])).cloned());
         }
-        if let (Some(value), Some(documented)) = (value, key.default.strip_prefix('`')) {
-            if !documented.contains("spark.model") {
-                assert_eq!(format!("{value}`"), documented, "{}", key.path);
-                compared += 1;
-            }
+        let Some(documented) = key.default.strip_prefix('`').filter(|text| !text.contains("spark.model")) else {
+            continue;
+        };
+        if let Some(value) = value {
+            assert_eq!(format!("{value}`"), documented, "{}", key.path);
+            compared += 1;
         }
     }
     assert!(compared >= 14, "only {compared} defaults were compared");
+}
+
+#[test]
+fn every_example_fits_its_key() {
+    let plain = keys().iter().filter(|key| !key.path.contains("[]"));
+    let lines = plain.map(|key| format!("{} = {}\n", key.path.replace(['<', '>'], ""), key.example));
+    let rules = keys().iter().filter_map(|key| Some((key.path.split_once("[].")?.1, &key.example)));
+    let rules: Vec<_> = rules.map(|(key, example)| format!("{key} = {example}")).collect();
+    let rule = format!("profile.profile.upstream.upstream.rule = [{{ {} }}]\n", rules.join(", "));
+    let text = lines.chain([rule]).collect::<Vec<_>>().concat();
+    let reading = read(&text, &surroundings::rich());
+    // One upstream cannot have every credential, and the lists of every preset.
+    let allowed = ["are more than one credential", "does not belong to this preset"];
+    for finding in reading.findings.iter().filter(|finding| finding.is_error()) {
+        assert!(allowed.iter().any(|words| finding.message.contains(words)), "{finding}\nin\n{text}");
+    }
 }
 
 #[test]
