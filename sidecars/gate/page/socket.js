@@ -97,16 +97,20 @@ export class Socket {
   }
 
   #ready(frame) {
-    this.#timers.clearTimeout(this.#deadline);
+    this.#alive();
     this.#phase = 'online';
     this.#beat();
     this.onstate('online', frame);
   }
 
   #heard(frame) {
+    this.#alive();
+    if (frame.type !== 'pong') this.onframe(frame);
+  }
+
+  #alive() {
     this.#timers.clearTimeout(this.#deadline);
     this.#deadline = undefined;
-    if (frame.type !== 'pong') this.onframe(frame);
   }
 
   #beat() {
@@ -145,8 +149,8 @@ export class Socket {
   }
 
   #drop() {
-    for (const timer of [this.#retry, this.#deadline, this.#heartbeat]) this.#timers.clearTimeout(timer);
-    this.#deadline = undefined;
+    for (const timer of [this.#retry, this.#heartbeat]) this.#timers.clearTimeout(timer);
+    this.#alive();
     const socket = this.#socket;
     this.#socket = null;
     if (socket && socket.readyState < 2) socket.close();

@@ -1,0 +1,65 @@
+// What the page never does: HTML sinks, code from text, inline code, anything from elsewhere.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { read, sources } from './files.mjs';
+
+const MAX_LINES = 1_500;
+const MAX_ELEMENT_LINES = 120;
+const scripts = sources('.js');
+/** Lines with code on them: what explains it does not count. */
+const code = (path) => read(path).split('\n').filter((line) => !/^\s*($|\/\/|\/\*|\*)/.test(line));
+
+test('no way from text to HTML or code', () => {
+  const forbidden = /innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|document\.write|DOMParser|srcdoc|setHTML|parseHTML|\beval\b|new Function|import\(|trustedTypes|serviceWorker|setTimeout\(\s*['"`]/;
+  for (const path of scripts) assert.doesNotMatch(read(path), forbidden, path);
+});
+
+test('nothing inline, nothing from elsewhere', () => {
+  for (const path of scripts) {
+    assert.doesNotMatch(read(path), /setAttribute\(\s*'(?:on|style)|\.on\w+\s*=\s*['"`]|style:\s*['"`]|cssText/, path);
+    assert.doesNotMatch(read(path).replaceAll('http://www.w3.org/2000/svg', '').replaceAll(/^\s*(?:\/\/|\*|\/\*).*$/gm, ''), /https?:\/\/\w/, path);
+  }
+  for (const path of sources('.css')) assert.doesNotMatch(read(path), /url\(|@import|https?:/, path);
+  const index = read('index.html');
+  assert.doesNotMatch(index, /<style|\sstyle=|\son\w+=|https?:|<script(?![^>]*\ssrc=)/);
+  for (const [, address] of index.matchAll(/(?:src|href)="([^"]+)"/g)) assert.match(address, /^(\{assets\}\/|\/manifest\.webmanifest$)/);
+});
+
+test('every file that is named is there, every module is preloaded', () => {
+  const index = read('index.html');
+  const here = (path) => assert.ok(existsSync(new URL(`../../sidecars/gate/page/${path}`, import.meta.url)), path);
+  for (const [, path] of index.matchAll(/"\{assets\}\/([^"]+)"/g)) here(path);
+  for (const [, path] of read('manifest.webmanifest').matchAll(/"\{assets\}\/([^"]+)"/g)) here(path);
+  for (const path of scripts) {
+    assert.ok(index.includes(`{assets}/${path}"`), `${path} is not in index.html`);
+    for (const [, target] of read(path).matchAll(/(?:from|import) '(\.[^']+)'/g)) here(join(dirname(path), target));
+  }
+});
+
+test('the budget', () => {
+  const total = scripts.reduce((sum, path) => sum + code(path).length, 0);
+  assert.ok(total < MAX_LINES, `${total} lines of JavaScript`);
+  for (const path of scripts.filter((name) => name.startsWith('elements/'))) assert.ok(code(path).length < MAX_ELEMENT_LINES, path);
+});
+
+test('styles: layers, colours only in the tokens, logical properties', () => {
+  for (const path of sources('.css')) {
+    const text = read(path);
+    assert.match(text, /@layer (tokens|base|room|talk|pair) \{/, path);
+    assert.doesNotMatch(text, /(?:^|[\s{;])(?:margin|padding|border)-(?:left|right|top|bottom)|(?:^|[\s{;])(?:left|right|top|bottom):|text-align: (?:left|right)/m, path);
+    if (path.endsWith('tokens.css')) continue;
+    const colours = text.match(/#[0-9a-f]{3,8}\b/g) ?? [];
+    assert.deepEqual(colours.filter((colour) => colour !== '#000'), [], path); // #000 is a mask, not a colour
+    for (const [, token] of text.matchAll(/var\((--[\w-]+)/g)) assert.ok(read('style/tokens.css').includes(`${token}:`), `${path}: ${token}`);
+  }
+});
+
+test('the manifest can be installed', () => {
+  const manifest = JSON.parse(read('manifest.webmanifest'));
+  assert.equal(manifest.name, 'Bot Platform');
+  assert.equal(manifest.display, 'standalone');
+  const sizes = manifest.icons.map(({ sizes: size, purpose }) => `${size} ${purpose ?? 'any'}`);
+  for (const size of ['192x192 any', '512x512 any', '512x512 maskable']) assert.ok(sizes.includes(size), size);
+});

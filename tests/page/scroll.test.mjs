@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Scroll } from '../../sidecars/gate/page/scroll.js';
+
+function room({ height = 2_000, seen = 500 } = {}) {
+  const box = {
+    scrollHeight: height, clientHeight: seen, at: 0,
+    get scrollTop() { return this.at; },
+    set scrollTop(value) { this.at = Math.max(0, Math.min(value, this.scrollHeight - this.clientHeight)); },
+    addEventListener() {},
+  };
+  const told = [];
+  const scroll = new Scroll(box, { ontop: () => told.push('top'), onfollow: (following) => told.push(following) });
+  scroll.toEnd();
+  return { box, scroll, told, to: (at) => { box.scrollTop = at; scroll.moved(); } };
+}
+
+test('at the end it stays at the end', () => {
+  const { box, scroll } = room();
+  assert.equal(box.scrollTop, 1_500);
+  box.scrollHeight = 2_300;
+  scroll.settle();
+  assert.equal(box.scrollTop, 1_800);
+});
+
+test('whoever reads further up is left alone', () => {
+  const { box, scroll, told, to } = room();
+  to(1_200);
+  box.scrollHeight = 2_300;
+  scroll.settle();
+  assert.equal(box.scrollTop, 1_200);
+  assert.deepEqual(told, [false]);
+  scroll.toEnd();
+  assert.equal(box.scrollTop, 1_800);
+  assert.deepEqual(told, [false, true]);
+});
+
+test('two lines from the end is the end', () => {
+  const { scroll, to } = room();
+  to(1_440);
+  assert.equal(scroll.following, true);
+  to(1_430);
+  assert.equal(scroll.following, false);
+});
+
+test('older messages come before the top is reached and move nothing', () => {
+  const { box, scroll, told, to } = room();
+  to(700);
+  assert.deepEqual(told, [false]);
+  to(300);
+  assert.deepEqual(told, [false, 'top']);
+  scroll.keeping(() => { box.scrollHeight += 4_000; });
+  assert.equal(box.scrollTop, 4_300);
+});
+
+test('a short thread that gets older messages stays at its end', () => {
+  const { box, scroll } = room({ height: 400 });
+  scroll.keeping(() => { box.scrollHeight = 3_000; });
+  assert.equal(box.scrollTop, 2_500);
+});

@@ -1,0 +1,63 @@
+// A clock that moves only when it is told to.
+export class Timers {
+  now = 0;
+  #next = 1;
+  #due = new Map();
+
+  setTimeout = (act, delay) => {
+    const id = this.#next++;
+    this.#due.set(id, { act, at: this.now + delay });
+    return id;
+  };
+
+  clearTimeout = (id) => {
+    this.#due.delete(id);
+  };
+
+  /** Lets time pass; what comes due runs in order. */
+  pass(millis) {
+    const end = this.now + millis;
+    for (;;) {
+      const [id, timer] = [...this.#due].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0] ?? [];
+      if (!timer) break;
+      this.#due.delete(id);
+      this.now = timer.at;
+      timer.act();
+    }
+    this.now = end;
+  }
+
+  get waiting() {
+    return this.#due.size;
+  }
+}
+
+/** `localStorage`, in memory; `room` bounds it in characters. */
+export class Storage {
+  #values = new Map();
+
+  constructor(room = Infinity) {
+    this.room = room;
+  }
+
+  get length() {
+    return this.#values.size;
+  }
+
+  key(n) {
+    return [...this.#values.keys()][n] ?? null;
+  }
+
+  getItem(key) {
+    return this.#values.get(key) ?? null;
+  }
+
+  setItem(key, value) {
+    if (String(value).length > this.room) throw new Error('QuotaExceededError');
+    this.#values.set(key, String(value));
+  }
+
+  removeItem(key) {
+    this.#values.delete(key);
+  }
+}
