@@ -18,8 +18,8 @@ pub struct Config {
     pub name: InstallName,
     /// IANA name in its canonical spelling, for example `Europe/Berlin`.
     pub timezone: String,
-    /// Where `/metrics` is served; an IPv4 loopback address.
-    pub metrics: SocketAddrV4,
+    /// Where `/metrics` is served, an IPv4 loopback address; `None`: nowhere.
+    pub metrics: Option<SocketAddrV4>,
     /// `None`: the built-in demo model answers.
     pub spark: Option<Spark>,
     /// At least one.

@@ -35,7 +35,7 @@ impl Entries {
         let top = KeyPath::top();
         entries.text(&top, "name", name);
         entries.text(&top, "timezone", timezone);
-        entries.text(&top, "metrics", metrics);
+        entries.put(&top, "metrics", metrics.map(|address| Value::String(address.to_string())));
         if let Some(spark) = spark {
             entries.spark(spark);
         }

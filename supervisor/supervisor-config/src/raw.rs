@@ -28,7 +28,7 @@ pub(crate) struct RawConfig {
     #[schemars(example = &"Europe/Berlin", extend("default" = "UTC", "x-change" = "pushed live"))]
     pub timezone: Option<String>,
     /// IPv4 loopback address and port that serve `/metrics`.
-    #[schemars(example = &"127.0.0.1:9469", extend("default" = "127.0.0.1:9469", "x-change" = "pushed live"))]
+    #[schemars(example = &"127.0.0.1:9469", extend("x-default" = "none: no metrics are served", "x-change" = "pushed live"))]
     pub metrics: Option<String>,
     /// The model box. Leave the section out to chat with the built-in demo model.
     pub spark: Option<RawSpark>,

@@ -137,11 +137,11 @@ fn configs() -> impl Strategy<Value = Config> {
     let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York"]);
     option::of(spark).prop_flat_map(move |spark| {
         let model = spark.as_ref().map_or("demo/echo".to_owned(), |spark| spark.model.to_string());
-        (names(), zone.clone(), 1..1000u16, profiles(model), backups()).prop_map(
+        (names(), zone.clone(), option::of(1..1000u16), profiles(model), backups()).prop_map(
             move |(name, zone, metrics, profiles, backup)| Config {
                 name: InstallName::new(name).expect("valid by construction"),
                 timezone: zone.to_owned(),
-                metrics: SocketAddrV4::new(Ipv4Addr::LOCALHOST, metrics),
+                metrics: metrics.map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
                 spark: spark.clone(),
                 profiles,
                 backup,

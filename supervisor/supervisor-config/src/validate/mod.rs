@@ -11,7 +11,7 @@ mod spark;
 mod text;
 mod upstream;
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::SocketAddrV4;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZoneDatabase;
@@ -26,7 +26,6 @@ use crate::surroundings::Surroundings;
 
 pub(crate) const DEFAULT_NAME: &str = "bot";
 pub(crate) const DEFAULT_TIMEZONE: &str = "UTC";
-pub(crate) const DEFAULT_METRICS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9469);
 
 /// Each profile needs a bridge, and Docker's default address pools give about 31 of them to everything on the host.
 const MAX_PROFILES: usize = 24;
@@ -41,13 +40,13 @@ pub(crate) fn config(raw: RawConfig, context: &mut Context<'_>) -> Option<Config
     let RawConfig { name, timezone: zone, metrics: listen, spark, profile, backup } = raw;
     let name = install_name(name, context);
     let timezone = timezone(zone, context);
-    let metrics = metrics(listen.as_deref(), context);
+    let metrics = listen.and_then(|listen| metrics(&listen, context));
     let spark = spark::spark(spark, context);
     let profiles = profiles(profile.unwrap_or_default(), &spark, context);
     own_ports(&profiles, metrics, context);
     profile::own_origins(&profiles, context);
     let backup = backup::backup(backup.unwrap_or_default(), context);
-    Some(Config { name: name?, timezone: timezone?, metrics: metrics?, spark: spark.into_config(), profiles, backup })
+    Some(Config { name: name?, timezone: timezone?, metrics, spark: spark.into_config(), profiles, backup })
 }
 
 fn install_name(name: Option<String>, context: &mut Context<'_>) -> Option<InstallName> {
@@ -71,8 +70,7 @@ fn timezone(zone: Option<String>, context: &mut Context<'_>) -> Option<String> {
     None
 }
 
-fn metrics(listen: Option<&str>, context: &mut Context<'_>) -> Option<SocketAddrV4> {
-    let Some(listen) = listen else { return Some(DEFAULT_METRICS) };
+fn metrics(listen: &str, context: &mut Context<'_>) -> Option<SocketAddrV4> {
     let address = listen.parse::<SocketAddrV4>().ok();
     let found = address.filter(|address| address.ip().is_loopback() && address.port() != 0);
     if found.is_none() {
