@@ -1,0 +1,12 @@
+//! A real gate on real sockets, with a scripted agent behind it and scripted browsers, scripts and attackers in front.
+//!
+//! Every test starts its own gate in its own directory on a free port. Nothing sleeps: tests wait on values.
+
+mod admin;
+mod door;
+mod forward;
+mod page;
+mod pairing;
+mod support;
+mod wire;
+mod ws;
