@@ -135,7 +135,11 @@ mod tests {
             let found = error.failure().overflow.map(|o| (o.prompt_tokens.unwrap_or(0), o.window_tokens.unwrap_or(0)));
             assert_eq!(found, overflow, "{body}");
         };
-        check(r#"{"error":{"message":"no","type":"x","param":null,"code":"model_not_found"}}"#, "model_not_found", None);
+        check(
+            r#"{"error":{"message":"no","type":"x","param":null,"code":"model_not_found"}}"#,
+            "model_not_found",
+            None,
+        );
         check(r#"{"error":{"message":"no","code":404}}"#, "upstream_error", None);
         check(r#"{"error":"Unauthorized"}"#, "upstream_error", None);
         check("<html>", "upstream_invalid", None);
@@ -154,6 +158,10 @@ mod tests {
             "context_length_exceeded",
             Some((9, 8)),
         );
-        check(r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#, "context_length_exceeded", Some((0, 0)));
+        check(
+            r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#,
+            "context_length_exceeded",
+            Some((0, 0)),
+        );
     }
 }

@@ -55,6 +55,11 @@ impl Models {
         self.known(model).flatten()
     }
 
+    /// The context window of `model` as far as it is known already.
+    pub fn known_window(&self, model: &ModelId) -> Option<u32> {
+        self.known(model).flatten()
+    }
+
     /// The list is old, or there is none.
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -112,11 +112,8 @@ impl<'a> Call<'a> {
 
 impl<'a> Tool<'a> {
     fn new(spec: &'a ToolSpec) -> Self {
-        let function = ToolFunction {
-            name: wire_name(&spec.name),
-            description: &spec.description,
-            parameters: &spec.parameters,
-        };
+        let function =
+            ToolFunction { name: wire_name(&spec.name), description: &spec.description, parameters: &spec.parameters };
         Self { r#type: "function", function }
     }
 }

@@ -14,7 +14,9 @@ pub enum StoreError {
     Conflict(&'static str),
     #[error("there are {0} chats already; delete one first")]
     TooManySessions(u64),
-    #[error("the database has schema {found}, this release knows up to {known}: start a newer release, or restore a snapshot")]
+    #[error(
+        "the database has schema {found}, this release knows up to {known}: start a newer release, or restore a snapshot"
+    )]
     Newer { found: u32, known: u32 },
     #[error("another agent has the state open: {holder}")]
     Locked { holder: String },

@@ -56,6 +56,12 @@ pub struct Page {
     pub more: bool,
 }
 
+/// Whichever is reached first ends a page, but a page has one message at least.
+struct Limits {
+    messages: usize,
+    bytes: usize,
+}
+
 impl Store {
     /// Stores a person's message and its turn in one commit. A known id stores nothing.
     pub fn accept(&mut self, new: &NewMessage) -> Result<Accepted, StoreError> {
@@ -96,8 +102,17 @@ impl Store {
         })
     }
 
+    /// The newest messages of a session, oldest first, whatever their size.
+    pub fn transcript(&self, session: &str, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        Ok(self.read(session, None, Limits { messages: limit, bytes: usize::MAX })?.messages)
+    }
+
     /// The newest messages of a session with a seq below `before`.
     pub fn messages(&self, session: &str, before: Option<u64>, limit: usize) -> Result<Page, StoreError> {
+        self.read(session, before, Limits { messages: limit, bytes: MAX_PAGE_BYTES })
+    }
+
+    fn read(&self, session: &str, before: Option<u64>, limits: Limits) -> Result<Page, StoreError> {
         if sessions::find(&self.connection, session)?.is_none() {
             return Err(StoreError::NotFound("chat"));
         }
@@ -111,7 +126,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let message = stored(raw(row)?)?;
             bytes += message.text.len();
-            if page.messages.len() >= limit || (bytes > MAX_PAGE_BYTES && !page.messages.is_empty()) {
+            if page.messages.len() >= limits.messages || (bytes > limits.bytes && !page.messages.is_empty()) {
                 page.more = true;
                 break;
             }

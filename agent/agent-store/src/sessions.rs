@@ -34,11 +34,10 @@ impl Store {
             if count >= MAX_SESSIONS {
                 return Err(StoreError::TooManySessions(count));
             }
-            tx.execute("INSERT INTO sessions (id, bot, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)", params![
-                id,
-                bot.as_str(),
-                now.as_millis()
-            ])?;
+            tx.execute(
+                "INSERT INTO sessions (id, bot, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)",
+                params![id, bot.as_str(), now.as_millis()],
+            )?;
             find(tx, id)?.ok_or(StoreError::NotFound("chat"))
         })
     }

@@ -203,10 +203,10 @@ fn close_one(tx: &Transaction<'_>, now: Timestamp, turn: &str, row: &PartialRow<
         let text = row.text.to_owned();
         serde_json::to_string(&[agent_core::prompt::Prompt::Assistant { text, calls: Vec::new() }])?
     };
-    tx.execute("UPDATE sessions SET messages = messages + 1, updated_at = ?2 WHERE id = ?1", params![
-        row.session,
-        now.as_millis()
-    ])?;
+    tx.execute(
+        "UPDATE sessions SET messages = messages + 1, updated_at = ?2 WHERE id = ?1",
+        params![row.session, now.as_millis()],
+    )?;
     tx.execute(
         "INSERT INTO messages (id, session, seq, author, at, text, reply_to, tools, exchange, note_code)
          SELECT ?1, ?2, messages, 'bot', ?3, ?4, ?5, ?6, ?7, ?8 FROM sessions WHERE id = ?2",

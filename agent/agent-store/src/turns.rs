@@ -67,8 +67,10 @@ impl Store {
     /// Keeps what was said so far. With `durable`, a power cut cannot take it back.
     pub fn save_partial(&mut self, turn: &str, partial: &Partial, durable: bool) -> Result<(), StoreError> {
         let work = |tx: &Transaction<'_>| {
-            tx.prepare_cached("UPDATE turns SET partial_text = ?2, partial_tools = ?3 WHERE id = ?1 AND state = 'running'")?
-                .execute(params![turn, partial.text, serde_json::to_string(&partial.tools)?])?;
+            tx.prepare_cached(
+                "UPDATE turns SET partial_text = ?2, partial_tools = ?3 WHERE id = ?1 AND state = 'running'",
+            )?
+            .execute(params![turn, partial.text, serde_json::to_string(&partial.tools)?])?;
             append(tx, turn, &partial.records)
         };
         if durable { self.durable(work) } else { self.quick(work) }
@@ -109,7 +111,8 @@ impl Store {
 
     /// The steps of one turn, as JSON texts.
     pub fn events(&self, turn: &str) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT event FROM turn_events WHERE turn = ?1 ORDER BY n")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT event FROM turn_events WHERE turn = ?1 ORDER BY n")?;
         let rows = statement.query_map([turn], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -123,9 +126,8 @@ pub(crate) fn begun(tx: &Transaction<'_>, turn: &str, history_bytes: usize) -> R
          JOIN messages ON messages.session = turns.session AND messages.seq = turns.message
          WHERE turns.id = ?1",
     )?;
-    let found: Option<(String, String, u64, String)> = statement
-        .query_row([turn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
+    let found: Option<(String, String, u64, String)> =
+        statement.query_row([turn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
     let Some((session, bot, seq, text)) = found else { return Ok(None) };
     let history = past(tx, &session, seq, history_bytes)?;
     let (turn, bot) = (turn.to_owned(), BotName::new(bot)?);

@@ -46,6 +46,12 @@ pub fn is_zone(zone: &str) -> bool {
     TimeZone::get(zone).is_ok()
 }
 
+/// A moment as people and programs read it, for example `2026-11-22T12:00:00Z`.
+pub fn utc(at: platform_types::Timestamp) -> String {
+    let seconds = at.as_millis().div_euclid(1000);
+    Timestamp::from_second(seconds).map_or_else(|_| format!("{} ms", at.as_millis()), |moment| moment.to_string())
+}
+
 fn now(zone: &str, context: &Context) -> Result<Now, ToolError> {
     let zone_of = TimeZone::get(zone)
         .map_err(|_| ToolError(format!("unknown time zone {zone:?}: use an IANA name such as \"Europe/Berlin\"")))?;

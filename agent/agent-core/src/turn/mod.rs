@@ -25,7 +25,7 @@ mod properties;
 mod tests;
 
 use platform_types::ModelId;
-use platform_types::chat::{Note, ToolCard, TurnOutcome, TurnPhase};
+use platform_types::chat::{Note, NoteCode, ToolCard, TurnOutcome, TurnPhase};
 use serde::{Deserialize, Serialize};
 
 use crate::history::Group;
@@ -212,4 +212,22 @@ pub struct Answer {
     pub model_calls: u32,
     pub tool_calls: u32,
     pub denied_calls: u32,
+}
+
+impl Answer {
+    /// The end of a turn that could not start.
+    pub fn failed(failure: ModelFailure) -> Self {
+        Self {
+            outcome: TurnOutcome::Failed,
+            text: String::new(),
+            tools: Vec::new(),
+            note: Some(Note { code: NoteCode::Failed, detail: Some(failure.message.clone()) }),
+            failure: Some(failure),
+            exchange: Vec::new(),
+            usage: None,
+            model_calls: 0,
+            tool_calls: 0,
+            denied_calls: 0,
+        }
+    }
 }

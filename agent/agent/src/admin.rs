@@ -1,0 +1,131 @@
+//! The supervisor's routes: see [`platform_types::agent`].
+
+use std::sync::Arc;
+
+use agent_store::{StoreError, checkpoint};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use http::StatusCode;
+use platform_kit::Failure;
+use platform_types::ErrorCode;
+use platform_types::agent::{Activate, AgentConfig, AgentStatus, Checkpoint, CheckpointRequest, SessionList};
+use platform_types::chat::Transcript;
+use platform_types::health::Readiness;
+
+use crate::export::transcript;
+use crate::lifecycle::{Lifecycle, reason, release};
+
+/// Longest configuration: 64 bots with 64 KiB of instructions each, and what JSON adds.
+const MAX_CONFIG_BYTES: usize = 8 * 1024 * 1024;
+
+type App = State<Arc<Lifecycle>>;
+
+pub fn routes(lifecycle: Arc<Lifecycle>) -> Router {
+    Router::new()
+        .route("/activate", post(activate))
+        .route("/config", put(configure))
+        .route("/drain", post(drain))
+        .route("/checkpoint", post(make_checkpoint))
+        .route("/checkpoint/{id}", delete(remove_checkpoint))
+        .route("/sessions", get(sessions))
+        .route("/sessions/{id}", get(session))
+        .route("/status", get(status))
+        .route("/healthz", get(|| async { Json(serde_json::json!({})) }))
+        .route("/readyz", get(readyz))
+        .route("/release", get(|| async { Json(release()) }))
+        .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })
+        .method_not_allowed_fallback(|| async { Failure::new(ErrorCode::MethodNotAllowed, "no such method here") })
+        .layer(DefaultBodyLimit::max(MAX_CONFIG_BYTES))
+        .with_state(lifecycle)
+}
+
+async fn readyz(State(lifecycle): App) -> Response {
+    let body = lifecycle.readiness().await;
+    let status = if body.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}
+
+async fn activate(
+    State(lifecycle): App,
+    body: Result<Json<Activate>, JsonRejection>,
+) -> Result<Json<Readiness>, Failure> {
+    let Json(body) = body.map_err(bad_body)?;
+    lifecycle.activate(body).await?;
+    Ok(Json(lifecycle.readiness().await))
+}
+
+async fn configure(State(lifecycle): App, body: Result<Json<AgentConfig>, JsonRejection>) -> Result<(), Failure> {
+    let Json(body) = body.map_err(bad_body)?;
+    lifecycle.configure(body).await
+}
+
+async fn drain(State(lifecycle): App) -> Result<(), Failure> {
+    let drained = lifecycle.drain().await;
+    lifecycle.stop.cancel();
+    drained
+}
+
+async fn make_checkpoint(
+    State(lifecycle): App,
+    body: Result<Json<CheckpointRequest>, JsonRejection>,
+) -> Result<Json<Checkpoint>, Failure> {
+    let Json(CheckpointRequest { id }) = body.map_err(bad_body)?;
+    // Held, so that the state stays open and is not copied twice at once.
+    let _mind = lifecycle.mind()?;
+    let Ok(_one) = lifecycle.copying.try_lock() else {
+        return Err(Failure::new(ErrorCode::Conflict, "another checkpoint is being made"));
+    };
+    let (state, now) = (lifecycle.settings.paths.state.clone(), lifecycle.now());
+    let made = tokio::task::spawn_blocking(move || checkpoint::make(&state, &id, now)).await;
+    made.map_err(|_| Failure::new(ErrorCode::Internal, "the copy ended with a panic"))?.map(Json).map_err(failure)
+}
+
+async fn remove_checkpoint(State(lifecycle): App, Path(id): Path<String>) -> Result<(), Failure> {
+    let state = lifecycle.settings.paths.state.clone();
+    let removed = tokio::task::spawn_blocking(move || checkpoint::remove(&state, &id)).await;
+    removed.map_err(|_| Failure::new(ErrorCode::Internal, "removing the copy ended with a panic"))?.map_err(failure)
+}
+
+async fn sessions(State(lifecycle): App) -> Result<Json<SessionList>, Failure> {
+    let sessions = lifecycle.mind()?.sessions().await.map_err(stopping)?;
+    Ok(Json(SessionList { sessions }))
+}
+
+async fn session(State(lifecycle): App, Path(id): Path<String>) -> Result<Json<Transcript>, Failure> {
+    let mind = lifecycle.mind()?;
+    Ok(Json(transcript(&mind, id).await?))
+}
+
+async fn status(State(lifecycle): App) -> Result<Json<AgentStatus>, Failure> {
+    let mind = lifecycle.mind()?;
+    let sessions = mind.sessions().await.map_err(stopping)?.len() as u64;
+    let size = mind.database.call(|store| store.size()).await.map_err(stopping)?;
+    let (messages, database_bytes) = size.map_err(failure)?;
+    Ok(Json(AgentStatus { sessions, messages, database_bytes, ..mind.counters.status() }))
+}
+
+fn bad_body(rejection: JsonRejection) -> Failure {
+    let code = match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+        _ => ErrorCode::BadRequest,
+    };
+    Failure::new(code, rejection.body_text())
+}
+
+fn stopping(error: impl std::error::Error) -> Failure {
+    Failure::new(ErrorCode::AgentUnavailable, error.to_string())
+}
+
+/// A store's error as an answer.
+pub fn failure(error: StoreError) -> Failure {
+    let code = match &error {
+        StoreError::NotFound(_) => ErrorCode::NotFound,
+        StoreError::Conflict(_) => ErrorCode::Conflict,
+        StoreError::TooManySessions(_) | StoreError::TooLarge(_) => ErrorCode::TooLarge,
+        _ => ErrorCode::Internal,
+    };
+    Failure::new(code, reason(&error))
+}

@@ -1,0 +1,266 @@
+//! The hub's state, its inbox, and the loop: wait in one place, change state without waiting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_core::schedule::Schedule;
+use agent_store::{QueuedTurn, Store, StoreError};
+use platform_types::agent::AgentConfig;
+use platform_types::chat::{BotCard, SessionSummary, ToAgent, ToPage};
+use platform_types::spark::DEMO_MODEL;
+use platform_types::{DeviceId, ErrorCode};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Refused;
+use super::connections::{ConnectionId, Connections, Outbox};
+use super::replies::Reply;
+use super::turns::{Live, Update};
+use crate::counters::Counters;
+use crate::database::Database;
+use crate::driver::Tooling;
+
+/// How often what running turns said is kept, and what could not be stored is tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// Jobs of pages that wait for the database; more are refused until the disk has caught up.
+const MAX_PENDING_JOBS: usize = 512;
+
+/// What can happen to the hub.
+#[derive(Debug)]
+pub(super) enum Input {
+    Connected {
+        device: DeviceId,
+        outbox: Outbox,
+        reply: oneshot::Sender<Result<ConnectionId, Refused>>,
+    },
+    Page {
+        from: ConnectionId,
+        message: ToAgent,
+    },
+    Disconnected(ConnectionId),
+    Database(Box<Reply>),
+    Turn {
+        session: String,
+        turn: String,
+        update: Update,
+    },
+    Sessions(oneshot::Sender<Vec<SessionSummary>>),
+    Drain(oneshot::Sender<()>),
+    /// The time for turns to finish by themselves is over.
+    DrainClose,
+    /// The time for everything is over.
+    DrainEnd,
+}
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub inbox: mpsc::Sender<Input>,
+    pub database: Database,
+    pub tooling: Arc<Tooling>,
+    pub counters: Arc<Counters>,
+    pub config: watch::Receiver<Arc<AgentConfig>>,
+    pub connections: Connections,
+    pub sessions: BTreeMap<String, SessionSummary>,
+    pub schedule: Schedule<String>,
+    /// By session.
+    pub live: BTreeMap<String, Live>,
+    /// Jobs whose reply has not come yet.
+    pub pending: usize,
+    /// Set once the agent stops: who waits for its end.
+    pub draining: Option<oneshot::Sender<()>>,
+    pub ended: bool,
+}
+
+impl Hub {
+    pub fn new(
+        inbox: mpsc::Sender<Input>,
+        database: Database,
+        tooling: Arc<Tooling>,
+        counters: Arc<Counters>,
+        config: watch::Receiver<Arc<AgentConfig>>,
+    ) -> Self {
+        Self {
+            inbox,
+            database,
+            tooling,
+            counters,
+            config,
+            connections: Connections::default(),
+            sessions: BTreeMap::new(),
+            schedule: Schedule::default(),
+            live: BTreeMap::new(),
+            pending: 0,
+            draining: None,
+            ended: false,
+        }
+    }
+
+    /// Takes over what the store found, and goes on with what nobody has begun to answer.
+    pub fn restore(&mut self, sessions: Vec<SessionSummary>, queued: Vec<QueuedTurn>) {
+        self.sessions = sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
+        for QueuedTurn { session, turn } in queued {
+            self.schedule.push(&session, turn);
+        }
+        self.start_turns();
+    }
+
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Input>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut config = self.config.clone();
+        let mut configured = true;
+        while !self.ended {
+            tokio::select! {
+                input = requests.recv() => match input {
+                    Some(input) => self.apply(input),
+                    None => break,
+                },
+                _ = ticks.tick(), if !self.live.is_empty() => self.tick(),
+                changed = config.changed(), if configured => match changed {
+                    Ok(()) => self.welcome_all(),
+                    Err(_) => configured = false,
+                },
+            }
+        }
+        self.connections.clear();
+        if let Some(done) = self.draining.take() {
+            // Whoever asked for the end may have given up waiting.
+            let _ = done.send(());
+        }
+    }
+
+    fn apply(&mut self, input: Input) {
+        match input {
+            Input::Connected { device, outbox, reply } => self.connected(device, outbox, reply),
+            Input::Page { from, message } => self.page(from, message),
+            Input::Disconnected(id) => self.connections.remove(id),
+            Input::Database(reply) => {
+                self.pending -= 1;
+                self.reply(*reply);
+            }
+            Input::Turn { session, turn, update } => self.turn_update(&session, &turn, update),
+            Input::Sessions(reply) => {
+                // Whoever asked may have given up waiting.
+                let _ = reply.send(self.summaries());
+            }
+            Input::Drain(done) => self.drain(done),
+            Input::DrainClose => self.interrupt_all(),
+            Input::DrainEnd => self.ended = true,
+        }
+        self.end_when_drained();
+    }
+
+    fn connected(&mut self, device: DeviceId, outbox: Outbox, reply: oneshot::Sender<Result<ConnectionId, Refused>>) {
+        if self.draining.is_some() {
+            let _ = reply.send(Err(Refused::Stopping));
+            return;
+        }
+        let added = self.connections.add(device, outbox);
+        if let Some(id) = added {
+            let welcome = self.welcome();
+            self.connections.to_one(id, &welcome);
+        }
+        if let (Err(_), Some(id)) = (reply.send(added.ok_or(Refused::TooMany)), added) {
+            self.connections.remove(id);
+        }
+    }
+
+    /// Hands a job to the database; its reply comes back into the inbox.
+    pub fn submit(&mut self, job: impl FnOnce(&mut Store) -> Reply + Send + 'static) {
+        self.pending += 1;
+        let inbox = self.inbox.clone();
+        self.database.submit(move |store| {
+            let reply = job(store);
+            // A hub that has ended needs no reply.
+            let _ = inbox.blocking_send(Input::Database(Box::new(reply)));
+        });
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.pending >= MAX_PENDING_JOBS
+    }
+
+    fn welcome(&self) -> ToPage {
+        let config = self.config.borrow();
+        let card = |bot: &platform_types::agent::Bot| BotCard {
+            name: bot.name.clone(),
+            title: bot.title.clone(),
+            model: bot.model.clone(),
+            demo: bot.model.as_str() == DEMO_MODEL,
+        };
+        ToPage::Welcome {
+            profile: config.profile.clone(),
+            bots: config.bots.iter().map(card).collect(),
+            sessions: self.summaries(),
+        }
+    }
+
+    /// The bots have changed.
+    fn welcome_all(&mut self) {
+        let welcome = self.welcome();
+        self.connections.to_all(&welcome);
+    }
+
+    /// Newest first, with what runs.
+    pub fn summaries(&self) -> Vec<SessionSummary> {
+        let mut list: Vec<SessionSummary> = self.sessions.values().cloned().collect();
+        for session in &mut list {
+            session.running = self.schedule.running(&session.id).is_some();
+        }
+        list.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.id.cmp(&b.id)));
+        list
+    }
+
+    pub fn announce_sessions(&mut self) {
+        let sessions = self.summaries();
+        self.connections.to_all(&ToPage::Sessions { sessions });
+    }
+
+    /// Tells one page that its request could not be carried out.
+    pub fn failed(&mut self, to: ConnectionId, failure: Failed<'_>) {
+        let Failed { code, message, session, id } = failure;
+        let failed = ToPage::Failed {
+            code: code.as_str().to_owned(),
+            message,
+            session: session.map(str::to_owned),
+            id: id.map(str::to_owned),
+        };
+        self.connections.to_one(to, &failed);
+    }
+}
+
+/// A request that could not be carried out.
+#[derive(Debug)]
+pub(super) struct Failed<'a> {
+    pub code: ErrorCode,
+    pub message: String,
+    pub session: Option<&'a str>,
+    pub id: Option<&'a str>,
+}
+
+impl<'a> Failed<'a> {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), session: None, id: None }
+    }
+
+    pub fn store(error: &StoreError) -> Self {
+        let code = match error {
+            StoreError::NotFound(_) => ErrorCode::NotFound,
+            StoreError::Conflict(_) => ErrorCode::Conflict,
+            StoreError::TooManySessions(_) => ErrorCode::TooLarge,
+            other => {
+                tracing::error!(error = other as &dyn std::error::Error, "the store failed");
+                ErrorCode::Internal
+            }
+        };
+        Self::new(code, error.to_string())
+    }
+
+    pub fn of(self, session: &'a str) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    pub fn about(self, id: &'a str) -> Self {
+        Self { id: Some(id), ..self }
+    }
+}

@@ -1,0 +1,160 @@
+//! The one task that owns sessions, subscribers and the order of turns.
+//!
+//! ```text
+//!   WebSockets ──page requests──▶ ┌─────┐ ──jobs──▶ database thread
+//!   turn tasks ──steps──────────▶ │ Hub │ ◀─replies────────┘
+//!   timers     ──ticks──────────▶ └──┬──┘ ──frames──▶ pages that have the session open
+//!                                    └─ starts turn tasks
+//! ```
+//!
+//! The hub waits in one place and changes state without waiting. Replies of the database come back through the same inbox
+//! in the order of their jobs, so what a page sees is in the order in which it became durable: a page of history is never
+//! older than a message that was sent before it.
+
+mod connections;
+mod hub;
+mod page;
+mod replies;
+mod turns;
+
+use std::sync::Arc;
+
+use agent_core::turn::Cancel;
+use agent_store::{Opened, StoreError};
+use platform_types::DeviceId;
+use platform_types::agent::AgentConfig;
+use platform_types::chat::{SessionSummary, ToAgent};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE};
+use hub::{Hub, Input};
+pub(crate) use replies::shown;
+pub use turns::{DRAIN_CLOSE, DRAIN_FINISH};
+
+use crate::counters::Counters;
+use crate::database::{Closed, Database, Thread};
+use crate::driver::Tooling;
+
+/// Requests, steps and replies that wait for the hub: it handles one in microseconds, so a full inbox slows its senders.
+const INBOX: usize = 1024;
+/// Turns of scripts at once.
+pub const MAX_SCRIPT_TURNS: usize = 8;
+
+/// The active agent, as everybody else sees it.
+#[derive(Debug)]
+pub struct Mind {
+    inbox: mpsc::Sender<Input>,
+    config: watch::Sender<Arc<AgentConfig>>,
+    pub database: Database,
+    pub tooling: Arc<Tooling>,
+    pub counters: Arc<Counters>,
+    /// Slots for turns of scripts.
+    pub scripts: Arc<Semaphore>,
+    /// Ends turns of scripts when the agent stops.
+    interrupt: watch::Sender<Option<Cancel>>,
+    thread: tokio::sync::Mutex<Option<Thread>>,
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Connected {
+    pub id: ConnectionId,
+    pub frames: Frames,
+}
+
+/// Why something was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the agent is stopping")]
+    Stopping,
+    #[error("too many open connections; close some tabs")]
+    TooMany,
+}
+
+impl Mind {
+    /// Starts the hub and the database thread on an opened store.
+    pub fn start(opened: Opened, config: AgentConfig, tooling: Arc<Tooling>) -> std::io::Result<Self> {
+        let Opened { store, sessions, queued, interrupted } = opened;
+        let (database, thread) = Database::start(store)?;
+        let (inbox, requests) = mpsc::channel(INBOX);
+        let config = watch::Sender::new(Arc::new(config));
+        let counters = Arc::new(Counters::default());
+        counters.interrupted(interrupted);
+        let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counters.clone(), config.subscribe());
+        hub.restore(sessions, queued);
+        platform_kit::task::spawn("mind", hub.run(requests));
+        Ok(Self {
+            inbox,
+            config,
+            database,
+            tooling,
+            counters,
+            scripts: Arc::new(Semaphore::new(MAX_SCRIPT_TURNS)),
+            interrupt: watch::Sender::new(None),
+            thread: tokio::sync::Mutex::new(Some(thread)),
+        })
+    }
+
+    pub fn config(&self) -> Arc<AgentConfig> {
+        self.config.borrow().clone()
+    }
+
+    /// Puts a configuration in force unless a newer one is.
+    pub fn configure(&self, config: AgentConfig) -> bool {
+        self.config.send_if_modified(|current| {
+            let newer = config.revision >= current.revision;
+            if newer {
+                *current = Arc::new(config);
+            }
+            newer
+        })
+    }
+
+    pub fn interrupted(&self) -> watch::Receiver<Option<Cancel>> {
+        self.interrupt.subscribe()
+    }
+
+    /// A page connects: it is welcomed at once.
+    pub async fn connect(&self, device: DeviceId) -> Result<Connected, Refused> {
+        let (outbox, frames) = connections::outbox();
+        let (reply, id) = oneshot::channel();
+        let input = Input::Connected { device, outbox, reply };
+        self.inbox.send(input).await.map_err(|_| Refused::Stopping)?;
+        let id = id.await.map_err(|_| Refused::Stopping)??;
+        Ok(Connected { id, frames })
+    }
+
+    pub async fn page(&self, from: ConnectionId, message: ToAgent) -> Result<(), Refused> {
+        self.inbox.send(Input::Page { from, message }).await.map_err(|_| Refused::Stopping)
+    }
+
+    pub async fn disconnect(&self, id: ConnectionId) {
+        // A hub that has ended knows no connections.
+        let _ = self.inbox.send(Input::Disconnected(id)).await;
+    }
+
+    pub async fn sessions(&self) -> Result<Vec<SessionSummary>, Refused> {
+        let (reply, sessions) = oneshot::channel();
+        self.inbox.send(Input::Sessions(reply)).await.map_err(|_| Refused::Stopping)?;
+        sessions.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// Fails when the database does not take writes.
+    pub async fn probe(&self) -> Result<Result<(), StoreError>, Closed> {
+        let now = self.tooling.clock.now();
+        self.database.call(move |store| store.probe(now)).await
+    }
+
+    /// Lets turns finish for a while, closes the rest with a note, and closes the database. Again: waits for the first.
+    pub async fn drain(&self) -> Result<(), StoreError> {
+        let mut slot = self.thread.lock().await;
+        let Some(thread) = slot.take() else { return Ok(()) };
+        self.interrupt.send_replace(Some(Cancel::Interrupted));
+        let (done, drained) = oneshot::channel();
+        if self.inbox.send(Input::Drain(done)).await.is_ok() {
+            // Either way the hub has ended.
+            let _ = drained.await;
+        }
+        thread.close(&self.database).await
+    }
+}

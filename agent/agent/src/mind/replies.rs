@@ -1,0 +1,133 @@
+//! What the database answered.
+
+use agent_core::turn::Cancel;
+use agent_store::{Accepted, Begun, FinishedTurn, NewMessage, Page, StoreError, Stored};
+use platform_types::chat::{Author, Message, SessionSummary, ToPage};
+use tokio::sync::oneshot;
+
+use super::connections::ConnectionId;
+use super::hub::{Failed, Hub};
+use super::turns::Saved;
+use crate::markdown;
+
+/// The outcome of one job.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// A session was made or renamed.
+    Changed {
+        from: ConnectionId,
+        session: String,
+        result: Result<SessionSummary, StoreError>,
+    },
+    Deleted {
+        from: ConnectionId,
+        session: String,
+        result: Result<(), StoreError>,
+    },
+    Read {
+        from: ConnectionId,
+        session: String,
+        result: Result<Page, StoreError>,
+    },
+    Accepted {
+        from: ConnectionId,
+        new: Box<NewMessage>,
+        result: Box<Result<Accepted, StoreError>>,
+    },
+    Begun {
+        session: String,
+        turn: String,
+        result: Result<Option<Box<Begun>>, StoreError>,
+    },
+    Saved {
+        session: String,
+        turn: String,
+        ack: Option<oneshot::Sender<bool>>,
+        result: Saved,
+    },
+    Finished {
+        session: String,
+        result: Result<Option<Box<FinishedTurn>>, StoreError>,
+    },
+}
+
+impl Hub {
+    pub(super) fn reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Changed { from, session, result } => match result {
+                Ok(summary) => {
+                    self.sessions.insert(session, summary);
+                    self.announce_sessions();
+                }
+                Err(error) => self.failed(from, Failed::store(&error).of(&session)),
+            },
+            Reply::Deleted { from, session, result } => match result {
+                Ok(()) => self.session_deleted(&session),
+                Err(error) => self.failed(from, Failed::store(&error).of(&session)),
+            },
+            Reply::Read { from, session, result } => self.history_read(from, session, result),
+            Reply::Accepted { from, new, result } => self.accepted(from, &new, *result),
+            Reply::Begun { session, turn, result } => self.begun(&session, &turn, result),
+            Reply::Saved { session, turn, ack, result } => self.saved(&session, &turn, ack, result),
+            Reply::Finished { session, result } => self.finished(&session, result),
+        }
+    }
+
+    fn session_deleted(&mut self, session: &str) {
+        self.sessions.remove(session);
+        self.connections.close_session(session);
+        self.schedule.forget(session);
+        if let Some(live) = self.live.get(session) {
+            live.cancel(Cancel::Stopped);
+        }
+        self.announce_sessions();
+    }
+
+    fn history_read(&mut self, from: ConnectionId, session: String, result: Result<Page, StoreError>) {
+        match result {
+            Ok(Page { messages, more }) => {
+                let turn = self.live.get(&session).map(|live| live.view.clone());
+                let messages = messages.into_iter().map(shown).collect();
+                self.connections.to_one(from, &ToPage::History { session, messages, more, turn });
+            }
+            Err(error) => {
+                self.failed(from, Failed::store(&error).of(&session));
+            }
+        }
+    }
+
+    fn accepted(&mut self, from: ConnectionId, new: &NewMessage, result: Result<Accepted, StoreError>) {
+        let known = result.as_ref().is_ok_and(|accepted| accepted.known);
+        if result.is_err() || known {
+            self.leave_line(&new.session, &new.turn);
+        }
+        match result {
+            Err(error) => self.failed(from, Failed::store(&error).of(&new.session).about(&new.id)),
+            // Sent again after a lost connection: whoever sent it learns that it is safe.
+            Ok(Accepted { message, .. }) if known => {
+                let (session, message) = (new.session.clone(), shown(message));
+                self.connections.to_one(from, &ToPage::Message { session, message });
+            }
+            Ok(Accepted { message, session, begun, known: _ }) => {
+                self.sessions.insert(new.session.clone(), session);
+                let stored = ToPage::Message { session: new.session.clone(), message: shown(message) };
+                self.connections.to_session(&new.session, Some(from), &stored);
+                if let Some(begun) = begun {
+                    self.begin(begun);
+                }
+                self.announce_sessions();
+            }
+        }
+        self.start_turns();
+    }
+}
+
+/// A stored message as the page gets it.
+pub(crate) fn shown(stored: Stored) -> Message {
+    let Stored { seq, id, author, at, text, tools, note } = stored;
+    let tree = match author {
+        Author::Person => Vec::new(),
+        Author::Bot => markdown::parse(&text),
+    };
+    Message { seq, id, author, at, text, tree, tools, note }
+}

@@ -1,0 +1,379 @@
+//! The life of a turn as the hub sees it: begun, followed, kept in part, finished; and the drain that ends them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_core::turn::{Answer, Cancel, Emission, Record, Setup};
+use agent_store::{Begun, FinishedTurn, Partial, StoreError};
+use platform_types::Timestamp;
+use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::hub::{Failed, Hub, Input};
+use super::replies::{Reply, shown};
+use crate::counters::Running;
+use crate::driver::{Driver, Owner, Step, Tooling};
+
+/// Time for running turns to finish by themselves when the agent stops.
+pub const DRAIN_FINISH: Duration = Duration::from_secs(10);
+/// Time after which the agent stops whatever is left: the contract gives 20 s for everything.
+pub const DRAIN_CLOSE: Duration = Duration::from_secs(18);
+
+/// A turn that runs.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub view: RunningTurn,
+    cancel: watch::Sender<Option<Cancel>>,
+    /// Steps that are not stored yet.
+    records: Vec<(Timestamp, Record)>,
+    /// Something was said since it was last kept.
+    dirty: bool,
+    said_something: bool,
+    /// The turn is over; kept until it is stored.
+    answer: Option<Arc<Answer>>,
+    /// What was said so far is on its way to the store.
+    keeping: bool,
+    /// The answer is on its way to the store.
+    storing: bool,
+    complained: bool,
+    _counted: Running,
+}
+
+/// How keeping a part went; what could not be stored comes back.
+pub(super) type Saved = Result<(), (StoreError, Vec<(Timestamp, Record)>)>;
+
+/// What a turn's task reports.
+#[derive(Debug)]
+pub(super) enum Update {
+    Record(Record),
+    Emission(Emission),
+    Finished(Box<Answer>),
+    /// Everything recorded so far has to be durable before a tool runs.
+    Sync(oneshot::Sender<bool>),
+}
+
+impl Live {
+    pub fn cancel(&self, reason: Cancel) {
+        self.cancel.send_if_modified(|current| {
+            let first = current.is_none();
+            current.get_or_insert(reason);
+            first
+        });
+    }
+
+    fn partial(&mut self) -> Partial {
+        self.dirty = false;
+        Partial {
+            text: self.view.text.clone(),
+            tools: self.view.tools.clone(),
+            records: std::mem::take(&mut self.records),
+        }
+    }
+}
+
+impl Hub {
+    /// Starts what may run now.
+    pub(super) fn start_turns(&mut self) {
+        if self.draining.is_some() {
+            return;
+        }
+        while let Some((session, turn)) = self.schedule.start_next() {
+            let history_bytes = self.history_bytes(&session);
+            self.submit(move |store| {
+                let result = store.begin(&turn, history_bytes).map(|begun| begun.map(Box::new));
+                Reply::Begun { session, turn, result }
+            });
+        }
+    }
+
+    /// A turn that was counted on will not come.
+    pub(super) fn leave_line(&mut self, session: &str, turn: &str) {
+        if self.schedule.running(session).is_some_and(|running| running == turn) {
+            self.schedule.ended(session);
+        }
+    }
+
+    pub(super) fn begun(&mut self, session: &str, turn: &str, result: Result<Option<Box<Begun>>, StoreError>) {
+        match result {
+            Ok(Some(begun)) => {
+                self.begin(*begun);
+                self.announce_sessions();
+            }
+            Ok(None) => {
+                self.leave_line(session, turn);
+                self.start_turns();
+            }
+            Err(error) => {
+                // The message is safe, and its turn still in line: it is begun when the agent starts again.
+                tracing::error!(error = &error as &dyn std::error::Error, turn, "a turn could not be begun");
+                self.leave_line(session, turn);
+                let failed = Failed::store(&error);
+                let failed = ToPage::Failed {
+                    code: failed.code.as_str().to_owned(),
+                    message: failed.message,
+                    session: Some(session.to_owned()),
+                    id: None,
+                };
+                self.connections.to_session(session, None, &failed);
+            }
+        }
+    }
+
+    /// The turn is marked as running in the store: carry it out.
+    pub(super) fn begin(&mut self, begun: Begun) {
+        let config = self.config.borrow().clone();
+        let (session, turn) = (begun.session.clone(), begun.turn.clone());
+        let (cancel, cancelled) = watch::channel(None);
+        let live = Live {
+            view: RunningTurn {
+                id: turn.clone(),
+                phase: TurnPhase::Waiting,
+                text: String::new(),
+                tools: Vec::new(),
+                started_at: self.tooling.clock.now(),
+            },
+            cancel,
+            records: Vec::new(),
+            dirty: false,
+            said_something: false,
+            answer: None,
+            keeping: false,
+            storing: false,
+            complained: false,
+            _counted: self.counters.running(),
+        };
+        if self.draining.is_some() || !self.sessions.contains_key(&session) {
+            live.cancel(Cancel::Interrupted);
+        }
+        let started = ToPage::Turn { session: session.clone(), turn: live.view.clone() };
+        self.live.insert(session.clone(), live);
+        self.connections.to_session(&session, None, &started);
+        tracing::info!(turn, session, bot = begun.bot.as_str(), "turn started");
+        let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
+        match config.bots.iter().find(|bot| bot.name == begun.bot) {
+            Some(bot) => {
+                let bot = Arc::new(bot.clone());
+                let owner = Owner { bot, timezone: config.timezone.clone(), journal: None };
+                platform_kit::task::spawn("turn", task.run(begun, owner, cancelled));
+            }
+            None => {
+                platform_kit::task::spawn("turn", task.without_bot(begun.bot.to_string()));
+            }
+        }
+    }
+
+    pub(super) fn turn_update(&mut self, session: &str, turn: &str, update: Update) {
+        let now = self.tooling.clock.now();
+        let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
+        match update {
+            Update::Record(record) => live.records.push((now, record)),
+            Update::Emission(Emission::Delta { offset, text }) => {
+                live.view.text.push_str(&text);
+                live.dirty = true;
+                if !std::mem::replace(&mut live.said_something, true) {
+                    self.counters.first_token(now.millis_since(live.view.started_at));
+                }
+                let turn = turn.to_owned();
+                let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
+                self.connections.to_session(session, None, &delta);
+            }
+            Update::Emission(Emission::Changed { phase, tools }) => {
+                live.view.phase = phase;
+                live.dirty |= live.view.tools != tools;
+                live.view.tools = tools;
+                let changed = ToPage::Turn { session: session.to_owned(), turn: live.view.clone() };
+                self.connections.to_session(session, None, &changed);
+            }
+            Update::Sync(ack) => self.save(session, Some(ack)),
+            Update::Finished(answer) => {
+                live.answer = Some(Arc::new(*answer));
+                self.store_answer(session);
+            }
+        }
+    }
+
+    /// Keeps what running turns said, and tries again to store what could not be stored.
+    pub(super) fn tick(&mut self) {
+        let sessions: Vec<String> = self.live.keys().cloned().collect();
+        for session in sessions {
+            let Some(live) = self.live.get(&session) else { continue };
+            if live.answer.is_some() {
+                self.store_answer(&session);
+            } else if live.dirty && !live.keeping {
+                self.save(&session, None);
+            }
+        }
+    }
+
+    /// Keeps what one turn said so far; durably when somebody waits for it.
+    fn save(&mut self, session: &str, ack: Option<oneshot::Sender<bool>>) {
+        let Some(live) = self.live.get_mut(session) else { return };
+        live.keeping = true;
+        let (session, turn, partial) = (session.to_owned(), live.view.id.clone(), live.partial());
+        self.submit(move |store| {
+            let result = store.save_partial(&turn, &partial, ack.is_some()).map_err(|error| (error, partial.records));
+            Reply::Saved { session, turn, ack, result }
+        });
+    }
+
+    pub(super) fn saved(&mut self, session: &str, turn: &str, ack: Option<oneshot::Sender<bool>>, result: Saved) {
+        if let Some(ack) = ack {
+            // The turn may have ended meanwhile.
+            let _ = ack.send(result.is_ok());
+        }
+        let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
+        live.keeping = false;
+        if let Err((error, mut records)) = result {
+            tracing::warn!(error = &error as &dyn std::error::Error, turn, "a running answer could not be kept");
+            records.append(&mut live.records);
+            live.records = records;
+            live.dirty = true;
+        }
+    }
+
+    fn store_answer(&mut self, session: &str) {
+        let now = self.tooling.clock.now();
+        let Some(live) = self.live.get_mut(session) else { return };
+        let Some(answer) = live.answer.clone() else { return };
+        if std::mem::replace(&mut live.storing, true) {
+            return;
+        }
+        let (session, turn, records) = (session.to_owned(), live.view.id.clone(), live.records.clone());
+        self.submit(move |store| {
+            let result = store.finish(&turn, &answer, &records, now).map(|finished| finished.map(Box::new));
+            Reply::Finished { session, result }
+        });
+    }
+
+    pub(super) fn finished(&mut self, session: &str, result: Result<Option<Box<FinishedTurn>>, StoreError>) {
+        let stored = match result {
+            Ok(stored) => stored,
+            Err(error) if error.is_passing() => return self.not_stored(session, &error),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, session, "an answer was lost");
+                None
+            }
+        };
+        let Some(Live { view, answer: Some(answer), .. }) = self.live.remove(session) else { return };
+        self.counters.ended(&answer);
+        if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
+            self.sessions.insert(session.to_owned(), summary);
+            let message = ToPage::Message { session: session.to_owned(), message: shown(message) };
+            self.connections.to_session(session, None, &message);
+        }
+        self.announce_end(session, &view.id, answer.outcome);
+        self.schedule.ended(session);
+        self.announce_sessions();
+        self.start_turns();
+    }
+
+    fn announce_end(&mut self, session: &str, turn: &str, outcome: TurnOutcome) {
+        let (session, turn) = (session.to_owned(), turn.to_owned());
+        tracing::info!(turn, session, outcome = ?outcome, "turn ended");
+        self.connections.to_session(&session.clone(), None, &ToPage::Ended { session, turn, outcome });
+    }
+
+    /// The disk is full, say: the answer stays in memory, and the next tick tries again.
+    fn not_stored(&mut self, session: &str, error: &StoreError) {
+        let Some(live) = self.live.get_mut(session) else { return };
+        live.storing = false;
+        if std::mem::replace(&mut live.complained, true) {
+            return;
+        }
+        tracing::error!(error = error as &dyn std::error::Error, session, "an answer could not be stored yet");
+        let failed = ToPage::Failed {
+            code: platform_types::ErrorCode::Internal.as_str().to_owned(),
+            message: format!("The answer is not stored yet: {error}."),
+            session: Some(session.to_owned()),
+            id: None,
+        };
+        self.connections.to_session(session, None, &failed);
+    }
+
+    pub(super) fn stop(&mut self, session: &str) {
+        if let Some(live) = self.live.get(session) {
+            live.cancel(Cancel::Stopped);
+        }
+    }
+
+    /// No new turns; those that run may finish for a while.
+    pub(super) fn drain(&mut self, done: oneshot::Sender<()>) {
+        tracing::info!(running = self.live.len(), "draining");
+        self.draining = Some(done);
+        let inbox = self.inbox.clone();
+        platform_kit::task::spawn("drain timer", async move {
+            tokio::time::sleep(DRAIN_FINISH).await;
+            // A hub that has ended needs no reminder.
+            let _ = inbox.send(Input::DrainClose).await;
+            tokio::time::sleep(DRAIN_CLOSE.saturating_sub(DRAIN_FINISH)).await;
+            let _ = inbox.send(Input::DrainEnd).await;
+        });
+    }
+
+    pub(super) fn interrupt_all(&mut self) {
+        for live in self.live.values() {
+            live.cancel(Cancel::Interrupted);
+        }
+    }
+
+    pub(super) fn end_when_drained(&mut self) {
+        if self.draining.is_some() && self.live.is_empty() && self.pending == 0 {
+            self.ended = true;
+        }
+    }
+}
+
+/// Drives one turn and reports to the hub.
+struct TurnTask {
+    hub: mpsc::Sender<Input>,
+    session: String,
+    turn: String,
+    tooling: Arc<Tooling>,
+}
+
+impl TurnTask {
+    async fn run(self, begun: Begun, owner: Owner, cancel: watch::Receiver<Option<Cancel>>) {
+        let (journal, mut syncs) = mpsc::channel(1);
+        let owner = Owner { journal: Some(journal), ..owner };
+        let Begun { turn, message, history, .. } = begun;
+        let setup = Setup {
+            id: turn,
+            model: owner.bot.model.clone(),
+            system: owner.bot.instructions.clone(),
+            history,
+            message,
+            tools: self.tooling.registry.offered(&owner.bot),
+            sampling: agent_core::prompt::Sampling::default(),
+            context_window: self.tooling.window(&owner.bot.model).await,
+        };
+        let mut driver = Driver::new(setup, owner, self.tooling.clone(), cancel);
+        loop {
+            let update = tokio::select! {
+                step = driver.next() => match step {
+                    Some(Step::Record(record)) => Update::Record(record),
+                    Some(Step::Emission(emission)) => Update::Emission(emission),
+                    Some(Step::Finished(answer)) => Update::Finished(answer),
+                    None => return,
+                },
+                Some(ack) = syncs.recv() => Update::Sync(ack),
+            };
+            self.report(update).await;
+        }
+    }
+
+    /// The bot was taken out of the configuration while its message waited.
+    async fn without_bot(self, bot: String) {
+        let failure = agent_core::turn::ModelFailure {
+            code: platform_types::ErrorCode::NotFound.as_str().to_owned(),
+            message: format!("The bot {bot} of this chat is no longer configured; start a new chat."),
+            overflow: None,
+        };
+        self.report(Update::Finished(Box::new(Answer::failed(failure)))).await;
+    }
+
+    async fn report(&self, update: Update) {
+        let (session, turn) = (self.session.clone(), self.turn.clone());
+        // A hub that has ended closes the turn when the agent starts again.
+        let _ = self.hub.send(Input::Turn { session, turn, update }).await;
+    }
+}
