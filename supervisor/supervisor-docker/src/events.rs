@@ -37,17 +37,18 @@ pub enum EngineEvent {
 }
 
 impl Engine {
-    /// The events of one installation. The stream ends, with an error or without, when the engine goes away.
+    /// The events of one installation from a moment on (seconds since 1970). The stream ends, with an error or without, when the engine goes away.
     pub fn events(
         &self,
         install: &str,
         name: &str,
+        since_seconds: i64,
     ) -> impl Stream<Item = Result<EngineEvent, EngineError>> + Send + use<> {
         let filters = HashMap::from([
             ("type".to_owned(), ["container", "network", "volume"].map(str::to_owned).to_vec()),
             ("event".to_owned(), ACTIONS.map(str::to_owned).to_vec()),
         ]);
-        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        let options = EventsOptionsBuilder::default().since(&since_seconds.to_string()).filters(&filters).build();
         let (engine, install, prefix) = (self.clone(), install.to_owned(), format!("{name}-"));
         self.api().events(Some(options)).filter_map(move |message| {
             let event = match message {

@@ -187,6 +187,8 @@ pub enum OperationError {
     UnknownProfile(ProfileName),
     #[error("{profile} is busy with another operation; wait until it is done")]
     Busy { profile: ProfileName },
+    #[error("the agent of {profile} does not answer ({why}); see: botctl health")]
+    AgentUnavailable { profile: ProfileName, why: String },
     /// The agent, the engine or the task said no; the sentence says what to do.
     #[error("{0}")]
     Failed(String),

@@ -159,6 +159,43 @@ impl Folder {
         }
     }
 
+    /// Renames within this directory. What is there under the new name must be nothing.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), FolderError> {
+        let nothing = nix::fcntl::RenameFlags::RENAME_NOREPLACE;
+        nix::fcntl::renameat2(self.file.as_fd(), from, self.file.as_fd(), to, nothing)
+            .map_err(|errno| self.failed("rename", from, errno))
+    }
+
+    /// Whether there is a directory of this name; a link to one is none.
+    pub fn has_child(&self, name: &str) -> bool {
+        self.existing_child(name).is_ok()
+    }
+
+    /// Removes a directory below this one with everything in it. Links are removed, not followed.
+    pub fn remove_tree(&self, name: &str) -> Result<(), FolderError> {
+        self.remove_below(name, MAX_DEPTH)
+    }
+
+    fn remove_below(&self, name: &str, depth: u32) -> Result<(), FolderError> {
+        if depth == 0 {
+            return Err(self.failed_here("go deeper into", io::Error::from(io::ErrorKind::QuotaExceeded)));
+        }
+        match self.existing_child(name) {
+            Ok(child) => {
+                for inner in child.names(usize::MAX)? {
+                    child.remove_below(&inner, depth - 1)?;
+                }
+                match unlinkat(self.file.as_fd(), name, UnlinkatFlags::RemoveDir) {
+                    Ok(()) | Err(Errno::ENOENT) => Ok(()),
+                    Err(errno) => Err(self.failed("remove", name, errno)),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if is_not_a_directory(&error.source) => self.remove_file(name),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Names in this directory, at most `limit`.
     pub fn names(&self, limit: usize) -> Result<Vec<String>, FolderError> {
         let through = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -262,6 +299,22 @@ mod tests {
         let folder = Folder::open(hostile.path()).unwrap();
         assert_eq!(folder.read_own(".canary", 100), None);
         folder.write(".canary", b"text", FILE).unwrap();
+    }
+
+    #[test]
+    fn a_tree_is_removed_without_following_its_links() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("precious"), "x").unwrap();
+        let hostile = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(hostile.path().join("restore-x/deep")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), hostile.path().join("restore-x/deep/link")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), hostile.path().join("restore-y")).unwrap();
+        let folder = Folder::open(hostile.path()).unwrap();
+        folder.remove_tree("restore-x").unwrap();
+        folder.remove_tree("restore-y").unwrap();
+        folder.remove_tree("restore-z").unwrap();
+        assert!(folder.names(10).unwrap().is_empty());
+        assert!(outside.path().join("precious").exists());
     }
 
     #[test]

@@ -132,6 +132,12 @@ impl Host {
         self.place_canary(&folder, &spec.name)
     }
 
+    /// Puts a volume in order at start, before anything runs on it.
+    pub fn sweep_volume(&self, mountpoint: &Path, spec: &VolumeSpec) -> Result<(), HostError> {
+        volume::sweep(mountpoint)?;
+        self.provide_volume(mountpoint, spec)
+    }
+
     fn place_canary(&self, folder: &Folder, mount: &str) -> Result<(), HostError> {
         let text = self.store.canary(mount, &platform_kit::random::id())?;
         canary::ensure(folder, &text)?;

@@ -14,6 +14,12 @@ const CURRENT: &str = "current";
 const STAGING: &str = "staging";
 const STAGING_MODE: u32 = 0o2750;
 
+/// A restore in the making, and the state from before one: see `bot-backup swap`.
+const RESTORED_PREFIX: &str = "restore-";
+const PREVIOUS_PREFIX: &str = "previous-";
+/// More than ever lie at the top of a volume.
+const MAX_NAMES: usize = 4096;
+
 /// Makes sure that a volume belongs to its container's uid, and that an agent's has its permanent directories.
 pub fn ensure(mountpoint: &Path, spec: &VolumeSpec) -> Result<Folder, FolderError> {
     let VolumeSpec { name: _, uid, gid, staging_gid } = spec;
@@ -31,6 +37,22 @@ pub fn ensure(mountpoint: &Path, spec: &VolumeSpec) -> Result<Folder, FolderErro
     top.child(CURRENT, Access { uid: *uid, gid: *gid, mode: 0o700 })?;
     top.child(STAGING, Access { uid: *uid, gid: *staging_gid, mode: STAGING_MODE })?;
     Ok(top)
+}
+
+/// Puts a volume in order that a killed restore may have left behind, while nothing runs on it. Half a swap is taken
+/// back: there is no `current`, and the state from before lies beside it.
+pub fn sweep(mountpoint: &Path) -> Result<(), FolderError> {
+    let top = Folder::open(mountpoint)?;
+    let names = top.names(MAX_NAMES)?;
+    if !names.iter().any(|name| name == CURRENT)
+        && let Some(previous) = names.iter().find(|name| name.starts_with(PREVIOUS_PREFIX) && top.has_child(name))
+    {
+        top.rename(previous, CURRENT)?;
+    }
+    for leftover in names.iter().filter(|name| name.starts_with(RESTORED_PREFIX)) {
+        top.remove_tree(leftover)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -53,6 +75,21 @@ mod tests {
         check("current", 4242, 4242, 0o700);
         check("staging", 4242, 4243, 0o2750);
         assert_eq!(std::fs::metadata(volume.path().join("old")).unwrap().uid(), 4242);
+    }
+
+    #[test]
+    fn half_a_swap_is_taken_back() {
+        let volume = tempfile::tempdir().unwrap();
+        for name in ["previous-a", "restore-a", "staging"] {
+            std::fs::create_dir(volume.path().join(name)).unwrap();
+            std::fs::write(volume.path().join(name).join("is"), name).unwrap();
+        }
+        sweep(volume.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(volume.path().join("current/is")).unwrap(), "previous-a");
+        assert!(!volume.path().join("restore-a").exists());
+        assert!(volume.path().join("staging/is").exists());
+        sweep(volume.path()).unwrap();
+        assert!(volume.path().join("current/is").exists());
     }
 
     #[test]

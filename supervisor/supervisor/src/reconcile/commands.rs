@@ -1,0 +1,315 @@
+//! What is asked of the daemon: files are applied or previewed, registries and secrets changed, operations started.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use platform_types::{ProfileName, Timestamp};
+use supervisor_config::Finding;
+use supervisor_plan::spec::ImageId;
+use supervisor_plan::{Target, impact, plan};
+use tokio::sync::oneshot;
+
+use super::Reconciler;
+use super::event::{Event, Prepared};
+use super::sync;
+use crate::desired::build::Ground;
+use crate::desired::{Accepted, Wanted, build};
+use crate::state::{Applied, ApplyError, Command, Operation, OperationError, OperationKind, Preview};
+use crate::task::{self, Operator, Signal, Work};
+use crate::words::chain;
+
+/// How long the sender of a change of a registry waits for the gate.
+const CONFIRM_MILLIS: i64 = 1000;
+
+/// Why files were read.
+#[derive(Debug)]
+pub enum Purpose {
+    Apply { reply: Option<oneshot::Sender<Result<Applied, ApplyError>>> },
+    Preview { reply: oneshot::Sender<Result<Preview, ApplyError>> },
+}
+
+/// Somebody waits until a gate has what the ledger has.
+#[derive(Debug)]
+pub struct Confirmation {
+    pub target: Target,
+    pub until: Timestamp,
+    pub reply: oneshot::Sender<bool>,
+}
+
+/// Somebody waits for the first plan after an apply.
+#[derive(Debug)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub reply: oneshot::Sender<Result<Applied, ApplyError>>,
+}
+
+impl Reconciler {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Apply { reply } => self.prepare(Purpose::Apply { reply: Some(reply) }),
+            Command::Preview { reply } => self.prepare(Purpose::Preview { reply }),
+            Command::RegistryChanged { profile, reply } => self.registry_changed(&profile, reply),
+            Command::SecretChanged { reply } => {
+                self.rebuild();
+                self.provide();
+                // Nobody may be listening any more.
+                let _ = reply.send(());
+            }
+            Command::ClearQuarantine { target, reply } => {
+                let cleared = self.ledger.clear(&target);
+                self.save_ledger();
+                let _ = reply.send(cleared);
+            }
+            Command::Snapshot { profile, reason, progress, reply } => {
+                let work = Work::Snapshot { reason, progress, reply };
+                self.operate(profile, OperationKind::Snapshot, work);
+            }
+            Command::Restore { profile, snapshot, into, progress, reply } => {
+                let work = Work::Restore { snapshot, into, progress, reply };
+                self.operate(profile, OperationKind::Restore, work);
+            }
+        }
+    }
+
+    /// Reads the files and asks the engine for their images, as an effect.
+    pub(super) fn prepare(&mut self, purpose: Purpose) {
+        let hands = self.hands.clone();
+        self.effects.spawn(async move {
+            let result = match Accepted::from_disk(&hands.roots) {
+                Ok(accepted) => {
+                    let wanted = wanted_images(&accepted, &hands.roots);
+                    // An engine that is away tells later; until then the images count as missing.
+                    let images = sync::present(&hands, &wanted).await.unwrap_or_default();
+                    Ok(Prepared { accepted, images })
+                }
+                Err(error) => Err(error),
+            };
+            Event::Prepared { purpose, result: Box::new(result) }
+        });
+    }
+
+    pub(super) fn prepared(&mut self, purpose: Purpose, result: Result<Prepared, ApplyError>) {
+        let result = result.and_then(|prepared| self.same_name(prepared));
+        match (purpose, result) {
+            (Purpose::Apply { reply }, Ok(prepared)) => self.accept(prepared, reply),
+            (Purpose::Preview { reply }, Ok(prepared)) => {
+                let _ = reply.send(self.preview(prepared));
+            }
+            (purpose, Err(error)) => {
+                self.note_findings(&error);
+                tracing::warn!(error = %chain(&error), "the files were not accepted");
+                match purpose {
+                    Purpose::Apply { reply: Some(reply) } => drop(reply.send(Err(error))),
+                    Purpose::Apply { reply: None } => {}
+                    Purpose::Preview { reply } => drop(reply.send(Err(error))),
+                }
+            }
+        }
+    }
+
+    fn same_name(&self, prepared: Prepared) -> Result<Prepared, ApplyError> {
+        let (old, new) = (&self.accepted.config.name, &prepared.accepted.config.name);
+        if old == new {
+            return Ok(prepared);
+        }
+        Err(ApplyError::Refused(format!(
+            "name is {old:?} and cannot become {new:?} while containers carry it; run ./deploy/down, then ./deploy/up",
+            old = old.to_string(),
+            new = new.to_string()
+        )))
+    }
+
+    /// The files become the desired state. What failed before gets a fresh start.
+    fn accept(&mut self, prepared: Prepared, reply: Option<oneshot::Sender<Result<Applied, ApplyError>>>) {
+        let Prepared { accepted, images } = prepared;
+        let previous = std::mem::replace(&mut self.accepted, accepted);
+        if let Err(error) = self.try_rebuild() {
+            self.accepted = previous;
+            tracing::warn!(error = %error, "the files were not applied");
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(ApplyError::Refused(error)));
+            }
+            return;
+        }
+        if let Err(error) = self.accepted.keep_copy(&self.hands.roots) {
+            tracing::warn!(error = %chain(&error), "the accepted files could not be kept");
+        }
+        let targets: Vec<_> =
+            self.ledger.failures.keys().chain(self.ledger.quarantines.keys()).cloned().collect();
+        for target in targets {
+            self.ledger.clear(&target);
+        }
+        self.save_ledger();
+        self.observed.images.extend(images);
+        self.provide();
+        self.unapplied = false;
+        self.findings = Arc::new(self.accepted.findings.clone());
+        self.files_stamp = crate::desired::files::stamp(&self.hands.roots);
+        self.sync_within(0);
+        tracing::info!("the files are in force");
+        self.record("applied", None, "platform.toml was applied".to_owned());
+        let findings = self.accepted.findings.clone();
+        self.reports.extend(reply.map(|reply| Report { findings, reply }));
+    }
+
+    fn preview(&self, prepared: Prepared) -> Result<Preview, ApplyError> {
+        let Prepared { accepted, images } = prepared;
+        let mut ledger = self.ledger.clone();
+        let wanted = self.build(&accepted, &mut ledger).map_err(ApplyError::Refused)?;
+        let mut observed = self.observed.clone();
+        observed.images.extend(images);
+        let plan = plan(&wanted.desired, &observed, &ledger, self.now());
+        Ok(Preview {
+            changed: accepted.files != self.accepted.files,
+            impacts: impact(&self.wanted.desired, &wanted.desired),
+            findings: accepted.findings,
+            actions: plan.actions,
+            report: plan.report,
+        })
+    }
+
+    /// A file changed on the disk: is it still what is in force, and would it be accepted?
+    pub(super) fn compare_files(&mut self) {
+        match Accepted::from_disk(&self.hands.roots) {
+            Ok(accepted) => {
+                self.unapplied = accepted.files != self.accepted.files;
+                self.findings = Arc::new(accepted.findings);
+            }
+            Err(error) => {
+                self.unapplied = true;
+                self.note_findings(&error);
+            }
+        }
+    }
+
+    fn note_findings(&mut self, error: &ApplyError) {
+        if let ApplyError::Config(findings) = error {
+            self.unapplied = true;
+            self.findings = Arc::new(findings.clone());
+        }
+    }
+
+    fn registry_changed(&mut self, profile: &ProfileName, reply: oneshot::Sender<bool>) {
+        self.rebuild();
+        let until = self.now().plus_millis(CONFIRM_MILLIS);
+        self.confirmations.push(Confirmation { target: Target::gate(profile), until, reply });
+    }
+
+    /// Composes again what is pushed. A ledger that cannot be read is a trouble that shows.
+    fn rebuild(&mut self) {
+        if let Err(error) = self.try_rebuild() {
+            self.troubles.insert(error);
+        }
+    }
+
+    fn try_rebuild(&mut self) -> Result<(), String> {
+        let mut ledger = self.ledger.clone();
+        self.wanted = self.build(&self.accepted, &mut ledger)?;
+        self.ledger = ledger;
+        if self.save_ledger() { Ok(()) } else { Err("the ledger cannot be written".to_owned()) }
+    }
+
+    fn build(&self, accepted: &Accepted, ledger: &mut supervisor_plan::Ledger) -> Result<Wanted, String> {
+        let ground = Ground {
+            roots: &self.hands.roots,
+            store: &self.store,
+            install: &self.hands.install,
+            now: self.now(),
+        };
+        build(accepted, ground, &mut ledger.ids).map_err(|error| chain(&error))
+    }
+
+    /// Makes what containers mount. What cannot be made is shown and tried again with the next change.
+    pub(super) fn provide(&mut self) {
+        let problems = self.hands.host.provide(&self.wanted.provision);
+        self.host_problems = problems.iter().map(|error| chain(error)).collect();
+        for problem in &self.host_problems {
+            tracing::error!(problem, "the host's side is not complete");
+        }
+    }
+
+    /// After a pass: who waited for it is told.
+    pub(super) fn answer_waiting(&mut self) {
+        for Report { findings, reply } in std::mem::take(&mut self.reports) {
+            let applied = Applied { findings, actions: self.plan.actions.clone(), report: self.plan.report.clone() };
+            let _ = reply.send(Ok(applied));
+        }
+        let now = self.now();
+        for confirmation in std::mem::take(&mut self.confirmations) {
+            let confirmed = self.is_told(&confirmation.target);
+            if confirmed || now >= confirmation.until {
+                let _ = confirmation.reply.send(confirmed);
+            } else {
+                self.confirmations.push(confirmation);
+            }
+        }
+    }
+
+    /// The container has the configuration that is desired, and said so.
+    fn is_told(&self, target: &Target) -> bool {
+        let wanted = self.wanted.desired.services.get(target).and_then(|service| service.config_digest.as_ref());
+        let pushed = self.ledger.pushed.get(target).filter(|pushed| Some(&pushed.config_digest) == wanted);
+        let Some(pushed) = pushed.filter(|_| !self.under_way.contains_key(target)) else { return false };
+        let container = self.observed.container(&pushed.container);
+        container.and_then(|container| container.answer()).is_some_and(|answer| answer.revision >= Some(pushed.revision))
+    }
+
+    fn operate(&mut self, profile: ProfileName, kind: OperationKind, work: Work) {
+        let refusal = if !self.accepted.config.profiles.contains_key(&profile) {
+            Some(OperationError::UnknownProfile(profile.clone()))
+        } else if self.operations.contains_key(&profile) {
+            Some(OperationError::Busy { profile: profile.clone() })
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            return work.refuse(error);
+        }
+        let operation = Operation { kind, since: self.now(), progress: String::new() };
+        self.operations.insert(profile.clone(), operation);
+        let operator = Operator {
+            hands: self.hands.clone(),
+            store: self.store.clone(),
+            world: self.shared.world.clone(),
+            signals: self.inbox.operations_sender.clone(),
+            topology: self.wanted.topology.clone(),
+            profile,
+        };
+        platform_kit::task::spawn("operation", task::run(operator, work));
+    }
+
+    pub(super) fn operation_signal(&mut self, profile: &ProfileName, signal: Signal) {
+        match signal {
+            Signal::Progress(line) => {
+                if let Some(operation) = self.operations.get_mut(profile) {
+                    operation.progress = line;
+                }
+            }
+            Signal::Hold { reason, done } => {
+                let now = self.now();
+                self.ledger.hold(profile, reason, now);
+                let saved = self.save_ledger();
+                if !saved {
+                    self.ledger.release(profile);
+                }
+                let _ = done.send(saved);
+            }
+            Signal::Release => {
+                self.ledger.release(profile);
+                self.save_ledger();
+            }
+            Signal::Ended { message } => {
+                self.operations.remove(profile);
+                self.ledger.release(profile);
+                self.save_ledger();
+                self.record("operation", Some(profile.to_string()), message);
+                self.sync_within(0);
+            }
+        }
+    }
+}
+
+fn wanted_images(accepted: &Accepted, roots: &platform_types::layout::Roots) -> BTreeSet<ImageId> {
+    let images = accepted.files.images(roots).ok();
+    images.map(|images| [images.agent, images.gate, images.spark, images.backup].map(|image| image.id).into()).unwrap_or_default()
+}

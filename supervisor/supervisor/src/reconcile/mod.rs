@@ -1,0 +1,291 @@
+//! The loop: observe, plan, check, apply.
+//!
+//! **Invariants.** One task owns everything here. [`Reconciler::select`] only waits; [`Reconciler::apply`] only changes
+//! state and starts effects; nothing awaits while state is half changed. An action is in the ledger, on disk, before it is
+//! carried out; at most one a target is under way; its target is looked at again before the next is planned. While
+//! Docker is away nothing is done and nothing is forgotten.
+//!
+//! ```text
+//!          ┌──────── events: engine, probes, finished actions, commands, time ────────┐
+//!          ▼                                                                          │
+//!   apply (sync) ──▶ pass: plan ─▶ check ─▶ begin in the ledger ──▶ effects (JoinSet) ─┘
+//!                      └──▶ world (watch channel)
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`event`] | what the loop waits for |
+//! | [`listen`] | the engine's events |
+//! | [`sync`] | looking at everything, or at one target |
+//! | [`execute`] | one action |
+//! | `merge` | what was seen, taken in without losing what is newer |
+//! | `pass` | plan, check, begin, start |
+//! | [`commands`] | what is asked of the daemon |
+//! | `publish` | the world, events, log |
+
+pub mod commands;
+pub mod event;
+pub mod execute;
+pub mod hands;
+pub mod listen;
+mod merge;
+mod pass;
+mod publish;
+pub mod sync;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform_kit::task;
+use platform_types::{ProfileName, Timestamp};
+use supervisor_docker::EngineInfo;
+use supervisor_plan::observed::{ContainerId, Engine};
+use supervisor_plan::report::Condition;
+use supervisor_plan::{Ledger, Observed, Plan, Target};
+use supervisor_store::Store;
+use tokio::signal::unix::Signal as UnixSignal;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::desired::{Accepted, Wanted};
+use crate::probe::schedule::Schedule;
+use crate::state::{Command, Operation, Shared, UnderWay, World};
+use commands::{Confirmation, Report};
+use event::{EngineSignal, Event};
+use hands::Hands;
+
+/// Everything is looked at this often even if nothing happens.
+const SYNC_MILLIS: i64 = 60_000;
+/// Files are looked at this often, for `unapplied`.
+const FILES_MILLIS: i64 = 5000;
+/// The loop turns at least this often: systemd's watchdog is fed by it.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Reconciler {
+    hands: Hands,
+    store: Store,
+    shared: Shared,
+
+    accepted: Accepted,
+    wanted: Wanted,
+    ledger: Ledger,
+    observed: Observed,
+    schedule: Schedule,
+    plan: Plan,
+    engine: Option<Arc<EngineInfo>>,
+    operations: BTreeMap<ProfileName, Operation>,
+    under_way: BTreeMap<Target, UnderWay>,
+    /// Targets that are left alone for a moment after an action came to nothing: no storm.
+    resting: BTreeMap<Target, Timestamp>,
+
+    /// Counts actions that began or ended; what was seen before the latest one of a target is old.
+    activity: u64,
+    touched: BTreeMap<Target, u64>,
+    syncing: bool,
+    sync_due: Timestamp,
+    /// Containers that are being inspected; `true`: and once more.
+    inspecting: BTreeMap<ContainerId, bool>,
+    /// Something was seen since Docker answered.
+    synced: bool,
+    /// What a killed predecessor left behind is gone.
+    swept: bool,
+
+    confirmations: Vec<Confirmation>,
+    reports: Vec<Report>,
+    files_stamp: String,
+    files_due: Timestamp,
+    unapplied: bool,
+    findings: Arc<Vec<supervisor_config::Finding>>,
+    host_problems: Vec<String>,
+    /// What the ledger refused, the checker found, the loop could not do.
+    troubles: BTreeSet<String>,
+    conditions: BTreeMap<Target, Condition>,
+
+    publish: watch::Sender<World>,
+    passes: u64,
+    last_pass_micros: u64,
+    effects: JoinSet<Event>,
+    inbox: Inbox,
+}
+
+/// Where events come from.
+#[derive(Debug)]
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    engine: mpsc::Receiver<EngineSignal>,
+    operations: mpsc::Receiver<(ProfileName, crate::task::Signal)>,
+    operations_sender: mpsc::Sender<(ProfileName, crate::task::Signal)>,
+    hangup: UnixSignal,
+    stop: CancellationToken,
+}
+
+/// What the loop starts with.
+#[derive(Debug)]
+pub struct Start {
+    pub hands: Hands,
+    pub store: Store,
+    pub accepted: Accepted,
+    pub wanted: Wanted,
+    pub ledger: Ledger,
+    /// Why the files on the disk are not the accepted ones.
+    pub findings: Vec<supervisor_config::Finding>,
+    pub unapplied: bool,
+}
+
+/// Progress of operations that waits to be shown.
+const OPERATION_QUEUE: usize = 64;
+
+impl Reconciler {
+    /// Makes the loop and the handle that everybody else holds.
+    pub fn new(start: Start, stop: CancellationToken) -> std::io::Result<(Self, Shared)> {
+        let Start { hands, store, accepted, wanted, ledger, findings, unapplied } = start;
+        let now = hands.clock.now();
+        let mut observed = Observed::empty();
+        observed.engine = Engine::Unreachable { since: now, error: "not asked yet".to_owned() };
+        let plan = supervisor_plan::plan(&wanted.desired, &observed, &ledger, now);
+        let (commands_sender, commands) = mpsc::channel(crate::state::COMMAND_QUEUE);
+        let (operations_sender, operations) = mpsc::channel(OPERATION_QUEUE);
+        let (engine_sender, engine) = mpsc::channel(listen::SIGNAL_QUEUE);
+        task::spawn("engine listener", listen::listen(hands.clone(), engine_sender, stop.clone()));
+        let findings = Arc::new(findings);
+        let (publish, world) = watch::channel(publish::first(&accepted, &wanted, &ledger, &observed, &plan));
+        let shared = Shared {
+            roots: hands.roots.clone(),
+            clock: hands.clock.clone(),
+            store: store.clone(),
+            engine: hands.engine.clone(),
+            world,
+            commands: commands_sender,
+            started_at: now,
+        };
+        let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        let reconciler = Self {
+            files_stamp: crate::desired::files::stamp(&hands.roots),
+            hands,
+            store,
+            shared: shared.clone(),
+            accepted,
+            wanted,
+            ledger,
+            observed,
+            schedule: Schedule::default(),
+            plan,
+            engine: None,
+            operations: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            activity: 0,
+            touched: BTreeMap::new(),
+            syncing: false,
+            sync_due: now,
+            inspecting: BTreeMap::new(),
+            synced: false,
+            swept: false,
+            confirmations: Vec::new(),
+            reports: Vec::new(),
+            files_due: now.plus_millis(FILES_MILLIS),
+            unapplied,
+            findings,
+            host_problems: Vec::new(),
+            troubles: BTreeSet::new(),
+            conditions: BTreeMap::new(),
+            publish,
+            passes: 0,
+            last_pass_micros: 0,
+            effects: JoinSet::new(),
+            inbox: Inbox { commands, engine, operations, operations_sender, hangup, stop },
+        };
+        Ok((reconciler, shared))
+    }
+
+    /// Turns until it is told to stop. Containers are left as they are; actions under way are waited for, so that the
+    /// ledger knows how they ended.
+    pub async fn run(mut self, mut turned: impl FnMut() + Send) {
+        self.provide();
+        self.pass();
+        loop {
+            let event = self.select().await;
+            if matches!(event, Event::Stop) {
+                break;
+            }
+            self.apply(event);
+            // Whatever else has happened meanwhile goes into the same pass.
+            while let Some(finished) = self.effects.try_join_next() {
+                self.apply(finished.unwrap_or(Event::Panicked));
+            }
+            self.pass();
+            turned();
+        }
+        self.drain().await;
+    }
+
+    async fn select(&mut self) -> Event {
+        let wait = self.until_next();
+        let Self { inbox, effects, .. } = self;
+        tokio::select! {
+            biased;
+            () = inbox.stop.cancelled() => Event::Stop,
+            Some(finished) = effects.join_next() => finished.unwrap_or(Event::Panicked),
+            Some(signal) = inbox.engine.recv() => Event::Engine(signal),
+            Some((profile, signal)) = inbox.operations.recv() => Event::Operation { profile, signal },
+            Some(command) = inbox.commands.recv() => Event::Command(command),
+            Some(()) = inbox.hangup.recv() => Event::Reload,
+            () = tokio::time::sleep(wait) => Event::Timer,
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Command(command) => self.command(command),
+            Event::Reload => self.prepare(commands::Purpose::Apply { reply: None }),
+            Event::Engine(signal) => self.engine_signal(signal),
+            Event::Performed(performed) => self.performed(*performed),
+            Event::Probed { life, reading } => self.learn(&life, reading),
+            Event::Synced { began, result } => self.synced(began, *result),
+            Event::Inspected { began, id, result } => self.inspected(began, id, *result),
+            Event::Prepared { purpose, result } => self.prepared(purpose, *result),
+            Event::Swept { problems } => self.finish_sweep(problems),
+            Event::Operation { profile, signal } => self.operation_signal(&profile, signal),
+            Event::Panicked => self.panicked(),
+            Event::Timer | Event::Stop => {}
+        }
+    }
+
+    /// When to turn if nothing happens.
+    fn until_next(&self) -> Duration {
+        let now = self.hands.clock.now();
+        let due = [
+            self.plan.wake_at,
+            self.schedule.next_due(),
+            (!self.syncing).then_some(self.sync_due),
+            Some(self.files_due),
+            self.resting.values().min().copied(),
+            self.confirmations.iter().map(|confirmation| confirmation.until).min(),
+        ];
+        let soonest = due.into_iter().flatten().map(|at| at.millis_since(now)).min().unwrap_or(i64::MAX);
+        Duration::from_millis(u64::try_from(soonest.max(1)).unwrap_or(1)).min(IDLE)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.hands.clock.now()
+    }
+
+    async fn drain(mut self) {
+        let work = async {
+            while let Some(finished) = self.effects.join_next().await {
+                if let Ok(Event::Performed(performed)) = finished {
+                    self.performed(*performed);
+                }
+            }
+        };
+        /// Longer than an agent's drain: a stop that is under way is worth waiting for.
+        const GRACE: Duration = Duration::from_secs(25);
+        if tokio::time::timeout(GRACE, work).await.is_err() {
+            tracing::warn!("actions under way were left to the next supervisor");
+        }
+    }
+}

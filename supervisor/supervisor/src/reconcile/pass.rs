@@ -1,0 +1,219 @@
+//! One pass: plan, check, begin in the ledger, start the effects.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use platform_types::{Port, Role};
+use supervisor_docker::Removal;
+use supervisor_plan::observed::State;
+use supervisor_plan::{Action, Outcome, Step, Target, check, plan};
+
+use super::event::Event;
+use super::execute::{self, Order};
+use super::{FILES_MILLIS, Reconciler};
+use crate::host::port;
+use crate::probe;
+use crate::state::UnderWay;
+use crate::words::chain;
+
+/// A taken port is tried again so often.
+const PORT_MILLIS: i64 = 5000;
+/// Passes in a row without a wait in between: ledger-only steps change what is planned next.
+const MAX_ROUNDS: u32 = 8;
+
+impl Reconciler {
+    /// Decides and starts. Ends with the world published.
+    pub(super) fn pass(&mut self) {
+        let began = Instant::now();
+        let now = self.now();
+        self.resting.retain(|_, until| *until > now);
+        self.look_at_files();
+        self.start_sync();
+        self.start_probes();
+        for container in &mut self.observed.containers {
+            container.probe = self.schedule.probe(&container.id);
+        }
+        self.observed.ports_taken = self.taken_ports();
+        for _ in 0..MAX_ROUNDS {
+            if !self.round() {
+                break;
+            }
+        }
+        self.passes += 1;
+        self.last_pass_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.answer_waiting();
+        self.publish();
+    }
+
+    /// `true` when another round may decide more.
+    fn round(&mut self) -> bool {
+        let now = self.now();
+        self.observed.in_flight = self.in_flight();
+        self.plan = plan(&self.wanted.desired, &self.observed, &self.ledger, now);
+        if !self.observed.ports_taken.is_empty() {
+            let again = now.plus_millis(PORT_MILLIS);
+            self.plan.wake_at = Some(self.plan.wake_at.map_or(again, |wake| wake.min(again)));
+        }
+        if !self.synced || !self.swept || self.plan.actions.is_empty() {
+            return false;
+        }
+        if let Err(violations) = check(&self.plan, &self.observed, &self.ledger) {
+            let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            tracing::error!(violations = words.join("; "), "a plan was refused by the check");
+            self.troubles.insert(format!("a plan was refused by the check: {}", words.join("; ")));
+            return false;
+        }
+        let actions = self.plan.actions.clone();
+        let before = self.ledger.clone();
+        for action in &actions {
+            self.ledger.begin(action, now);
+        }
+        if !self.save_ledger() {
+            self.ledger = before;
+            return false;
+        }
+        let mut again = false;
+        for action in actions {
+            again |= self.start(action);
+        }
+        again
+    }
+
+    /// Starts one action; `true` when it was over at once.
+    fn start(&mut self, action: Action) -> bool {
+        let now = self.now();
+        self.tell_begin(&action);
+        if matches!(action.step, Step::Quarantine { .. }) {
+            self.ledger.finish(&action, &Outcome::Done, now);
+            self.save_ledger();
+            return true;
+        }
+        let target = action.target.clone();
+        self.activity += 1;
+        self.touched.insert(target.clone(), self.activity);
+        let under_way =
+            UnderWay { verb: action.verb().to_owned(), because: action.because.clone(), since: now };
+        self.under_way.insert(target.clone(), under_way);
+        let generation = action
+            .container()
+            .and_then(|id| self.observed.container(id))
+            .and_then(|container| container.labels.generation);
+        let order = Order {
+            payload: self.wanted.payloads.get(&target).cloned(),
+            door: probe::door(&self.hands.roots, &self.ledger.ids, &target, generation),
+            action,
+        };
+        let hands = self.hands.clone();
+        self.effects.spawn(async move { Event::Performed(Box::new(execute::perform(hands, order).await)) });
+        false
+    }
+
+    fn in_flight(&self) -> BTreeSet<Target> {
+        let tasks = self.operations.keys().map(Target::task);
+        self.under_way.keys().chain(self.resting.keys()).cloned().chain(tasks).collect()
+    }
+
+    /// Ports of gates that none of our running containers publishes, and somebody listens on.
+    fn taken_ports(&self) -> BTreeSet<Port> {
+        let ours: BTreeSet<Port> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|container| matches!(container.state, State::Running | State::Paused))
+            .filter_map(|container| container.spec.host_port())
+            .collect();
+        let gates = self.wanted.desired.services.iter().filter(|(target, _)| !self.under_way.contains_key(*target));
+        let wanted = gates.filter_map(|(_, service)| service.spec.host_port());
+        wanted.filter(|wanted| !ours.contains(wanted) && port::is_taken(*wanted)).collect()
+    }
+
+    /// Writes the ledger; `false` when it could not: nothing may be done then.
+    pub(super) fn save_ledger(&mut self) -> bool {
+        const TROUBLE: &str = "the ledger cannot be written";
+        match self.store.save_ledger(&self.ledger) {
+            Ok(()) => {
+                self.troubles.retain(|trouble| !trouble.starts_with(TROUBLE));
+                true
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the ledger cannot be written");
+                self.troubles.insert(format!("{TROUBLE}: {}", chain(&error)));
+                false
+            }
+        }
+    }
+
+    /// Notices that the files are no longer those in force.
+    fn look_at_files(&mut self) {
+        let now = self.now();
+        if now < self.files_due {
+            return;
+        }
+        self.files_due = now.plus_millis(FILES_MILLIS);
+        let stamp = crate::desired::files::stamp(&self.hands.roots);
+        if stamp == self.files_stamp {
+            return;
+        }
+        self.files_stamp = stamp;
+        self.compare_files();
+    }
+
+    /// Cleans up after a predecessor that was killed in the middle of an operation, once, before anything is planned:
+    /// its tasks are ended, its volumes put in order, its holds taken back.
+    pub(super) fn sweep(&mut self) {
+        if self.swept {
+            return;
+        }
+        let is_task = |target: &Target| target.role() == Role::Task;
+        let tasks: Vec<_> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|container| container.labels.target.as_ref().is_some_and(is_task))
+            .map(|container| container.id.clone())
+            .collect();
+        let volumes: Vec<_> = self
+            .wanted
+            .desired
+            .services
+            .values()
+            .filter_map(|service| service.volume.clone())
+            .filter(|volume| {
+                self.observed.volumes.get(&volume.name) == Some(&supervisor_plan::observed::Owner::Ours)
+            })
+            .collect();
+        let hands = self.hands.clone();
+        self.effects.spawn(async move {
+            let mut problems = Vec::new();
+            for task in tasks {
+                let removed = hands.engine.remove_container(&task.0, Removal::Forced).await;
+                problems.extend(removed.err().map(|error| chain(&error)));
+            }
+            for volume in volumes {
+                let result = match hands.engine.volume_mountpoint(&volume.name).await {
+                    Ok(mountpoint) => hands.host.sweep_volume(&mountpoint, &volume).map_err(|error| chain(&error)),
+                    Err(error) => Err(chain(&error)),
+                };
+                problems.extend(result.err());
+            }
+            Event::Swept { problems }
+        });
+    }
+
+    pub(super) fn finish_sweep(&mut self, problems: Vec<String>) {
+        if self.swept {
+            return;
+        }
+        for problem in &problems {
+            tracing::warn!(problem, "something was left behind by an earlier run");
+        }
+        self.swept = true;
+        let holds: Vec<_> = self.ledger.holds.keys().cloned().collect();
+        for profile in holds {
+            tracing::info!(%profile, "an operation was cut short; the agent runs again");
+            self.ledger.release(&profile);
+        }
+        self.save_ledger();
+        self.sync_within(0);
+    }
+}

@@ -1,0 +1,127 @@
+//! The world for everybody else, and what happened: one event in the log and in the ledger for each change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use supervisor_plan::report::Condition;
+use supervisor_plan::{Action, Ledger, Observed, Outcome, Plan, Target};
+use supervisor_store::NewEvent;
+
+use super::Reconciler;
+use crate::desired::{Accepted, Wanted};
+use crate::state::World;
+use crate::words::chain;
+
+/// The world before anything was seen.
+pub(super) fn first(
+    accepted: &Accepted,
+    wanted: &Wanted,
+    ledger: &Ledger,
+    observed: &Observed,
+    plan: &Plan,
+) -> World {
+    World {
+        config: Arc::new(accepted.config.clone()),
+        instructions: Arc::new(accepted.files.instructions.clone()),
+        findings: Arc::default(),
+        unapplied: false,
+        desired: Arc::new(wanted.desired.clone()),
+        observed: Arc::new(observed.clone()),
+        ledger: Arc::new(ledger.clone()),
+        report: Arc::new(plan.report.clone()),
+        under_way: Arc::default(),
+        engine: None,
+        probes: Arc::default(),
+        operations: Arc::default(),
+        problems: Arc::default(),
+        passes: 0,
+        last_pass_micros: 0,
+        sequence: 0,
+    }
+}
+
+impl Reconciler {
+    pub(super) fn publish(&mut self) {
+        self.tell_conditions();
+        let problems = self.host_problems.iter().chain(&self.troubles).cloned().collect();
+        self.publish.send_modify(|world| {
+            // What did not change is not copied again: readers hold the same values.
+            keep(&mut world.config, &self.accepted.config);
+            keep(&mut world.instructions, &self.accepted.files.instructions);
+            keep(&mut world.desired, &self.wanted.desired);
+            keep(&mut world.observed, &self.observed);
+            keep(&mut world.ledger, &self.ledger);
+            keep(&mut world.report, &self.plan.report);
+            keep(&mut world.under_way, &self.under_way);
+            keep(&mut world.probes, &self.schedule.details());
+            keep(&mut world.operations, &self.operations);
+            keep(&mut world.problems, &problems);
+            world.findings.clone_from(&self.findings);
+            world.unapplied = self.unapplied;
+            world.engine.clone_from(&self.engine);
+            world.passes = self.passes;
+            world.last_pass_micros = self.last_pass_micros;
+            world.sequence += 1;
+        });
+    }
+
+    /// Every transition of a target is one event.
+    fn tell_conditions(&mut self) {
+        let now: BTreeMap<Target, Condition> =
+            self.plan.report.targets.iter().map(|(target, line)| (target.clone(), line.condition)).collect();
+        if !self.synced {
+            return;
+        }
+        let before = std::mem::replace(&mut self.conditions, now.clone());
+        for (target, condition) in &now {
+            let was = before.get(target);
+            if was == Some(condition) {
+                continue;
+            }
+            let was = was.map_or("unknown".to_owned(), ToString::to_string);
+            tracing::info!(%target, from = was, to = %condition, "target changed");
+            self.record("condition", Some(target.to_string()), format!("{target}: {was} → {condition}"));
+        }
+        for target in before.keys().filter(|target| !now.contains_key(*target)) {
+            self.record("condition", Some(target.to_string()), format!("{target}: gone"));
+        }
+    }
+
+    pub(super) fn tell_begin(&mut self, action: &Action) {
+        let Action { target, because, .. } = action;
+        tracing::info!(%target, action = action.verb(), because, "action begins");
+        self.record("action", Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
+    }
+
+    pub(super) fn tell_outcome(&mut self, action: &Action, outcome: &Outcome) {
+        let target = &action.target;
+        match outcome {
+            Outcome::Done => tracing::info!(%target, action = action.verb(), "action done"),
+            Outcome::Stale { found } => {
+                tracing::info!(%target, action = action.verb(), found, "action was overtaken");
+            }
+            Outcome::EngineLost { error } => {
+                tracing::warn!(%target, action = action.verb(), error, "action lost the engine");
+            }
+            Outcome::Failed { error } => {
+                tracing::warn!(%target, action = action.verb(), error, "action failed");
+                let message = format!("{} {target} failed: {error}", action.verb());
+                self.record("action_failed", Some(target.to_string()), message);
+            }
+        }
+    }
+
+    /// Adds to the event log. A log that cannot be written stops nothing.
+    pub(super) fn record(&mut self, kind: &str, subject: Option<String>, message: String) {
+        let event = NewEvent { at: self.now(), kind: kind.to_owned(), subject, message };
+        if let Err(error) = self.store.record_event(&event) {
+            tracing::warn!(error = %chain(&error), "an event could not be recorded");
+        }
+    }
+}
+
+fn keep<T: PartialEq + Clone>(shared: &mut Arc<T>, value: &T) {
+    if **shared != *value {
+        *shared = Arc::new(value.clone());
+    }
+}

@@ -1,0 +1,169 @@
+//! Operations on one profile: snapshots and restores.
+//!
+//! **Invariants.** At most one a profile. What has to be true while the agent is down (the hold) is in the ledger before
+//! it is relied upon, and comes off whatever happens. A state is only replaced after the restored one was verified, and
+//! the one before stays beside it. Texts of tasks are neutralised here.
+//!
+//! ```text
+//!  snapshot: checkpoint by the agent ─▶ task: staging ─▶ repository ─▶ checkpoint removed ─▶ ledger
+//!  restore:  snapshot before ─▶ task: repository ─▶ restore-x, verified ─▶ hold, agent down ─▶ task: swap ─▶ agent up
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`container`] | the specifications of the task containers |
+//! | `snapshot`, `restore` | the two operations |
+
+pub mod container;
+mod restore;
+mod snapshot;
+
+use std::time::Duration;
+
+use platform_types::ProfileName;
+use platform_types::backup::{Restored, Snapshot, TaskLine, TaskReport};
+use platform_types::text::neutral_cut;
+use supervisor_docker::Task;
+use supervisor_plan::topology::Topology;
+use supervisor_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::reconcile::hands::Hands;
+use crate::state::{OperationError, RestoreInto, World};
+use crate::words::chain;
+
+/// Longest line of progress.
+const MAX_LINE_CHARS: usize = 400;
+/// Lines of a task that wait to be read.
+const LINE_QUEUE: usize = 64;
+/// The largest state that is expected, 8 GiB, takes minutes on a slow disk.
+const TASK_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// What is to be done, and who waits for it.
+#[derive(Debug)]
+pub enum Work {
+    Snapshot {
+        reason: String,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Snapshot, OperationError>>,
+    },
+    Restore {
+        snapshot: String,
+        into: RestoreInto,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Restored, OperationError>>,
+    },
+}
+
+/// What an operation tells the loop.
+#[derive(Debug)]
+pub enum Signal {
+    Progress(String),
+    /// Keep the agent down; `done` says whether the ledger has it.
+    Hold { reason: String, done: oneshot::Sender<bool> },
+    Release,
+    Ended { message: String },
+}
+
+/// What an operation works with.
+#[derive(Debug)]
+pub struct Operator {
+    pub hands: Hands,
+    pub store: Store,
+    pub world: watch::Receiver<World>,
+    pub signals: mpsc::Sender<(ProfileName, Signal)>,
+    pub topology: Topology,
+    pub profile: ProfileName,
+}
+
+impl Work {
+    /// Says no before anything was begun.
+    pub fn refuse(self, error: OperationError) {
+        match self {
+            Self::Snapshot { reply, .. } => drop(reply.send(Err(error))),
+            Self::Restore { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// Does the work, tells the loop that it ended, and only then whoever waits.
+pub async fn run(operator: Operator, work: Work) {
+    match work {
+        Work::Snapshot { reason, progress, reply } => {
+            let mut teller = Teller { operator: &operator, progress };
+            let result = snapshot::take(&operator, &mut teller, &reason).await;
+            let message = match &result {
+                Ok(snapshot) => format!("snapshot {} of {} ({reason})", short(&snapshot.id), operator.profile),
+                Err(error) => format!("snapshot of {} failed: {error}", operator.profile),
+            };
+            operator.signal(Signal::Ended { message }).await;
+            let _ = reply.send(result);
+        }
+        Work::Restore { snapshot, into, progress, reply } => {
+            let mut teller = Teller { operator: &operator, progress };
+            let result = restore::restore(&operator, &mut teller, &snapshot, &into).await;
+            let message = match &result {
+                Ok(restored) => format!("snapshot {} of {} restored", short(&restored.snapshot), operator.profile),
+                Err(error) => format!("restore of {} failed: {error}", operator.profile),
+            };
+            operator.signal(Signal::Ended { message }).await;
+            let _ = reply.send(result);
+        }
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// Passes progress to whoever waits and to the world.
+#[derive(Debug)]
+struct Teller<'a> {
+    operator: &'a Operator,
+    progress: mpsc::Sender<String>,
+}
+
+impl Teller<'_> {
+    async fn tell(&mut self, line: &str) {
+        let line = neutral_cut(line, MAX_LINE_CHARS);
+        // Whoever started it may have gone; the work goes on.
+        let _ = self.progress.send(line.clone()).await;
+        self.operator.signal(Signal::Progress(line)).await;
+    }
+}
+
+impl Operator {
+    async fn signal(&self, signal: Signal) {
+        // A loop that is gone is about to end this too.
+        let _ = self.signals.send((self.profile.clone(), signal)).await;
+    }
+
+    /// Runs a task container and returns what it reports at its end.
+    async fn run_task(&self, teller: &mut Teller<'_>, task: Task) -> Result<TaskReport, OperationError> {
+        let (sender, mut lines) = mpsc::channel::<String>(LINE_QUEUE);
+        let engine = self.hands.engine.clone();
+        let running = platform_kit::task::spawn("task container", async move { engine.run_task(&task, &sender).await });
+        let mut last = None;
+        while let Some(text) = lines.recv().await {
+            match serde_json::from_str::<TaskLine>(&text) {
+                Ok(TaskLine::Progress { message }) => teller.tell(&message).await,
+                Ok(line) => last = Some(line),
+                Err(_) => {}
+            }
+        }
+        let exit = running.await.map_err(|_| failed("the task was cut short"))?.map_err(|error| failed(&chain(&error)))?;
+        match last {
+            Some(TaskLine::Done { report }) if exit.code == 0 => Ok(report),
+            Some(TaskLine::Failed { message }) => Err(failed(&neutral_cut(&message, MAX_LINE_CHARS))),
+            _ => {
+                let evidence = exit.stderr.last().map(|line| neutral_cut(line, MAX_LINE_CHARS)).unwrap_or_default();
+                let memory = if exit.oom_killed { ", out of memory" } else { "" };
+                Err(failed(&format!("the task ended with exit code {}{memory}: {evidence}", exit.code)))
+            }
+        }
+    }
+}
+
+fn failed(reason: &str) -> OperationError {
+    OperationError::Failed(reason.to_owned())
+}

@@ -1,0 +1,161 @@
+//! A restore, into the profile or into a folder of the host.
+
+use std::path::Path;
+use std::time::Duration;
+
+use platform_types::backup::{Restored, TaskReport};
+use supervisor_plan::Target;
+use supervisor_plan::report::Condition;
+use tokio::sync::oneshot;
+
+use super::container::{Tasks, Unallocated};
+use super::{Operator, Signal, TASK_TIMEOUT, Teller, failed, snapshot};
+use crate::host::folder::{Access, Folder};
+use crate::state::{OperationError, RestoreInto, World};
+use crate::words::chain;
+
+/// An agent drains in 20 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(90);
+/// Opening a state that an older release wrote may mean to migrate it.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
+
+pub(super) async fn restore(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    snapshot: &str,
+    into: &RestoreInto,
+) -> Result<Restored, OperationError> {
+    match into {
+        RestoreInto::Profile => into_profile(operator, teller, snapshot).await,
+        RestoreInto::Folder { path, uid, gid } => {
+            let restored = into_folder(operator, teller, snapshot, path).await?;
+            let given = Folder::open(path).and_then(|folder| folder.give_tree(*uid, *gid));
+            given.map_err(|error| failed(&chain(&error)))?;
+            Ok(restored)
+        }
+    }
+}
+
+async fn into_folder(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    snapshot: &str,
+    path: &Path,
+) -> Result<Restored, OperationError> {
+    if !path.is_absolute() {
+        return Err(failed("name the folder by its absolute path"));
+    }
+    let made = Folder::make(path, Access::root(0o700)).map_err(|error| failed(&chain(&error)))?;
+    if !made.names(1).map_err(|error| failed(&chain(&error)))?.is_empty() {
+        return Err(failed(&format!("{} is not empty; name a folder that does not exist yet", path.display())));
+    }
+    let ids = operator.world.borrow().ledger.ids.clone();
+    let backup = ids.get("backup").ok_or_else(|| failed("backup has no uid yet"))?;
+    made.give(Access::of(backup, 0o700)).map_err(|error| failed(&chain(&error)))?;
+    let task = tasks(operator, &ids).restore_into_folder(snapshot, &path.display().to_string());
+    teller.tell("the snapshot is restored and verified").await;
+    run_restore(operator, teller, task).await
+}
+
+async fn into_profile(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    snapshot: &str,
+) -> Result<Restored, OperationError> {
+    teller.tell("a snapshot is taken before").await;
+    match snapshot::take(operator, teller, "before-restore").await {
+        Ok(before) => teller.tell(&format!("to go back: snapshot {}", super::short(&before.id))).await,
+        // A restore is how a broken profile is mended: what it is now stays beside.
+        Err(OperationError::AgentUnavailable { .. }) => {
+            teller.tell("no snapshot before: the agent does not answer; its state is set aside in the volume").await;
+        }
+        Err(error) => return Err(error),
+    }
+    let ids = operator.world.borrow().ledger.ids.clone();
+    let name = format!("restore-{}", platform_kit::random::id());
+    teller.tell("the snapshot is restored beside the state and verified").await;
+    let restored = run_restore(operator, teller, tasks(operator, &ids).restore_into_state(snapshot, &name)).await?;
+    teller.tell("the agent is stopped; the gate holds its door").await;
+    hold(operator).await?;
+    let swapped = swap(operator, teller, tasks(operator, &ids).swap(&name)).await;
+    operator.signal(Signal::Release).await;
+    swapped?;
+    teller.tell("the agent starts with the restored state").await;
+    wait(operator, START_TIMEOUT, "the agent did not become ready with the restored state", agent_is_ready).await?;
+    Ok(restored)
+}
+
+fn tasks<'a>(operator: &'a Operator, ids: &'a supervisor_plan::ledger::Ids) -> Tasks<'a> {
+    Tasks { topology: &operator.topology, ids, profile: &operator.profile, timeout: TASK_TIMEOUT }
+}
+
+async fn run_restore(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    task: Result<supervisor_docker::Task, Unallocated>,
+) -> Result<Restored, OperationError> {
+    let task = task.map_err(|error| failed(&error.to_string()))?;
+    let TaskReport::Restore(restored) = operator.run_task(teller, task).await? else {
+        return Err(failed("the task reported something other than a restore"));
+    };
+    if restored.profile != operator.profile {
+        return Err(failed("the snapshot belongs to another profile"));
+    }
+    Ok(restored)
+}
+
+/// Asks the loop to keep the agent down, and waits until no container of it runs.
+async fn hold(operator: &Operator) -> Result<(), OperationError> {
+    let (done, held) = oneshot::channel();
+    let reason = "a restore is under way".to_owned();
+    operator.signal(Signal::Hold { reason, done }).await;
+    if !held.await.unwrap_or(false) {
+        return Err(failed("the ledger cannot be written, so the agent was not stopped"));
+    }
+    let stopped = wait(operator, STOP_TIMEOUT, "the agent did not stop", agent_is_down).await;
+    if stopped.is_err() {
+        operator.signal(Signal::Release).await;
+    }
+    stopped
+}
+
+async fn swap(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    task: Result<supervisor_docker::Task, Unallocated>,
+) -> Result<(), OperationError> {
+    let task = task.map_err(|error| failed(&error.to_string()))?;
+    match operator.run_task(teller, task).await? {
+        TaskReport::Swap { .. } => Ok(()),
+        TaskReport::Snapshot(_) | TaskReport::Restore(_) => Err(failed("the task reported something other than a swap")),
+    }
+}
+
+async fn wait(
+    operator: &Operator,
+    timeout: Duration,
+    otherwise: &str,
+    condition: fn(&World, &Target) -> bool,
+) -> Result<(), OperationError> {
+    let target = Target::agent(&operator.profile);
+    let mut world = operator.world.clone();
+    let reached = world.wait_for(|world| condition(world, &target));
+    match tokio::time::timeout(timeout, reached).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) => Err(failed("the supervisor is stopping")),
+        Err(_) => Err(failed(otherwise)),
+    }
+}
+
+/// No process of the agent runs, and none is about to.
+fn agent_is_down(world: &World, target: &Target) -> bool {
+    let held = target.profile().is_some_and(|profile| world.ledger.holds.contains_key(profile));
+    let containers = || world.observed.containers.iter().filter(|c| c.labels.target.as_ref() == Some(target));
+    held && !world.under_way.contains_key(target) && containers().all(|container| container.state.is_stopped())
+}
+
+fn agent_is_ready(world: &World, target: &Target) -> bool {
+    let condition = world.report.targets.get(target).map(|line| line.condition);
+    let held = target.profile().is_some_and(|profile| world.ledger.holds.contains_key(profile));
+    !held && condition == Some(Condition::Ready)
+}
