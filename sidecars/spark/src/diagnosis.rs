@@ -1,7 +1,7 @@
 //! What an error of a model server means. Pure.
 //!
 //! Five shapes are read: OpenAI's nested object (with `code` as a text, a number or null), SGLang's flat object, vLLM's
-//! bare text (`{"error":"Unauthorized"}`), FastAPI's `detail`, and plain text or HTML of a proxy in between.
+//! bare text (`{"error":"Unauthorized"}`), `FastAPI`'s `detail`, and plain text or HTML of a proxy in between.
 
 use platform_types::ErrorCode;
 use serde_json::Value;

@@ -85,11 +85,11 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(2),
             list: Duration::from_secs(5),
-            first_byte: Duration::from_secs(600),
-            idle: Duration::from_secs(120),
+            first_byte: Duration::from_mins(10),
+            idle: Duration::from_mins(2),
             list_age: Duration::from_secs(2),
             body: Duration::from_secs(30),
-            stall: Duration::from_secs(120),
+            stall: Duration::from_mins(2),
             drain: Duration::from_secs(10),
         }
     }

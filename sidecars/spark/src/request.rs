@@ -141,9 +141,9 @@ fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
     };
     let expect = |good: bool, rule: &str| if good { Ok(()) } else { Err(at(name, rule)) };
     match kind {
-        Kind::Messages => return check_messages(value),
-        Kind::Text if name == "model" => return expect(value.is_string(), "is a text"),
-        _ if value.is_null() => return Ok(()),
+        Kind::Messages => check_messages(value),
+        Kind::Text if name == "model" => expect(value.is_string(), "is a text"),
+        _ if value.is_null() => Ok(()),
         Kind::Text => expect(value.is_string(), "is a text"),
         Kind::Flag => expect(value.is_boolean(), "is true or false"),
         Kind::Number => expect(value.is_number(), "is a number"),

@@ -146,7 +146,7 @@ impl Transcript {
     pub fn end(&mut self) -> (Bytes, Option<Refusal>) {
         let rest = std::mem::take(&mut self.splitter).rest();
         let mut last = Bytes::new();
-        if !rest.is_empty() && self.is_readable(&rest) && self.observe(&rest) {
+        if !rest.is_empty() && is_readable(&rest) && self.observe(&rest) {
             let mut closed = rest;
             closed.extend_from_slice(b"\n\n");
             last = closed.freeze();
@@ -172,15 +172,6 @@ impl Transcript {
                 ErrorCode::UpstreamIncomplete,
                 "the answer of the model box ended in the middle, without a finish_reason or [DONE]",
             )),
-        }
-    }
-
-    /// The end of a stream without its blank line is an event all the same when it is whole in itself.
-    fn is_readable(&self, rest: &[u8]) -> bool {
-        match Event::read(rest) {
-            Event::Done => true,
-            Event::Data(data) => serde_json::from_slice::<Chunk<'_>>(&data).is_ok(),
-            Event::Life | Event::Foreign => false,
         }
     }
 
@@ -228,6 +219,15 @@ impl Transcript {
             }
             _ => (first, true),
         }
+    }
+}
+
+/// The end of a stream without its blank line is an event all the same when it is whole in itself.
+fn is_readable(rest: &[u8]) -> bool {
+    match Event::read(rest) {
+        Event::Done => true,
+        Event::Data(data) => serde_json::from_slice::<Chunk<'_>>(&data).is_ok(),
+        Event::Life | Event::Foreign => false,
     }
 }
 

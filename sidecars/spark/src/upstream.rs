@@ -154,16 +154,17 @@ impl Upstream {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>, deadline: Instant) -> Result<Reply, Refusal> {
-        let key = self.bearer()?;
+        let request = self.request(method, path, body)?;
+        let again = request.try_clone();
         let connected = Arc::new(AtomicBool::new(false));
-        let first = CONNECTED.scope(connected.clone(), self.exchange(&self.kept, &method, path, &body, key.as_ref()));
-        let outcome = match timeout_at(deadline, first).await {
-            Ok(Err(error)) if !connected.load(Ordering::Relaxed) && !error.is_connect() => {
-                tracing::debug!("a kept connection was stale");
-                timeout_at(deadline, self.exchange(&self.fresh, &method, path, &body, key.as_ref())).await
-            }
-            outcome => outcome,
-        };
+        let mut outcome = timeout_at(deadline, CONNECTED.scope(connected.clone(), self.kept.execute(request))).await;
+        if let (Ok(Err(error)), Some(again)) = (&outcome, again)
+            && was_closed(error)
+            && !connected.load(Ordering::Relaxed)
+        {
+            tracing::debug!("a kept connection was stale");
+            outcome = timeout_at(deadline, self.fresh.execute(again)).await;
+        }
         match outcome {
             Ok(Ok(response)) => Ok(reply(response)),
             Ok(Err(error)) => Err(self.unreachable(&error)),
@@ -171,23 +172,21 @@ impl Upstream {
         }
     }
 
-    async fn exchange(
-        &self,
-        client: &Client,
-        method: &Method,
-        path: &str,
-        body: &Option<Bytes>,
-        key: Option<&Secret<String>>,
-    ) -> reqwest::Result<reqwest::Response> {
-        let mut request = client.request(method.clone(), format!("{}/{path}", self.url()));
+    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Request, Refusal> {
+        let mut request = self.kept.request(method, format!("{}/{path}", self.url()));
         request = request.header(header::ACCEPT_ENCODING, "identity");
-        if let Some(key) = key {
+        if let Some(key) = self.bearer()? {
             request = request.bearer_auth(key.expose());
         }
         if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
-        request.send().await
+        request.build().map_err(|error| {
+            Refusal::router(
+                ErrorCode::UpstreamUnauthorized,
+                format!("the request to the model box cannot be written: {}; check the key", cause(&error)),
+            )
+        })
     }
 
     fn bearer(&self) -> Result<Option<Secret<String>>, Refusal> {
@@ -205,11 +204,16 @@ impl Upstream {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Refusal {
+        let (url, cause) = (self.url(), cause(error));
+        if innermost::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+            let message = format!("the model box at {url} does not answer in HTTP ({cause}); check [spark].url");
+            return Refusal::backend(ErrorCode::UpstreamInvalid, message);
+        }
         let what =
             if error.is_connect() { "no connection to" } else { "the connection was closed before an answer by" };
         Refusal::router(
             ErrorCode::UpstreamUnreachable,
-            format!("{what} the model box at {}: {}; is its model server running?", self.url(), cause(error)),
+            format!("{what} the model box at {url}: {cause}; is its model server running?"),
         )
     }
 
@@ -264,6 +268,29 @@ pub fn incomplete(broken: &Broken) -> Refusal {
 /// Seconds of a `Retry-After`; the form with a date is not used by model servers.
 pub fn retry_after(headers: &HeaderMap) -> Option<u32> {
     headers.get(header::RETRY_AFTER).map(HeaderValue::to_str)?.ok()?.trim().parse().ok()
+}
+
+/// The other side had closed the connection before it said a word.
+fn was_closed(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    let by_hyper = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    let by_kernel = |error: &std::io::Error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
+    };
+    !error.is_connect()
+        && (innermost::<hyper::Error>(error).is_some_and(by_hyper)
+            || innermost::<std::io::Error>(error).is_some_and(by_kernel))
+}
+
+/// The last error of a kind in the chain of causes.
+fn innermost<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
+    let mut found = None;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        found = inner.downcast_ref().or(found);
+        source = inner.source();
+    }
+    found
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".

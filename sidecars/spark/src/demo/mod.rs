@@ -32,5 +32,5 @@ pub fn listed(id: &ModelId) -> Listed {
 /// Answers a request.
 pub fn answer(request: &ChatRequest) -> Result<Source, Refusal> {
     let performance = script::compose(request)?;
-    Ok(if request.stream { wire::streamed(request, performance) } else { wire::plain(request, performance) })
+    Ok(if request.stream { wire::streamed(request, &performance) } else { wire::plain(request, &performance) })
 }

@@ -15,7 +15,7 @@ use crate::upstream::Source;
 const ARGUMENT_PIECE_CHARS: usize = 6;
 
 /// One body.
-pub fn plain(request: &ChatRequest, performance: Performance) -> Source {
+pub fn plain(request: &ChatRequest, performance: &Performance) -> Source {
     let (message, finish, tokens) = match &performance.say {
         Say::Words(words) => (json!({"role": "assistant", "content": words.concat()}), "stop", words.len()),
         Say::Calls(calls) => {
@@ -35,7 +35,7 @@ pub fn plain(request: &ChatRequest, performance: Performance) -> Source {
 }
 
 /// One event a word, paced.
-pub fn streamed(request: &ChatRequest, performance: Performance) -> Source {
+pub fn streamed(request: &ChatRequest, performance: &Performance) -> Source {
     let id = id("chatcmpl");
     let chunk = |choices: Value| json!({"id": id, "object": "chat.completion.chunk", "created": 0, "model": request.model, "choices": choices});
     let delta =
