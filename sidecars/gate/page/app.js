@@ -68,7 +68,7 @@ function wake() {
   if (document.visibilityState === 'visible') chat?.wake();
 }
 
-addEventListener('online', wake);
+for (const change of ['online', 'offline']) addEventListener(change, wake);
 addEventListener('pageshow', wake);
 document.addEventListener('visibilitychange', wake);
 addEventListener('storage', ({ key }) => key?.startsWith('outbox:') && chat?.reload());

@@ -11,8 +11,8 @@ class ChatLog extends HTMLElement {
 
   connectedCallback() {
     const { chat } = this;
-    this.column = h('div', { class: 'column', role: 'log', 'aria-live': 'off', 'aria-label': t('log.label') });
-    const box = h('div', { class: 'scroll', tabindex: '0' }, this.column);
+    this.column = h('div', { class: 'column' });
+    const box = h('div', { class: 'scroll', role: 'log', 'aria-live': 'off', 'aria-label': t('log.label'), tabindex: '0' }, this.column);
     const jump = iconButton('down', t('log.newest'), () => this.scroll.toEnd(), { class: 'icon-button jump', hidden: true });
     this.append(box, jump);
     this.scroll = new Scroll(box, { ontop: () => chat.older(), onfollow: (following) => { jump.hidden = following; } });
@@ -22,8 +22,16 @@ class ChatLog extends HTMLElement {
     chat.addEventListener('older', () => this.scroll.keeping(() => this.draw()));
     chat.addEventListener('text', () => this.column.querySelector('running-turn')?.show());
     chat.addEventListener('outbox', () => { this.draw(); this.scroll.settle(); });
-    for (const change of ['session', 'sent']) chat.addEventListener(change, () => { this.draw(); this.scroll.toEnd(); });
+    chat.addEventListener('sent', () => { this.draw(); this.scroll.toEnd(); });
+    chat.addEventListener('session', () => this.turnTo(chat.session));
     this.draw();
+  }
+
+  /** A session begins at its end; the same one after a reconnect stays where it was. */
+  turnTo(session) {
+    this.draw();
+    if (session !== this.shown) this.scroll.toEnd();
+    this.shown = session;
   }
 
   draw() {

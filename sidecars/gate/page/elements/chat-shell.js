@@ -41,7 +41,7 @@ class ChatShell extends HTMLElement {
     this.side.inert = !wide.matches && !open;
     this.querySelector('main').inert = !wide.matches && open;
     if (open) this.querySelector('session-list .new').focus();
-    else if (was) this.querySelector('.drawer-button').focus();
+    else if (was) this.querySelector('chat-header .drawer-button').focus();
   }
 
   skip(event) {
@@ -53,6 +53,7 @@ class ChatShell extends HTMLElement {
   speak() {
     const { text } = this.chat.store.thread.messages.at(-1);
     this.voice.textContent = t('answer.spoken', { bot: this.chat.bot?.title ?? '', text: text.slice(0, SPOKEN_CHARS) });
+    setTimeout(() => { this.voice.textContent = ''; }, NOTICE_MS); // said once, not found a second time
   }
 
   tell({ code, text }) {
