@@ -48,12 +48,11 @@ async fn configure(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<se
     let config = Config::parse(wire)?;
     let (revision, door) = (config.revision.0, config.door);
     gate.config.push(config)?;
-    match door {
-        Door::Open { generation } => {
-            tracing::info!(revision, generation = generation.0, "configured, the door is open")
-        }
-        Door::Held => tracing::info!(revision, "configured, the door is held"),
-    }
+    let generation = match door {
+        Door::Open { generation } => Some(generation.0),
+        Door::Held => None,
+    };
+    tracing::info!(revision, held = generation.is_none(), generation, "configured");
     Ok(Json(serde_json::json!({})))
 }
 

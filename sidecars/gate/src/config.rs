@@ -58,7 +58,7 @@ impl Config {
             let (id, device) = parse_device(device)?;
             paired.insert(id, device);
         }
-        let links = setup_links.into_iter().map(Link::parse).collect::<Result<_, _>>()?;
+        let links = setup_links.iter().map(Link::parse).collect::<Result<_, _>>()?;
         let tokens = tokens.into_iter().map(Token::parse).collect::<Result<_, _>>()?;
         Ok(Self { revision, profile, places, door, agent_uid, devices: paired, links, tokens })
     }
@@ -92,7 +92,7 @@ impl Config {
 }
 
 impl Link {
-    fn parse(wire: SetupLink) -> Result<Self, Failure> {
+    fn parse(wire: &SetupLink) -> Result<Self, Failure> {
         Ok(Self { digest: parse_digest(&wire.code_sha256, "setup_links")?, expires_at: wire.expires_at })
     }
 }

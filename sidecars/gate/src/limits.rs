@@ -104,7 +104,7 @@ impl Default for DoorLimits {
     }
 }
 
-/// WebSockets.
+/// Sockets of the page.
 #[derive(Debug, Clone)]
 pub struct SocketLimits {
     /// Sockets that have not authenticated yet.
@@ -121,6 +121,8 @@ pub struct SocketLimits {
     pub silence: Duration,
     /// A page that takes no byte, or an agent that takes none.
     pub write_stall: Duration,
+    /// A message that finds the queue full waits this long for room; the agent is held back meanwhile.
+    pub queue_time: Duration,
     /// For the closing handshake.
     pub close_time: Duration,
 }
@@ -135,6 +137,7 @@ impl Default for SocketLimits {
             ping_every: Duration::from_secs(25),
             silence: Duration::from_secs(75),
             write_stall: Duration::from_secs(30),
+            queue_time: Duration::from_secs(2),
             close_time: Duration::from_secs(2),
         }
     }
@@ -191,8 +194,8 @@ impl Default for ForwardLimits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(30),
-            completion_time: Duration::from_secs(15 * 60),
-            body_stall: Duration::from_secs(10 * 60),
+            completion_time: Duration::from_mins(15),
+            body_stall: Duration::from_mins(10),
         }
     }
 }

@@ -119,11 +119,11 @@ pub fn is_root_file(path: &str) -> bool {
 }
 
 fn kind(path: &str) -> Option<&'static str> {
-    let (stem, extension) = path.rsplit_once('.')?;
-    let for_people =
-        stem.ends_with(".test") || path.split('/').any(|part| matches!(part, "test" | "tests" | "package.json"));
+    let mut parts = path.rsplit('/').next()?.rsplit('.');
+    let extension = parts.next()?;
+    let is_test = parts.next() == Some("test") || path.split('/').any(|part| part == "test");
     let found = KINDS.iter().find(|(known, _)| *known == extension)?;
-    (!for_people).then_some(found.1)
+    (!is_test).then_some(found.1)
 }
 
 fn hash(files: &BTreeMap<String, File>) -> String {
@@ -167,7 +167,7 @@ mod tests {
         let page = Page::embedded();
         let index = String::from_utf8_lossy(&page.files["index.html"].bytes).into_owned();
         assert!(!index.contains("{assets}"), "{index}");
-        for (path, file) in page.files.iter().filter(|(path, _)| path.ends_with(".js") || path.ends_with(".html")) {
+        for (path, file) in page.files.iter().filter(|(_, file)| file.kind.starts_with("text/")) {
             let text = String::from_utf8_lossy(&file.bytes);
             assert!(!text.contains("serviceWorker"), "{path} registers a service worker");
         }

@@ -176,8 +176,8 @@ fn answer(route: &AgentRoute, reply: Reply, stall: Duration) -> Result<Response<
         && fine
     {
         let extension = if kind == MARKDOWN { "md" } else { "json" };
-        let file = format!("attachment; filename=\"session-{session}.{extension}\"");
-        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&file).map_err(|_| gone())?);
+        let disposition = format!("attachment; filename=\"session-{session}.{extension}\"");
+        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(|_| gone())?);
     }
     Ok(response)
 }

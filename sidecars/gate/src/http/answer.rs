@@ -34,8 +34,7 @@ const PERMISSIONS: &str = "accelerometer=(), browsing-topics=(), camera=(), disp
     gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), \
     screen-wake-lock=(), serial=(), usb=()";
 
-/// The content security policy for a page that may also open `socket_origin` (older browsers do not count WebSockets
-/// as `'self'`).
+/// The content security policy; older browsers do not count a WebSocket as `'self'`, so its origin is named.
 pub fn policy(socket_origin: Option<&str>) -> String {
     let connect = socket_origin.map_or_else(|| "'self'".to_owned(), |origin| format!("'self' {origin}"));
     POLICY.replace("{connect}", &connect)

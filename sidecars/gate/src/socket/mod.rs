@@ -1,4 +1,4 @@
-//! WebSockets.
+//! Sockets of the page.
 //!
 //! | module | what |
 //! |---|---|

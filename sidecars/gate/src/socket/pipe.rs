@@ -1,8 +1,8 @@
 //! Both directions of a connected socket.
 //!
 //! The page's messages go to the agent one by one: an agent that does not read holds the page back. The agent's messages
-//! are queued for the page, bounded in number and bytes, so that one slow page does not hold the agent back; a page that lets
-//! the queue overflow is closed with 1013 and comes again.
+//! are queued for the page, bounded in number and bytes. A full queue holds the agent back for a moment; a page that is
+//! slower than that is closed with 1013 and comes again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub async fn run(gate: &Arc<Gate>, caller: &Caller, page: &mut PageSocket, agent
     let (queue, queued) = mpsc::channel(MAX_QUEUED_MESSAGES);
     tokio::select! {
         ending = from_page(gate, caller, page_in, agent_out) => ending,
-        ending = from_agent(agent_in, queue, gate.sockets.queue()) => ending,
+        ending = from_agent(agent_in, queue, gate.sockets.queue(), limits.queue_time) => ending,
         ending = to_page(page_out, queued, limits) => ending,
     }
 }
@@ -65,12 +65,17 @@ async fn from_page(
 }
 
 /// Queues what the agent says. Lets the queue run empty before it tells that the agent is gone.
-async fn from_agent(mut agent: SplitStream<AgentSocket>, out: mpsc::Sender<Queued>, queue: Queue) -> Ending {
+async fn from_agent(
+    mut agent: SplitStream<AgentSocket>,
+    out: mpsc::Sender<Queued>,
+    queue: Queue,
+    patience: Duration,
+) -> Ending {
     loop {
         match agent.next().await {
             Some(Ok(Message::Text(text))) => {
-                let Some(room) = queue.room(text.len()) else { return Ending::TooSlow };
-                if out.try_send(Queued { text, _room: room }).is_err() {
+                let queued = tokio::time::timeout(patience, enqueue(&out, &queue, text)).await;
+                if queued.ok().flatten().is_none() {
                     return Ending::TooSlow;
                 }
             }
@@ -80,6 +85,11 @@ async fn from_agent(mut agent: SplitStream<AgentSocket>, out: mpsc::Sender<Queue
     }
     drop(out);
     std::future::pending().await
+}
+
+async fn enqueue(out: &mpsc::Sender<Queued>, queue: &Queue, text: Utf8Bytes) -> Option<()> {
+    let room = queue.room(text.len()).await?;
+    out.send(Queued { text, _room: room }).await.ok()
 }
 
 async fn to_page(

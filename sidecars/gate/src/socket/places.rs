@@ -60,11 +60,11 @@ impl SocketPlaces {
 }
 
 impl Queue {
-    /// Room for a message of this length, or `None` when too much waits already. The longest message fits an empty queue.
-    pub fn room(&self, bytes: usize) -> Option<Room> {
+    /// Waits for room for a message of this length. The longest message fits an empty queue.
+    pub async fn room(&self, bytes: usize) -> Option<Room> {
         let permits = u32::try_from(bytes.clamp(1, MAX_QUEUED_BYTES)).ok()?;
-        let own = self.own.clone().try_acquire_many_owned(permits).ok()?;
-        let shared = self.shared.clone().try_acquire_many_owned(permits).ok()?;
+        let own = self.own.clone().acquire_many_owned(permits).await.ok()?;
+        let shared = self.shared.clone().acquire_many_owned(permits).await.ok()?;
         Some(Room { _own: own, _shared: shared })
     }
 }

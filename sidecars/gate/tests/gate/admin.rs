@@ -6,11 +6,12 @@ use gate::limits::Limits;
 use http::Method;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
-use platform_types::Revision;
 use platform_types::gate::{Device, ScriptToken, SetupLink};
 use platform_types::health::{Readiness, Release};
+use platform_types::{Revision, Timestamp};
 use tokio::io::AsyncReadExt as _;
 
+use crate::support::agent::Call;
 use crate::support::rig::TOKEN;
 use crate::support::{Agent, Rig, TestDevice, within};
 
@@ -42,7 +43,7 @@ async fn a_wrong_configuration_is_refused_whole() {
         wrong(&|config| config.address = Some("vm102".into())),
         wrong(&|config| config.devices = vec![other_id.clone()]),
         wrong(&|config| {
-            config.setup_links = vec![SetupLink { code_sha256: "x".into(), expires_at: Default::default() }]
+            config.setup_links = vec![SetupLink { code_sha256: "x".into(), expires_at: Timestamp::ZERO }];
         }),
         wrong(&|config| config.tokens = vec![ScriptToken { name: "a".into(), token_sha256: "AB".repeat(32) }]),
     ];
@@ -144,7 +145,7 @@ async fn stopping_does_not_wait_for_ever() {
     limits.stop.drain = Duration::from_millis(50);
     let rig = Rig::start_with(limits).await;
     rig.token().await;
-    let mut agent = Agent::start(&rig.agent_socket(1), |call| call.gone());
+    let mut agent = Agent::start(&rig.agent_socket(1), Call::gone);
     let bearer = format!("Bearer {TOKEN}");
     let mut client = rig.tcp().await;
     let request = format!("GET /v1/models HTTP/1.1\r\nHost: {}\r\nAuthorization: {bearer}\r\n\r\n", rig.host());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gate::limits::{DoorLimits, Limits};
 use serde_json::json;
 
+use crate::support::agent::Call;
 use crate::support::rig::TOKEN;
 use crate::support::{Agent, Rig, TestDevice};
 
@@ -171,7 +172,7 @@ async fn an_agent_that_accepts_and_says_nothing() {
     let rig = with_token(limits).await;
     let device = TestDevice::new(1);
     rig.push(|config| config.devices = vec![device.paired()]).await;
-    let _agent = Agent::start(&rig.agent_socket(1), |call| call.gone());
+    let _agent = Agent::start(&rig.agent_socket(1), Call::gone);
     let bearer = bearer();
     let answer = rig.ask("GET", "/v1/models", &[("authorization", &bearer)], "").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "agent_unavailable"));

@@ -10,6 +10,8 @@ use crate::support::rig::TOKEN;
 use crate::support::{Agent, Rig, within};
 
 const COMPLETIONS: &str = "/v1/chat/completions";
+/// More than fits into the buffers in between.
+const PIECES: usize = 200;
 
 async fn with_token(limits: Limits) -> Rig {
     let rig = Rig::start_with(limits).await;
@@ -277,7 +279,7 @@ async fn a_client_that_goes_takes_the_agents_connection_with_it() {
 #[tokio::test]
 async fn a_slow_reader_holds_the_agent_back_and_loses_nothing() {
     let rig = with_token(Limits::default()).await;
-    const PIECES: usize = 200;
+
     let (told, mut sent) = tokio::sync::watch::channel(0_usize);
     let _agent = Agent::start(&rig.agent_socket(1), move |mut call| {
         let told = told.clone();
@@ -306,7 +308,7 @@ async fn a_slow_reader_holds_the_agent_back_and_loses_nothing() {
 async fn a_body_that_stalls_ends_the_request() {
     let http = HttpLimits { body_stall: Duration::from_millis(50), ..HttpLimits::default() };
     let rig = with_token(Limits { http, ..Limits::default() }).await;
-    let _agent = Agent::start(&rig.agent_socket(1), |call| call.gone());
+    let _agent = Agent::start(&rig.agent_socket(1), Call::gone);
     let host = rig.host();
     let request = format!(
         "POST {COMPLETIONS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {}\r\nContent-Length: 9\r\n\r\n{{",

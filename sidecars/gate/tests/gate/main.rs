@@ -2,6 +2,8 @@
 //!
 //! Every test starts its own gate in its own directory on a free port. Nothing sleeps: tests wait on values.
 
+#![expect(clippy::unwrap_used, reason = "everything here is a test")]
+
 mod admin;
 mod door;
 mod forward;

@@ -79,7 +79,8 @@ async fn a_refused_head_does_not_hurt_the_answers_before_it() {
                 .as_bytes(),
         )
         .await;
-    let statuses: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).map(|part| &part[..3]).collect();
+    let statuses: Vec<&str> =
+        answer.split("HTTP/1.1 ").skip(1).map(|part| &part[..3]).filter(|part| part.parse::<u16>().is_ok()).collect();
     assert_eq!(statuses, ["404", "200", "400"], "{answer}");
 }
 

@@ -207,6 +207,7 @@ async fn garbage_is_closed_with_a_code() {
     let longest = format!("\"{}\"", "x".repeat(MAX_MESSAGE_IN_BYTES - 2));
     socket.text(&longest).await;
     assert_eq!(socket.hear().await.as_str().map(str::len), Some(MAX_MESSAGE_IN_BYTES - 2));
+    drop(socket);
     // Bytes that are no frame: unmasked, reserved bits, unknown opcode.
     for bytes in [&[0x81, 0x01, 0x41][..], &[0xf1, 0x80, 0, 0, 0, 0], &[0x8f, 0x80, 0, 0, 0, 0]] {
         let (mut socket, _) = rig.connect(&device).await;
@@ -277,7 +278,11 @@ async fn what_the_agent_said_last_arrives_before_the_close() {
 
 #[tokio::test]
 async fn a_page_that_does_not_read_is_closed() {
-    let (rig, device) = paired(sockets(|limits| limits.close_time = Duration::from_secs(10))).await;
+    let limits = sockets(|limits| {
+        limits.queue_time = Duration::from_millis(100);
+        limits.close_time = Duration::from_secs(10);
+    });
+    let (rig, device) = paired(limits).await;
     let _agent = Agent::start(&rig.agent_socket(1), |call| async move {
         let mut socket = call.accept().await;
         let piece = json!({"text": "x".repeat(64 * 1024)}).to_string();
@@ -323,8 +328,6 @@ async fn a_hostile_agents_socket_is_bounded() {
     for (generation, answer) in
         [(2, "302 Found\r\nlocation: http://evil.example"), (3, "200 OK"), (4, "403 Forbidden\r\nx: y")]
     {
-        let mut limits = rig.config();
-        limits.revision.0 += generation;
         let _agent = Agent::start(&rig.agent_socket(generation), move |call| async move {
             call.answer(answer, "", "").await;
         });

@@ -1,4 +1,4 @@
-//! Browsers, scripts and attackers: HTTP as text, WebSockets as browsers open them.
+//! Browsers, scripts and attackers: HTTP as text, sockets as browsers open them.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Request};
