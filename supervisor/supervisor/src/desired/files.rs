@@ -91,6 +91,36 @@ pub fn stamp(roots: &Roots) -> String {
     stamps.collect::<Vec<_>>().join("\n")
 }
 
+/// Why `platform.toml` could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be read: {reason}", path.display())]
+pub struct Unread {
+    pub path: PathBuf,
+    /// The caller may not.
+    pub denied: bool,
+    pub reason: String,
+}
+
+/// Only what `platform.toml` is checked with, release or not: its text and what exists around it.
+pub fn configuration(roots: &Roots) -> Result<(String, Surroundings), Unread> {
+    let path = roots.platform_toml();
+    let unread = |denied, reason| Unread { path: path.clone(), denied, reason };
+    let denied = |result: std::io::Error| result.kind() == std::io::ErrorKind::PermissionDenied;
+    if std::fs::File::open(&path).is_err_and(denied) || std::fs::read_dir(roots.secrets()).is_err_and(denied) {
+        return Err(unread(true, "permission denied".to_owned()));
+    }
+    let text = read_text(&path, "write one, or copy deploy/platform.example.toml").map_err(|error| match error {
+        ApplyError::File { reason, .. } => unread(false, reason),
+        other => unread(false, other.to_string()),
+    })?;
+    let surroundings = Surroundings {
+        secrets: secret_names(&roots.secrets()),
+        instructions: read_instructions(&roots.bots()),
+        tools: TOOLS.map(str::to_owned).into(),
+    };
+    Ok((text, surroundings))
+}
+
 fn read_text(path: &Path, remedy: &str) -> Result<String, ApplyError> {
     let refuse = |reason: String| ApplyError::File { path: path.to_path_buf(), reason };
     let length = std::fs::metadata(path).map_err(|error| refuse(format!("{error}; {remedy}")))?.len();

@@ -134,8 +134,7 @@ impl Reconciler {
         if let Err(error) = self.accepted.keep_copy(&self.hands.roots) {
             tracing::warn!(error = %chain(&error), "the accepted files could not be kept");
         }
-        let targets: Vec<_> =
-            self.ledger.failures.keys().chain(self.ledger.quarantines.keys()).cloned().collect();
+        let targets: Vec<_> = self.ledger.failures.keys().chain(self.ledger.quarantines.keys()).cloned().collect();
         for target in targets {
             self.ledger.clear(&target);
         }
@@ -210,12 +209,8 @@ impl Reconciler {
     }
 
     fn build(&self, accepted: &Accepted, ledger: &mut supervisor_plan::Ledger) -> Result<Wanted, String> {
-        let ground = Ground {
-            roots: &self.hands.roots,
-            store: &self.store,
-            install: &self.hands.install,
-            now: self.now(),
-        };
+        let ground =
+            Ground { roots: &self.hands.roots, store: &self.store, install: &self.hands.install, now: self.now() };
         build(accepted, ground, &mut ledger.ids).map_err(|error| chain(&error))
     }
 
@@ -251,7 +246,9 @@ impl Reconciler {
         let pushed = self.ledger.pushed.get(target).filter(|pushed| Some(&pushed.config_digest) == wanted);
         let Some(pushed) = pushed.filter(|_| !self.under_way.contains_key(target)) else { return false };
         let container = self.observed.container(&pushed.container);
-        container.and_then(|container| container.answer()).is_some_and(|answer| answer.revision >= Some(pushed.revision))
+        container
+            .and_then(|container| container.answer())
+            .is_some_and(|answer| answer.revision >= Some(pushed.revision))
     }
 
     fn operate(&mut self, profile: ProfileName, kind: OperationKind, work: Work) {
@@ -311,5 +308,7 @@ impl Reconciler {
 
 fn wanted_images(accepted: &Accepted, roots: &platform_types::layout::Roots) -> BTreeSet<ImageId> {
     let images = accepted.files.images(roots).ok();
-    images.map(|images| [images.agent, images.gate, images.spark, images.backup].map(|image| image.id).into()).unwrap_or_default()
+    images
+        .map(|images| [images.agent, images.gate, images.spark, images.backup].map(|image| image.id).into())
+        .unwrap_or_default()
 }

@@ -24,15 +24,33 @@ pub enum Event {
     Reload,
     Engine(EngineSignal),
     Performed(Box<Performed>),
-    Probed { life: LifeId, reading: Reading },
-    Synced { began: u64, result: Box<Result<Sync, EngineError>> },
-    Inspected { began: u64, id: ContainerId, result: Box<Result<Option<ObservedContainer>, EngineError>> },
+    Probed {
+        life: LifeId,
+        reading: Reading,
+    },
+    Synced {
+        began: u64,
+        result: Box<Result<Sync, EngineError>>,
+    },
+    Inspected {
+        began: u64,
+        id: ContainerId,
+        result: Box<Result<Option<ObservedContainer>, EngineError>>,
+    },
     /// Files were read for a command.
-    Prepared { purpose: Purpose, result: Box<Result<Prepared, ApplyError>> },
+    Prepared {
+        purpose: Purpose,
+        result: Box<Result<Prepared, ApplyError>>,
+    },
     /// What an earlier run left behind is gone.
-    Swept { problems: Vec<String> },
+    Swept {
+        problems: Vec<String>,
+    },
     /// An operation of a profile says something.
-    Operation { profile: ProfileName, signal: Signal },
+    Operation {
+        profile: ProfileName,
+        signal: Signal,
+    },
     /// An effect panicked; the log has it. What it worked on is not known any more.
     Panicked,
     Timer,

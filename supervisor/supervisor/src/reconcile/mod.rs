@@ -62,6 +62,8 @@ const SYNC_MILLIS: i64 = 60_000;
 const FILES_MILLIS: i64 = 5000;
 /// The loop turns at least this often: systemd's watchdog is fed by it.
 const IDLE: Duration = Duration::from_secs(5);
+/// Longer than an agent's drain: a stop that is under way is worth waiting for.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// The loop's state.
 #[derive(Debug)]
@@ -248,7 +250,7 @@ impl Reconciler {
             Event::Synced { began, result } => self.synced(began, *result),
             Event::Inspected { began, id, result } => self.inspected(began, id, *result),
             Event::Prepared { purpose, result } => self.prepared(purpose, *result),
-            Event::Swept { problems } => self.finish_sweep(problems),
+            Event::Swept { problems } => self.finish_sweep(&problems),
             Event::Operation { profile, signal } => self.operation_signal(&profile, signal),
             Event::Panicked => self.panicked(),
             Event::Timer | Event::Stop => {}
@@ -282,9 +284,7 @@ impl Reconciler {
                 }
             }
         };
-        /// Longer than an agent's drain: a stop that is under way is worth waiting for.
-        const GRACE: Duration = Duration::from_secs(25);
-        if tokio::time::timeout(GRACE, work).await.is_err() {
+        if tokio::time::timeout(DRAIN, work).await.is_err() {
             tracing::warn!("actions under way were left to the next supervisor");
         }
     }

@@ -91,8 +91,7 @@ impl Reconciler {
         let target = action.target.clone();
         self.activity += 1;
         self.touched.insert(target.clone(), self.activity);
-        let under_way =
-            UnderWay { verb: action.verb().to_owned(), because: action.because.clone(), since: now };
+        let under_way = UnderWay { verb: action.verb().to_owned(), because: action.because.clone(), since: now };
         self.under_way.insert(target.clone(), under_way);
         let generation = action
             .container()
@@ -178,9 +177,7 @@ impl Reconciler {
             .services
             .values()
             .filter_map(|service| service.volume.clone())
-            .filter(|volume| {
-                self.observed.volumes.get(&volume.name) == Some(&supervisor_plan::observed::Owner::Ours)
-            })
+            .filter(|volume| self.observed.volumes.get(&volume.name) == Some(&supervisor_plan::observed::Owner::Ours))
             .collect();
         let hands = self.hands.clone();
         self.effects.spawn(async move {
@@ -200,11 +197,11 @@ impl Reconciler {
         });
     }
 
-    pub(super) fn finish_sweep(&mut self, problems: Vec<String>) {
+    pub(super) fn finish_sweep(&mut self, problems: &[String]) {
         if self.swept {
             return;
         }
-        for problem in &problems {
+        for problem in problems {
             tracing::warn!(problem, "something was left behind by an earlier run");
         }
         self.swept = true;

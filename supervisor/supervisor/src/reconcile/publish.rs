@@ -13,13 +13,7 @@ use crate::state::World;
 use crate::words::chain;
 
 /// The world before anything was seen.
-pub(super) fn first(
-    accepted: &Accepted,
-    wanted: &Wanted,
-    ledger: &Ledger,
-    observed: &Observed,
-    plan: &Plan,
-) -> World {
+pub(super) fn first(accepted: &Accepted, wanted: &Wanted, ledger: &Ledger, observed: &Observed, plan: &Plan) -> World {
     World {
         config: Arc::new(accepted.config.clone()),
         instructions: Arc::new(accepted.files.instructions.clone()),

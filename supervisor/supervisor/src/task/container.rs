@@ -93,8 +93,7 @@ impl Tasks<'_> {
         let repository = format!("{}/{}", inside::REPOSITORIES, self.profile);
         let key = repository_key(self.profile);
         let key_file = format!("{}/{key}", inside::SECRETS);
-        let arguments =
-            ["--profile", self.profile.as_str(), "--repository", &repository, "--key-file", &key_file];
+        let arguments = ["--profile", self.profile.as_str(), "--repository", &repository, "--key-file", &key_file];
         spec.command.extend(words(&arguments));
         let source = format!("{}/{}", self.topology.repositories, self.profile);
         spec.mounts.insert(repository, bind(source, false));

@@ -60,9 +60,14 @@ pub enum Work {
 pub enum Signal {
     Progress(String),
     /// Keep the agent down; `done` says whether the ledger has it.
-    Hold { reason: String, done: oneshot::Sender<bool> },
+    Hold {
+        reason: String,
+        done: oneshot::Sender<bool>,
+    },
     Release,
-    Ended { message: String },
+    Ended {
+        message: String,
+    },
 }
 
 /// What an operation works with.
@@ -151,7 +156,8 @@ impl Operator {
                 Err(_) => {}
             }
         }
-        let exit = running.await.map_err(|_| failed("the task was cut short"))?.map_err(|error| failed(&chain(&error)))?;
+        let exit =
+            running.await.map_err(|_| failed("the task was cut short"))?.map_err(|error| failed(&chain(&error)))?;
         match last {
             Some(TaskLine::Done { report }) if exit.code == 0 => Ok(report),
             Some(TaskLine::Failed { message }) => Err(failed(&neutral_cut(&message, MAX_LINE_CHARS))),

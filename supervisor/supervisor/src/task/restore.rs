@@ -127,7 +127,9 @@ async fn swap(
     let task = task.map_err(|error| failed(&error.to_string()))?;
     match operator.run_task(teller, task).await? {
         TaskReport::Swap { .. } => Ok(()),
-        TaskReport::Snapshot(_) | TaskReport::Restore(_) => Err(failed("the task reported something other than a swap")),
+        TaskReport::Snapshot(_) | TaskReport::Restore(_) => {
+            Err(failed("the task reported something other than a swap"))
+        }
     }
 }
 

@@ -60,8 +60,7 @@ async fn store(
     reason: &str,
 ) -> Result<Snapshot, OperationError> {
     let ids = operator.world.borrow().ledger.ids.clone();
-    let tasks =
-        Tasks { topology: &operator.topology, ids: &ids, profile: &operator.profile, timeout: TASK_TIMEOUT };
+    let tasks = Tasks { topology: &operator.topology, ids: &ids, profile: &operator.profile, timeout: TASK_TIMEOUT };
     let task = tasks.snapshot(staged, reason).map_err(|error| failed(&error.to_string()))?;
     teller.tell("the copy goes into the repository").await;
     let TaskReport::Snapshot(snapshot) = operator.run_task(teller, task).await? else {
