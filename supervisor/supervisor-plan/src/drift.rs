@@ -30,7 +30,7 @@ impl ContainerSpec {
     pub fn drift(&self, inspected: &Self) -> Vec<Drift> {
         let Self { image, command, user, environment, network, mounts, limits, confinement, log } = self;
         let mut found = Found(Vec::new());
-        found.field("image", short_image(&image.0), short_image(&inspected.image.0), *image == inspected.image);
+        found.differs("image", image, &inspected.image, |image| short_image(&image.0));
         found.differs("arguments", command, &inspected.command, |command| words_or(command.iter(), "none"));
         found.differs("user", user, &inspected.user, show_user);
         found.environment(environment, &inspected.environment);
@@ -46,14 +46,14 @@ impl ContainerSpec {
 struct Found(Vec<Drift>);
 
 impl Found {
-    fn field(&mut self, field: impl Into<String>, want: String, have: String, same: bool) {
-        if !same {
-            self.0.push(Drift { field: field.into(), want, have });
-        }
+    fn push(&mut self, field: impl Into<String>, want: impl Into<String>, have: impl Into<String>) {
+        self.0.push(Drift { field: field.into(), want: want.into(), have: have.into() });
     }
 
-    fn differs<T: PartialEq>(&mut self, field: impl Into<String>, want: &T, have: &T, show: impl Fn(&T) -> String) {
-        self.field(field, show(want), show(have), want == have);
+    fn differs<T: PartialEq>(&mut self, field: &str, want: &T, have: &T, show: impl Fn(&T) -> String) {
+        if want != have {
+            self.push(field, show(want), show(have));
+        }
     }
 
     /// Values of variables are not shown: they are long, and an edited one may be somebody's secret.
@@ -69,7 +69,7 @@ impl Found {
                 (Some(_), None) => ("set", "not set"),
                 (None, _) => ("not set", "set"),
             };
-            self.field(format!("variable {name}"), want.to_owned(), have.to_owned(), false);
+            self.push(format!("variable {name}"), want, have);
         }
     }
 
@@ -93,10 +93,11 @@ impl Found {
     fn mounts(&mut self, want: &BTreeMap<String, Mount>, have: &BTreeMap<String, Mount>) {
         let paths: BTreeSet<&String> = want.keys().chain(have.keys()).collect();
         for path in paths {
-            let show = |mount: Option<&Mount>| mount.map_or_else(|| "missing".to_owned(), show_mount);
             let (wanted, found) = (want.get(path), have.get(path));
-            let absent = |mount: Option<&Mount>| mount.map_or_else(|| "absent".to_owned(), show_mount);
-            self.field(format!("mount {path}"), absent(wanted), show(found), wanted == found);
+            if wanted != found {
+                let show = |mount: Option<&Mount>| mount.map_or_else(|| "absent".to_owned(), show_mount);
+                self.push(format!("mount {path}"), show(wanted), show(found));
+            }
         }
     }
 

@@ -94,9 +94,14 @@ impl Plan {
     }
 
     fn include(&mut self, case: Case<'_>) {
-        let Case { target, line, action, wake_at, .. } = case;
+        let Case { target, mut line, action, wake_at, .. } = case;
+        let reachable = self.report.engine == Engine::Reachable;
+        if !reachable {
+            line.doing = None;
+            line.waiting.clear();
+        }
         self.report.targets.insert(target, line);
-        if self.report.engine != Engine::Reachable {
+        if !reachable {
             return;
         }
         self.actions.extend(action);

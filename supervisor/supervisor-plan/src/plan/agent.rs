@@ -9,7 +9,7 @@ use super::case::Case;
 use super::door;
 use super::health::{self, Health};
 use super::keep::{failure, keep, retire, show, stop};
-use super::launch::{defer, launch, obstacles};
+use super::launch::launch;
 use super::replace::{self, Replace};
 use super::start::start_created;
 use super::world::{World, exit_evidence};
@@ -101,19 +101,11 @@ fn alone(case: &mut Case<'_>, service: &Service, serving: &ObservedContainer) {
     case.line.notes.push(format!("to be replaced: {because}"));
     case.fingerprint = service.fingerprint();
     let failure = tampered.then(|| failure(case, serving, because.clone()));
-    if serving.state.is_stopped() {
-        // Nobody is served by it, and its name is wanted.
-        let blocked = obstacles(case, service, &service.container_name, None);
-        if !blocked && (failure.is_none() || !defer(case, failure.as_ref())) {
-            retire(case, serving, &because, failure);
-        }
-        return;
-    }
     let name =
         if serving.name == service.container_name { service.next_name() } else { service.container_name.clone() };
     launch(case, service, name, &because, failure);
     if case.action.is_none() {
-        // The replacement has to wait; what serves is kept well meanwhile.
+        // The replacement has to wait or was given up; what serves is kept well.
         keep(case, service, serving);
     }
 }
@@ -131,7 +123,7 @@ fn replacing(case: &mut Case<'_>, service: &Service, serving: &ObservedContainer
     match &next.state {
         State::Created => return start_created(case, service, next),
         State::Exited { .. } | State::Dead if !case.world.stopped_on_purpose(next) => {
-            let evidence = format!("generation {generation} ended in standby: {}", exit_evidence(&next.state));
+            let evidence = format!("the next generation ended in standby: {}", exit_evidence(&next.state));
             let failure = failure(case, next, evidence.clone());
             return retire(case, next, &evidence, Some(failure));
         }
@@ -143,7 +135,7 @@ fn replacing(case: &mut Case<'_>, service: &Service, serving: &ObservedContainer
         Health::Answering(_) if !door::is_held(case.world, &profile) => case.wait(Waiting::Door),
         Health::Answering(_) => retire(case, serving, "the next generation stands by", None),
         Health::Wedged { evidence } => {
-            let failure = failure(case, next, format!("generation {generation} in standby {evidence}"));
+            let failure = failure(case, next, format!("the next generation {evidence}"));
             retire(case, next, &evidence, Some(failure));
         }
         Health::Unknown(_, wake) => {

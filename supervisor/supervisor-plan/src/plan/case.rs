@@ -113,7 +113,7 @@ impl<'a> Case<'a> {
             counted(failures, &self.fingerprint, run, self.now()).map(|failure| failure.evidence.clone()).collect();
         evidence.extend(failure.iter().map(|failure| failure.evidence.clone()));
         evidence.drain(..evidence.len().saturating_sub(MAX_EVIDENCE));
-        self.line.condition = Condition::Quarantined;
+        self.show_quarantine(None);
         let step = Step::Quarantine { evidence };
         let because = format!("{LIMIT} failures in a short time");
         self.line.doing = Some(Doing::Action { verb: "quarantine".to_owned(), because: because.clone() });
@@ -127,11 +127,19 @@ impl<'a> Case<'a> {
         else {
             return false;
         };
-        self.line.condition = Condition::Quarantined;
-        self.line.since = Some(*at);
+        self.show_quarantine(Some(*at));
         let problem = format!("it failed {} times ({})", evidence.len(), summary(evidence));
         self.block(problem, "mend the cause, then run `botctl apply`");
         true
+    }
+
+    /// A container that runs is shown as it is; the quarantine is then in the way of a change only.
+    fn show_quarantine(&mut self, since: Option<Timestamp>) {
+        let runs = [Condition::Ready, Condition::Unready, Condition::Standby, Condition::Silent, Condition::Paused];
+        if !runs.contains(&self.line.condition) {
+            self.line.condition = Condition::Quarantined;
+            self.line.since = since;
+        }
     }
 
     /// Failures that count now, not counting the given run.

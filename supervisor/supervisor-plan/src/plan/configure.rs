@@ -39,8 +39,10 @@ pub(super) fn configure(case: &mut Case<'_>, service: &Service, container: &Obse
     let because = match known {
         Some(pushed) if service.config_digest.as_ref() != Some(&pushed.config_digest) => "its configuration changed",
         Some(pushed) if pushed.door != door => "the door changes",
-        Some(_) => "it has another revision than was pushed",
-        None => "it has no configuration yet",
+        Some(_) if container.answer().is_some_and(|answer| answer.revision.is_some()) => {
+            "it has another revision than was pushed"
+        }
+        _ => "it has no configuration yet",
     };
     let push = push(case, service, door);
     case.act(Step::Configure { container: container.id.clone(), push }, because, None);

@@ -127,7 +127,7 @@ fn unready(case: &mut Case<'_>, container: &ObservedContainer, answer: &Answer) 
     take_down(case, container, format!("not ready for {}: {reasons}", words::duration(UNREADY_MILLIS)), false);
 }
 
-/// The name of a replacement, or one that somebody changed, becomes the right one as soon as that is free.
+/// The name of a replacement, or one that somebody gave it, becomes the right one as soon as that is free.
 fn rename(case: &mut Case<'_>, service: &Service, container: &ObservedContainer) {
     let name = &service.container_name;
     if container.name == *name {
@@ -142,7 +142,7 @@ fn rename(case: &mut Case<'_>, service: &Service, container: &ObservedContainer)
         return case.block(problem, "rename or remove it");
     }
     let step = Step::Rename { container: container.id.clone(), name: name.clone() };
-    case.act(step, "it has the name of a replacement", None);
+    case.act(step, format!("it is named {}", container.name), None);
 }
 
 fn grace_seconds(role: Role) -> u32 {
