@@ -33,13 +33,13 @@ const AFTER_DONE: Duration = Duration::from_secs(1);
 /// Answers one request.
 pub async fn answer(backend: &Backend, request: &ChatRequest, mut ticket: Ticket, limits: Limits) -> Response {
     ticket.asks_for(&request.model);
-    let deadline = Instant::now() + limits.first_byte;
     let outcome = async {
         let listed = backend.resolve(&request.model).await?;
+        let deadline = Instant::now() + limits.first_byte;
         let source = backend.chat(request, deadline).await?;
-        Ok::<_, Refusal>((listed, source))
+        Ok::<_, Refusal>((listed, source, deadline))
     };
-    let (listed, source) = match outcome.await {
+    let (listed, source, deadline) = match outcome.await {
         Ok(opened) => opened,
         Err(refusal) => return refuse(&mut ticket, refusal),
     };

