@@ -27,13 +27,18 @@ function play({ sessions = [], storage = new Storage(), session, fetch } = {}) {
   return { chat, socket, sent, events, storage, hear, connect, lose, take };
 }
 
-test('the first message makes the session, opens it and goes out, in this order', () => {
-  const { chat, connect, take, storage } = play();
+test('the first message asks for the session; once it is there it is opened and the message goes out', () => {
+  const { chat, connect, hear, take, storage } = play();
   connect();
   assert.deepEqual(take(), []);
   chat.choose('home');
   assert.equal(chat.send('Hello'), true);
-  assert.deepEqual(take(), [['create_session', chat.session], ['open', chat.session], ['send', chat.session]]);
+  chat.send('One more');
+  assert.deepEqual(take(), [['create_session', chat.session]]);
+  hear({ type: 'sessions', sessions: [] });
+  hear({ type: 'sessions', sessions: [summary(chat.session, { bot: 'home' })] });
+  hear({ type: 'sessions', sessions: [summary(chat.session, { bot: 'home' })] });
+  assert.deepEqual(take(), [['open', chat.session], ['send', chat.session], ['send', chat.session]]);
   assert.equal(chat.outbox.entries()[0].bot, 'home');
   assert.equal(chat.bot.name, 'home');
   assert.equal(storage.getItem('session'), chat.session);
@@ -78,7 +83,10 @@ test('a session that was begun offline survives a reload', () => {
   const after = play({ storage });
   assert.equal(after.chat.session, session);
   after.connect();
-  assert.deepEqual(after.take(), [['create_session', session], ['open', session], ['send', session]]);
+  assert.deepEqual(after.take(), [['create_session', session]]);
+  after.lose();
+  after.connect([summary(session)]);
+  assert.deepEqual(after.take(), [['open', session], ['send', session]]);
 });
 
 test('a refused message keeps its reason and is not sent again by itself', () => {
@@ -91,11 +99,25 @@ test('a refused message keeps its reason and is not sent again by itself', () =>
   take();
   lose();
   connect();
+  hear({ type: 'sessions', sessions: [summary(ID)] });
   assert.deepEqual(take(), [['open', ID]]);
   chat.retry(id);
   assert.deepEqual(take(), [['send', ID]]);
   chat.discard(id);
   assert.deepEqual(chat.outbox.entries(), []);
+});
+
+test('an agent that is stopping refuses nothing for good', () => {
+  const { chat, connect, lose, hear, take } = play({ sessions: [summary(ID)], session: ID });
+  connect();
+  chat.send('one');
+  const [{ id }] = chat.outbox.entries();
+  hear({ type: 'failed', code: 'agent_unavailable', message: 'restarting', session: ID, id });
+  assert.equal(chat.outbox.get(id).failed, null);
+  take();
+  lose();
+  connect();
+  assert.deepEqual(take(), [['open', ID], ['send', ID]]);
 });
 
 test('a session that was deleted elsewhere is left', () => {

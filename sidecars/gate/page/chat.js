@@ -18,8 +18,10 @@ export class Chat extends EventTarget {
   /** The bot of the session that is about to begin. */
   chosen = null;
   #socket; #storage; #fetch;
+  // Of this connection: the session that is subscribed to, the sessions asked for, the messages that went out.
   #opened = null;
   #made = new Set();
+  #sent = new Set();
 
   constructor({ socket, storage, fetch = globalThis.fetch?.bind(globalThis), session = null }) {
     super();
@@ -134,7 +136,7 @@ export class Chat extends EventTarget {
     if (frame.type === 'failed') this.#failed(frame);
     const changes = this.store.apply(frame);
     if (frame.type === 'welcome') this.#welcome();
-    if (frame.type === 'sessions') this.#gone();
+    if (frame.type === 'sessions') this.#listed();
     if (changes.includes('resync')) this.#open();
     for (const change of changes) this.#tell(change);
   }
@@ -147,29 +149,31 @@ export class Chat extends EventTarget {
   #welcome() {
     this.welcomed = true;
     this.#opened = null;
-    this.#made = new Set(this.store.sessions.map(({ id }) => id));
-    this.outbox.prune(this.#made);
-    this.#gone();
-    const waiting = this.outbox.entries().filter(({ failed }) => !failed);
-    for (const entry of waiting) this.#transmit(entry);
-    if (this.session !== null) this.#open(true);
+    this.#made.clear();
+    this.#sent.clear();
+    this.outbox.prune(this.store.sessions.map(({ id }) => id));
+    this.#listed();
+    if (this.session !== null && this.store.summary()) this.#open(true);
     this.#tell('session');
   }
 
-  /** The open session was deleted elsewhere. */
-  #gone() {
-    if (this.session === null || this.store.summary() || this.outbox.entries(this.session).length > 0) return;
-    if (this.#opened === this.session && this.store.thread.messages.length === 0) return; // made a moment ago
-    this.open(null);
+  /** Sends what waited for its session; leaves the open session when it was deleted elsewhere. */
+  #listed() {
+    for (const entry of this.outbox.entries()) if (!entry.failed && !this.#sent.has(entry.id)) this.#transmit(entry);
+    if (this.session !== null && !this.store.summary() && this.outbox.entries(this.session).length === 0) this.open(null);
   }
 
+  /** A session's first message asks for the session; messages go out once it is there. */
   #transmit(entry) {
     if (!this.#socket.online || !this.welcomed) return;
-    if (entry.bot && !this.#made.has(entry.session)) {
+    if (!this.store.summary(entry.session)) {
+      if (!entry.bot || this.#made.has(entry.session)) return;
       this.#made.add(entry.session);
       this.#socket.send({ type: 'create_session', id: entry.session, bot: entry.bot });
+      return;
     }
     if (entry.session === this.session) this.#open(true);
+    this.#sent.add(entry.id);
     this.#socket.send({ type: 'send', session: entry.session, id: entry.id, text: entry.text });
   }
 
@@ -183,6 +187,7 @@ export class Chat extends EventTarget {
   }
 
   #failed({ code, message, session, id }) {
+    if (code === 'agent_unavailable') return; // it is stopping: what waits is sent to the next one
     if (id && this.outbox.get(id)) {
       this.outbox.fail(id, message);
       this.#tell('outbox');
