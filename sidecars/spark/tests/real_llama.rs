@@ -1,117 +1,22 @@
 //! The router in front of a real llama.cpp server with a toy model (`compose/peers/llm`).
 
+#[cfg(test)]
+#[path = "router/llama.rs"]
+mod llama;
+#[cfg(test)]
 #[path = "router/running.rs"]
 mod running;
 
-use std::io::Read as _;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
 use http_body_util::BodyExt as _;
-use platform_types::spark::{Backend, ModelList, SparkHealth};
-use platform_types::{ModelId, SecretName};
-use running::{Running, chat, within};
+use llama::{CONTEXT, KEY, Llama, MODEL, chunks, write_key};
+use platform_types::spark::ModelList;
+use running::{chat, within};
 use serde_json::{Value, json};
-use spark::place::Limits;
 
-const MODEL: &str = "tiny-lab/Bigram-1.4M.alpha-v1.0";
 const SENTENCE: &str = "Hello, this is model alpha answering over the local router.";
 const STREAM: &str = r#","temperature":0,"stream":true"#;
-const KEY: &str = "toy-key";
-/// Tokens that a request may have.
-const CONTEXT: u32 = 2048;
 /// Forbids the end of the text: the sentence goes on to `max_tokens`.
 const ENDLESS: &str = r#","temperature":0,"stream":true,"logit_bias":{"2":-100},"max_tokens":4000"#;
-
-/// A llama-server with the model alpha; it ends with the test.
-struct Llama {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Llama {
-    fn drop(&mut self) {
-        // It may have ended by itself, which a test has noticed then.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Llama {
-    fn start(key: Option<&str>, context: u32) -> Self {
-        let serve =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../compose/peers/llm/serve").canonicalize().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(serve);
-        command.args(["alpha", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.env("API_KEY", key.unwrap_or_default()).env("SLOTS", "2").env("CONTEXT", context.to_string());
-        Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}") }
-    }
-
-    fn backend(&self, key: Option<&str>) -> Backend {
-        let key = key.map(|name| SecretName::new(name).unwrap());
-        Backend::Box { url: format!("{}/v1", self.url), model: ModelId::new(MODEL).unwrap(), key }
-    }
-
-    /// A router in front of it, once it answers.
-    async fn behind(&mut self, key: Option<&str>) -> Running {
-        let running = match key {
-            None => Running::with(self.backend(None), Limits::default()).await,
-            Some(_) => {
-                let running = Running::start(Limits::default());
-                write_key(&running, KEY);
-                running.push(1, self.backend(key), &["personal", "ops"]).await.unwrap();
-                running
-            }
-        };
-        let admin = running.admin();
-        within("llama-server answers", async {
-            while !admin.get::<SparkHealth>("/health").await.unwrap().model_listed {
-                self.is_alive();
-            }
-        })
-        .await;
-        running
-    }
-
-    /// Fails with the server's own words when it has ended, which name the setup script when nothing is built.
-    fn is_alive(&mut self) {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            let mut words = String::new();
-            self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-            panic!(
-                "the model server of compose/peers/llm ended ({status}); if it is not built, run compose/peers/llm/setup:\n{words}"
-            );
-        }
-    }
-
-    async fn get(&self, path: &str) -> String {
-        reqwest::get(format!("{}{path}", self.url)).await.unwrap().text().await.unwrap()
-    }
-
-    async fn busy_slots(&self) -> usize {
-        let slots: Vec<Value> = serde_json::from_str(&self.get("/slots").await).unwrap();
-        slots.iter().filter(|slot| slot["is_processing"] == true).count()
-    }
-
-    async fn prompt_tokens(&self) -> String {
-        let metrics = self.get("/metrics").await;
-        metrics.lines().find(|line| line.starts_with("llamacpp:prompt_tokens_total ")).unwrap().to_owned()
-    }
-}
-
-fn write_key(running: &Running, key: &str) {
-    let path = running.place.secrets.join("spark-key");
-    std::fs::write(&path, key).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
-}
-
-fn chunks(text: &str) -> Vec<Value> {
-    let events = text.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
-    events.filter(|event| *event != "[DONE]").map(|event| serde_json::from_str(event).unwrap()).collect()
-}
 
 #[tokio::test]
 async fn models_plain_and_stream() {

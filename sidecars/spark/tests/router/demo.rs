@@ -127,6 +127,6 @@ async fn a_long_answer_is_whole() {
     let last = chunks(&answer.text)
         .into_iter()
         .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
-        .last();
+        .next_back();
     assert_eq!(last.as_deref(), Some(" word5000"));
 }

@@ -1,10 +1,18 @@
 //! The router against a scripted model box, and with its demo model.
 
+#[cfg(test)]
 mod configuration;
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod https;
+#[cfg(test)]
 mod passing;
+#[cfg(test)]
 mod running;
+#[cfg(test)]
 mod scripted;

@@ -22,10 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits with a deadline.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("waited in vain: {what}"),
-    }
+    let outcome = tokio::time::timeout(DEADLINE, future).await;
+    outcome.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 pub struct Running {

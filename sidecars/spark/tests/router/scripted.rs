@@ -66,7 +66,7 @@ impl ScriptedBox {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (running, script) = (running.clone(), script.clone());
                 platform_kit::task::spawn("scripted connection", async move {
-                    running.serve(stream, connection, &*script).await
+                    running.serve(stream, connection, &*script).await;
                 });
             }
         });
