@@ -11,7 +11,7 @@ use platform_types::chat::{Author, Message, NoteCode, Transcript};
 
 use crate::admin::failure;
 use crate::lifecycle::Lifecycle;
-use crate::mind::{Mind, shown};
+use crate::mind::{Mind, shown_all};
 use crate::ws::device;
 
 /// Messages of one export; a longer session is exported from its newest.
@@ -40,7 +40,7 @@ pub async fn transcript(mind: &Mind, id: String) -> Result<Transcript, Failure> 
     });
     let closed = |error: crate::database::Closed| Failure::new(ErrorCode::AgentUnavailable, error.to_string());
     let (session, messages) = read.await.map_err(closed)?.map_err(failure)?;
-    Ok(Transcript { session, messages: messages.into_iter().map(shown).collect() })
+    Ok(Transcript { session, messages: shown_all(messages) })
 }
 
 /// As Markdown: a heading, then who said what and when.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use platform_kit::clock::SharedClock;
 use platform_kit::{Failure, serve, socket};
 use platform_types::ErrorCode;
@@ -45,8 +45,8 @@ fn http_routes(lifecycle: Arc<Lifecycle>) -> Router {
     Router::new()
         .route("/ws", any(ws::upgrade))
         .route("/api/sessions/{id}/export", get(export::route))
-        .route("/v1/models", get(openai::models))
-        .route("/v1/chat/completions", post(openai::completions))
+        .route("/v1/models", openai::models_route())
+        .route("/v1/chat/completions", openai::completions_route())
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })
         .method_not_allowed_fallback(|| async { Failure::new(ErrorCode::MethodNotAllowed, "no such method here") })
         .with_state(lifecycle)

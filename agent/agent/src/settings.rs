@@ -1,9 +1,9 @@
 //! What the environment says, and where everything lies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use agent_store::StateDir;
-use platform_kit::environment::{Environment, EnvironmentError};
+use platform_kit::environment::{Environment, EnvironmentError, optional};
 use platform_types::layout::{env, inside};
 use platform_types::{Generation, ProfileName};
 
@@ -26,13 +26,17 @@ pub struct Paths {
     pub mounts: Vec<PathBuf>,
 }
 
+/// Variable with a directory that stands for `/`, to run an agent outside a container. Unset in a container.
+pub const ROOT: &str = "BOT_ROOT";
+
 impl Paths {
-    /// As the supervisor mounts them.
-    pub fn in_container() -> Self {
+    /// As the supervisor mounts them, below `root`.
+    pub fn below(root: &Path) -> Self {
+        let place = |inside: &str| root.join(inside.trim_start_matches('/'));
         Self {
-            state: StateDir::new(inside::STATE),
-            llm_socket: inside::LLM_SOCKET.into(),
-            mounts: [inside::STATE, inside::HTTP, inside::ADMIN, inside::EGRESS, inside::LLM].map(Into::into).into(),
+            state: StateDir::new(place(inside::STATE)),
+            llm_socket: place(inside::LLM_SOCKET),
+            mounts: [inside::STATE, inside::HTTP, inside::ADMIN, inside::EGRESS, inside::LLM].map(place).into(),
         }
     }
 }
@@ -49,6 +53,7 @@ impl Settings {
         else {
             return Err(environment.finish().expect_err("a missing value is a problem that was noted"));
         };
-        Ok(Self { profile, generation, http_socket, admin_socket, paths: Paths::in_container() })
+        let root = optional(ROOT).unwrap_or_else(|| "/".to_owned());
+        Ok(Self { profile, generation, http_socket, admin_socket, paths: Paths::below(Path::new(&root)) })
     }
 }

@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE};
 use hub::{Hub, Input};
-pub(crate) use replies::shown;
+pub(crate) use replies::shown_all;
 pub use turns::{DRAIN_CLOSE, DRAIN_FINISH};
 
 use crate::counters::Counters;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub};
 use super::turns::Saved;
-use crate::markdown;
+use crate::markdown::{self, Patience};
 
 /// The outcome of one job.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Hub {
         match result {
             Ok(Page { messages, more }) => {
                 let turn = self.live.get(&session).map(|live| live.view.clone());
-                let messages = messages.into_iter().map(shown).collect();
+                let messages = shown_all(messages);
                 self.connections.to_one(from, &ToPage::History { session, messages, more, turn });
             }
             Err(error) => {
@@ -122,12 +122,22 @@ impl Hub {
     }
 }
 
+/// Stored messages as the page gets them.
+pub(crate) fn shown_all(stored: Vec<Stored>) -> Vec<Message> {
+    let patience = Patience::default();
+    stored.into_iter().map(|stored| show(stored, patience)).collect()
+}
+
 /// A stored message as the page gets it.
-pub(crate) fn shown(stored: Stored) -> Message {
+pub(super) fn shown(stored: Stored) -> Message {
+    show(stored, Patience::default())
+}
+
+fn show(stored: Stored, patience: Patience) -> Message {
     let Stored { seq, id, author, at, text, tools, note } = stored;
     let tree = match author {
         Author::Person => Vec::new(),
-        Author::Bot => markdown::parse(&text),
+        Author::Bot => markdown::parse(&text, patience),
     };
     Message { seq, id, author, at, text, tree, tools, note }
 }

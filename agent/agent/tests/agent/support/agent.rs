@@ -1,22 +1,20 @@
-//! An agent in a directory of its own.
+//! An agent in a directory of its own: the real program, so that it can be killed.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::Stdio;
 use std::time::Duration;
 
-use agent::{Paths, Settings};
-use agent_store::StateDir;
 use http::Method;
-use platform_kit::SystemClock;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
-use platform_types::agent::{Activate, AgentConfig, Bot};
+use platform_types::agent::{Activate, AgentConfig, AgentStatus, Bot};
 use platform_types::health::Readiness;
 use platform_types::{BotName, Generation, ModelId, ProfileName, Revision};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::process::{Child, Command};
 
 use super::model::Model;
 use super::page::Page;
@@ -34,8 +32,7 @@ pub struct Agent {
     pub generation: u64,
     pub http: PathBuf,
     pub admin: Client,
-    stop: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
+    child: Child,
 }
 
 pub const DEVICE: &str = "00000000000000000000000000000000000000000000000000000000000000d1";
@@ -59,18 +56,18 @@ pub fn config(revision: u64) -> AgentConfig {
     }
 }
 
-pub fn settings(directory: &Path, generation: u64) -> Settings {
-    Settings {
-        profile: ProfileName::new("personal").unwrap(),
-        generation: Generation(generation),
-        http_socket: directory.join(format!("http-{generation}.sock")),
-        admin_socket: directory.join(format!("admin-{generation}.sock")),
-        paths: Paths {
-            state: StateDir::new(directory.join("state")),
-            llm_socket: directory.join("llm.sock"),
-            mounts: vec![directory.join("state"), directory.join("lost")],
-        },
-    }
+/// The program with its environment, as a container would have it.
+pub fn program(root: &Path, generation: u64) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bot-agent"));
+    command
+        .env_clear()
+        .env("BOT_ROOT", root)
+        .env("BOT_PROFILE", "personal")
+        .env("BOT_GENERATION", generation.to_string())
+        .env("BOT_HTTP_SOCKET", root.join(format!("run/bot/http/{generation}.sock")))
+        .env("BOT_ADMIN_SOCKET", root.join(format!("run/bot/admin/{generation}.sock")))
+        .kill_on_drop(true);
+    command
 }
 
 impl World {
@@ -84,46 +81,46 @@ impl World {
     /// An agent that waits for its activation.
     pub async fn standby() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("state")).unwrap();
-        let model = Model::start(&directory.path().join("llm.sock"));
+        for place in ["state", "run/bot/http", "run/bot/admin", "run/bot/llm", "run/bot/egress"] {
+            std::fs::create_dir_all(directory.path().join(place)).unwrap();
+        }
+        let model = Model::start(&directory.path().join("run/bot/llm/llm.sock"));
         let agent = Agent::start(directory.path(), 1).await;
         Self { directory, model, agent }
     }
 
-    /// Ends the process as a crash would: nothing is drained, nothing is closed. The next one is active.
+    /// kill -9, and the next agent.
     pub async fn crash(&mut self) {
-        let next = self.agent.generation + 1;
-        self.agent.task.abort();
-        self.next_agent(next).await;
+        self.agent.child.kill().await.unwrap();
+        self.next_agent().await;
     }
 
-    /// Stops the process in good order and starts the next.
+    /// SIGTERM, and the next agent.
     pub async fn restart(&mut self) {
-        let next = self.agent.generation + 1;
-        self.agent.stop().await;
-        self.next_agent(next).await;
+        self.agent.terminate();
+        assert!(self.agent.ended().await.success());
+        self.next_agent().await;
     }
 
-    async fn next_agent(&mut self, generation: u64) {
-        self.agent = Agent::start(self.directory.path(), generation).await;
+    async fn next_agent(&mut self) {
+        self.agent = Agent::start(self.directory.path(), self.agent.generation + 1).await;
         self.agent.activate().await.unwrap();
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.directory.path().join("state/current/agent.db")
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
     }
 }
 
 impl Agent {
-    pub async fn start(directory: &Path, generation: u64) -> Self {
-        let settings = settings(directory, generation);
-        let admin = Client::new(&settings.admin_socket, Peer::Trusted, Duration::from_secs(20));
-        let http = settings.http_socket.clone();
-        let stop = CancellationToken::new();
-        let run = agent::run(settings, Arc::new(SystemClock), stop.clone());
-        let task = platform_kit::task::spawn("agent", run);
+    pub async fn start(root: &Path, generation: u64) -> Self {
+        let log = std::fs::File::create(root.join(format!("agent-{generation}.log"))).unwrap();
+        let child = program(root, generation).stdout(Stdio::from(log)).spawn().unwrap();
+        let admin_socket = root.join(format!("run/bot/admin/{generation}.sock"));
+        let admin = Client::new(admin_socket, Peer::Trusted, Duration::from_secs(30));
+        let http = root.join(format!("run/bot/http/{generation}.sock"));
         until("the admin socket", || async { admin.get::<Value>("/healthz").await.ok() }).await;
-        Self { generation, http, admin, stop, task }
+        Self { generation, http, admin, child }
     }
 
     pub async fn activate(&self) -> Result<Readiness, CallError> {
@@ -131,14 +128,18 @@ impl Agent {
         self.admin.post("/activate", &activate).await
     }
 
-    /// SIGTERM: drains, and waits for the end of the process.
-    pub async fn stop(&mut self) {
-        self.stop.cancel();
-        self.ended().await.unwrap();
+    pub fn terminate(&self) {
+        let pid = self.child.id().unwrap();
+        kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGTERM).unwrap();
     }
 
-    pub async fn ended(&mut self) -> anyhow::Result<()> {
-        within("the agent to end", &mut self.task).await.unwrap()
+    /// Waits for the end of the process.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        within("the agent to end", self.child.wait()).await.unwrap()
+    }
+
+    pub async fn status(&self) -> AgentStatus {
+        self.admin.get("/status").await.unwrap()
     }
 
     /// A page that has been welcomed.
