@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, Outcome, Push, Step};
 use crate::observed::ContainerId;
 use crate::target::Target;
+use crate::words;
 
 /// First uid and gid that is given away; the range above is free on ordinary hosts.
 pub const FIRST_ID: u32 = 210_000;
@@ -167,7 +168,7 @@ impl Ledger {
     pub fn finish(&mut self, action: &Action, outcome: &Outcome, now: Timestamp) {
         let Outcome::Failed { error } = outcome else { return };
         let fingerprint = action.fingerprint.clone();
-        let evidence = format!("{} failed: {error}", action.verb());
+        let evidence = format!("{} failed: {}", action.verb(), words::reported(error));
         self.record(&action.target, Failure { at: now, run: None, fingerprint, evidence });
     }
 
