@@ -17,8 +17,8 @@ pub const MAX_PAIRING_BODY_BYTES: usize = 4 * 1024;
 /// What is read and thrown away after the last answer, so that the answer is not lost to a reset.
 pub const MAX_LINGER_BYTES: usize = 256 * 1024;
 
-/// Longest message from the page: one message of 64 KiB, escaped as JSON.
-pub const MAX_MESSAGE_IN_BYTES: usize = 128 * 1024;
+/// Longest message from the page: a text of 64 KiB, each byte of it escaped as JSON (`\u001b`), and its envelope.
+pub const MAX_MESSAGE_IN_BYTES: usize = 512 * 1024;
 /// Longest message from the agent: a page of history.
 pub const MAX_MESSAGE_OUT_BYTES: usize = 4 * 1024 * 1024;
 /// Messages that wait for a slow page.
@@ -60,7 +60,7 @@ pub struct HttpLimits {
     pub head_time: Duration,
     /// Silence between two requests of a connection.
     pub idle_time: Duration,
-    /// Silence in the middle of a body.
+    /// Silence in the middle of a body. A pairing body has to be there as a whole.
     pub body_stall: Duration,
     /// A client that takes no byte of the answer.
     pub write_stall: Duration,

@@ -1,6 +1,7 @@
 //! `POST /pair/nonce`, `POST /pair`, `GET /pair/{request}`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use http::{Request, Response, StatusCode};
@@ -78,7 +79,7 @@ pub async fn pair(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     attempt_allowed(gate)?;
-    let wire: PairRequest = read(request).await?;
+    let wire: PairRequest = read(request, gate.limits.http.body_stall).await?;
     let now = gate.clock.now();
     let attempt = prove(gate, config, place, &wire, now)?;
     if let Some(device) = config.device(&attempt.device) {
@@ -186,12 +187,14 @@ fn prove(
     })
 }
 
-async fn read(request: Request<Incoming>) -> Result<PairRequest, Failure> {
-    let body = Limited::new(request.into_body(), MAX_PAIRING_BODY_BYTES).collect().await.map_err(|error| {
+async fn read(request: Request<Incoming>, time: Duration) -> Result<PairRequest, Failure> {
+    let late = || Failure::new(ErrorCode::RequestTimeout, "the body did not arrive");
+    let body = Limited::new(request.into_body(), MAX_PAIRING_BODY_BYTES).collect();
+    let body = tokio::time::timeout(time, body).await.map_err(|_| late())?.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
             Failure::new(ErrorCode::TooLarge, format!("the body is longer than {MAX_PAIRING_BODY_BYTES} bytes"))
         } else {
-            Failure::new(ErrorCode::RequestTimeout, "the body did not arrive")
+            late()
         }
     })?;
     serde_json::from_slice(&body.to_bytes())

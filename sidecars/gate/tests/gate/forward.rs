@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use gate::limits::{HttpLimits, Limits, PairingLimits};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::agent::{Call, field};
+use crate::support::browser::read_to_end;
 use crate::support::rig::TOKEN;
 use crate::support::{Agent, Rig, within};
 
@@ -316,6 +317,29 @@ async fn a_body_that_stalls_ends_the_request() {
     );
     let answer = rig.raw(request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_its_body() {
+    let rig = with_token(Limits::default()).await;
+    let _agent = Agent::start(&rig.agent_socket(1), |mut call| async move {
+        let body = call.body(2).await;
+        call.answer("200 OK", "content-type: application/json\r\n", &body).await;
+    });
+    let host = rig.host();
+    let head = format!(
+        "POST {COMPLETIONS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {}\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n",
+        bearer()
+    );
+    let mut stream = rig.tcp().await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 25];
+    within(stream.read_exact(&mut told)).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"{}").await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("{}"), "{answer}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 mod admin;
 mod door;
 mod forward;
+mod fuzz;
 mod page;
 mod pairing;
 mod support;

@@ -209,6 +209,28 @@ async fn methods_and_paths_are_named() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_in_does_not_hold_the_pairing_route() {
+    let rig = Rig::start_with(impatient()).await;
+    let host = rig.host();
+    let mut stream = rig.tcp().await;
+    let head = format!("POST /pair HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 4000\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A byte each 20 ms is never silent for long, and takes far too long in all.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    within(async {
+        loop {
+            tokio::select! {
+                _ = pace.tick() => { let _ = stream.write_all(b" ").await; }
+                read = stream.read_buf(&mut answer) => if read.unwrap_or(0) == 0 { break },
+            }
+        }
+    })
+    .await;
+    assert_eq!(refusal(&String::from_utf8_lossy(&answer)), (408, "request_timeout".to_owned()));
+}
+
+#[tokio::test]
 async fn before_the_first_configuration_nothing_is_answered() {
     let rig = Rig::bare(Limits::default()).await;
     let answer = rig.get("/").await;
