@@ -8,21 +8,7 @@ use platform_types::{ErrorCode, ProfileName};
 use supervisor_config::Config;
 
 use crate::state::OperationError;
-
-/// An error with its causes, as one sentence.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
+use crate::words::chain;
 
 /// Something of ours failed: the log has the cause, and so has the answer, because only operators read it.
 pub fn internal(error: &(dyn Error + 'static)) -> Failure {
@@ -64,6 +50,7 @@ pub fn operation(error: &OperationError) -> Failure {
     let code = match error {
         OperationError::UnknownProfile(_) => ErrorCode::NotFound,
         OperationError::Busy { .. } => ErrorCode::Conflict,
+        OperationError::AgentUnavailable { .. } => ErrorCode::AgentUnavailable,
         OperationError::Failed(_) => ErrorCode::Internal,
     };
     Failure::new(code, error.to_string())

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use supervisor_config::Finding;
-use supervisor_plan::Target;
 use supervisor_plan::report::{Blocked, Waiting};
+use supervisor_plan::{Impact, Target};
 
 use super::Document;
 
@@ -12,34 +12,13 @@ use super::Document;
 pub struct Plan {
     /// The files on the disk differ from what is in force.
     pub changed: bool,
-    /// What a change of the files does, one a target.
-    pub changes: Vec<Change>,
+    /// What a change of the files does to each target that it concerns.
+    pub impacts: Vec<Impact>,
     /// The actions that `apply` would start with.
     pub actions: Vec<Step>,
     /// Targets that are waited for, or that only a person can help.
     pub open: Vec<Open>,
     pub findings: Vec<Finding>,
-}
-
-/// What a change of the files does to one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    pub target: Target,
-    pub effect: Effect,
-    pub because: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    Create,
-    /// Over the admin socket: nobody notices.
-    PushedLive,
-    /// A next generation takes over while the gate holds its door.
-    Rollout,
-    /// A short interruption that clients reconnect from.
-    Replacement,
-    Remove,
 }
 
 /// One action.

@@ -2,7 +2,7 @@
 
 use platform_types::{SecretName, Timestamp};
 use serde::{Deserialize, Serialize};
-use supervisor_config::Finding;
+use supervisor_config::{Changed, Finding};
 
 use super::Document;
 
@@ -52,9 +52,36 @@ pub struct ConfigCheck {
     pub findings: Vec<Finding>,
 }
 
-/// Body of `GET /v1/config/show`, `…/diff`, `/v1/export/compose`.
+/// Body of `GET /v1/config/show`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Text {
+pub struct ConfigText {
+    /// TOML.
+    pub text: String,
+}
+
+/// Body of `GET /v1/config/diff`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigDiff {
+    /// What is in force is known; without it `changed` says nothing.
+    pub compared: bool,
+    /// Keys whose value in the file is not the one in force.
+    pub changed: Vec<Changed>,
+    /// Shipped instructions that the operator's files override.
+    pub overrides: Vec<Override>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// `bots/<name>.md`.
+    pub file: String,
+    pub shipped: String,
+    pub yours: String,
+}
+
+/// Body of `GET /v1/export/compose`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComposeText {
+    /// YAML.
     pub text: String,
 }
 
@@ -64,6 +91,14 @@ impl Document for Secrets {
 
 impl Document for SecretSet {
     const SCHEMA: &'static str = "bot-platform.secret-set.v1";
+}
+
+impl Document for ConfigText {
+    const SCHEMA: &'static str = "bot-platform.config.v1";
+}
+
+impl Document for ConfigDiff {
+    const SCHEMA: &'static str = "bot-platform.config-diff.v1";
 }
 
 impl Document for ConfigCheck {

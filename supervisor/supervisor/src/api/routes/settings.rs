@@ -1,0 +1,75 @@
+//! `GET /v1/secrets`, `POST /v1/secrets/{name}`; `GET /v1/config/{check,show,diff}`; `GET /v1/export/compose`.
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use platform_kit::Failure;
+use platform_types::text::neutral;
+use platform_types::{ErrorCode, SecretName};
+use tokio::sync::oneshot;
+
+use crate::api::extract::Body;
+use crate::api::failure::{busy, internal};
+use crate::api::wire::settings as wire;
+use crate::compose;
+use crate::settings::config::{self, ConfigError};
+use crate::settings::secrets::{self, SetError};
+use crate::state::{Command, Shared};
+
+pub fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/secrets", get(list_secrets))
+        .route("/secrets/{name}", post(set_secret))
+        .route("/config/check", get(check))
+        .route("/config/show", get(show))
+        .route("/config/diff", get(diff))
+        .route("/export/compose", get(export))
+}
+
+async fn list_secrets(State(shared): State<Shared>) -> Result<Json<wire::Secrets>, Failure> {
+    let needed = shared.world.borrow().config.secrets_in_force();
+    secrets::list(&shared.roots, &needed, shared.clock.now()).map(Json).map_err(|error| internal(&error))
+}
+
+async fn set_secret(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Body(secret): Body<wire::SecretValue>,
+) -> Result<Json<wire::SecretSet>, Failure> {
+    let name = SecretName::new(name)
+        .map_err(|error| Failure::new(ErrorCode::BadRequest, neutral(&error.to_string())).with_param("name"))?;
+    secrets::set(&shared.roots, &name, &secret.value).map_err(|error| match error {
+        SetError::NotALine | SetError::TooLong => Failure::new(ErrorCode::BadRequest, error.to_string()),
+        SetError::Folder(error) => internal(&error),
+    })?;
+    tracing::info!(%name, "a secret was stored");
+    let delivered = shared.world.borrow().config.secrets_in_force().contains(&name);
+    let (reply, answer) = oneshot::channel();
+    shared.commands.send(Command::SecretChanged { reply }).await.map_err(|_| busy())?;
+    answer.await.map_err(|_| busy())?;
+    Ok(Json(wire::SecretSet { name, delivered }))
+}
+
+async fn check(State(shared): State<Shared>) -> Result<Json<wire::ConfigCheck>, Failure> {
+    config::check(&shared.roots).map(Json).map_err(|error| refused(&error))
+}
+
+async fn show(State(shared): State<Shared>) -> Result<Json<wire::ConfigText>, Failure> {
+    config::show(&shared.roots).map(Json).map_err(|error| refused(&error))
+}
+
+async fn diff(State(shared): State<Shared>) -> Result<Json<wire::ConfigDiff>, Failure> {
+    let in_force = shared.world.borrow().config.clone();
+    config::compare(&shared.roots, Some(&in_force)).map(Json).map_err(|error| refused(&error))
+}
+
+async fn export(State(shared): State<Shared>) -> Json<wire::ComposeText> {
+    let world = shared.world.borrow().clone();
+    let seccomp = shared.roots.agent_seccomp();
+    let text = compose::render(&compose::compose(&world.desired, &world.ledger, &seccomp));
+    Json(wire::ComposeText { text })
+}
+
+fn refused(error: &ConfigError) -> Failure {
+    Failure::new(ErrorCode::BadRequest, error.to_string()).with_param("platform.toml")
+}

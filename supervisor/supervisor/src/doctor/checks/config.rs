@@ -1,0 +1,31 @@
+//! `platform.toml` is valid, and in force.
+
+use crate::api::wire::findings::Verdict;
+use crate::doctor::Finding;
+use crate::doctor::facts::Facts;
+
+pub fn check(facts: &Facts) -> Finding {
+    let found = match &facts.config {
+        Ok(found) => found,
+        Err(error) => return Finding::problem(error.clone(), "write the file, then: botctl config check"),
+    };
+    let details: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
+    if !found.valid {
+        let errors = found.findings.iter().filter(|finding| finding.is_error()).count();
+        let summary = format!("platform.toml has {errors} error{}", if errors == 1 { "" } else { "s" });
+        return Finding::problem(summary, "correct it as botctl config check says").with_details(details);
+    }
+    if facts.daemon.as_ref().is_some_and(|daemon| daemon.world.unapplied) {
+        return Finding::advice("the files differ from what is in force", "look with botctl plan, then botctl apply")
+            .with_details(details);
+    }
+    match details.len() {
+        0 => Finding::ok("platform.toml is valid and in force"),
+        count => Finding {
+            verdict: Verdict::Advice,
+            summary: format!("platform.toml is valid, with {count} warning{}", if count == 1 { "" } else { "s" }),
+            details,
+            remedy: Some("botctl config check explains each".to_owned()),
+        },
+    }
+}
