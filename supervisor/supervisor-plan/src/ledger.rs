@@ -237,3 +237,100 @@ impl Ledger {
         self.pushed.insert(target.clone(), pushed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn profile() -> ProfileName {
+        ProfileName::new("personal").expect("a profile name")
+    }
+
+    fn action(step: Step, failure: Option<Failure>) -> Action {
+        let (because, fingerprint) = ("a test".to_owned(), "f1".to_owned());
+        Action { target: Target::agent(&profile()), step, because, failure, fingerprint }
+    }
+
+    fn id(text: &str) -> ContainerId {
+        ContainerId(text.to_owned())
+    }
+
+    fn activate(generation: u64, revision: u64) -> Action {
+        let push = Push { revision: Revision(revision), config_digest: "c".to_owned(), door: None };
+        action(Step::Activate { container: id("a"), generation: Generation(generation), push }, None)
+    }
+
+    fn crash(started_at: i64) -> Failure {
+        let run = Run { container: id("a"), started_at: Some(Timestamp(started_at)) };
+        Failure { at: NOW, run: Some(run), fingerprint: "f1".to_owned(), evidence: "exit code 1".to_owned() }
+    }
+
+    #[test]
+    fn leases_and_revisions_only_grow() {
+        let mut ledger = Ledger::new("i");
+        ledger.begin(&activate(3, 9), NOW);
+        ledger.begin(&activate(2, 4), NOW);
+        assert_eq!(ledger.leases[&profile()].generation, Generation(3));
+        assert_eq!(ledger.revision, Revision(9));
+    }
+
+    #[test]
+    fn one_life_fails_once() {
+        let mut ledger = Ledger::new("i");
+        let target = Target::agent(&profile());
+        for _ in 0..3 {
+            ledger.begin(&action(Step::Kill { container: id("a") }, Some(crash(1))), NOW);
+        }
+        ledger.begin(&action(Step::Start { container: id("a") }, Some(crash(2))), NOW);
+        assert_eq!(ledger.failures_of(&target).len(), 2);
+    }
+
+    #[test]
+    fn only_a_failed_action_counts() {
+        let mut ledger = Ledger::new("i");
+        let target = Target::agent(&profile());
+        let start = action(Step::Start { container: id("a") }, None);
+        for outcome in [
+            Outcome::Done,
+            Outcome::Stale { found: "it is running".to_owned() },
+            Outcome::EngineLost { error: "connection refused".to_owned() },
+        ] {
+            ledger.finish(&start, &outcome, NOW);
+        }
+        assert_eq!(ledger.failures_of(&target), []);
+        ledger.finish(&start, &Outcome::Failed { error: "no \u{1b}[31mspace".to_owned() }, NOW);
+        let [failure] = ledger.failures_of(&target) else { panic!("one failure") };
+        assert_eq!(failure.evidence, "start failed: no  [31mspace");
+        assert_eq!(failure.fingerprint, "f1");
+    }
+
+    #[test]
+    fn failures_and_quarantines_are_bounded_and_cleared() {
+        let mut ledger = Ledger::new("i");
+        let target = Target::agent(&profile());
+        for number in 0..100 {
+            ledger.begin(&action(Step::Start { container: id("a") }, Some(crash(number))), NOW);
+            let mut quarantine = action(Step::Quarantine { evidence: Vec::new() }, None);
+            quarantine.fingerprint = format!("f{number}");
+            ledger.begin(&quarantine, NOW);
+        }
+        assert_eq!(ledger.failures_of(&target).len(), MAX_FAILURES);
+        assert_eq!(ledger.quarantines[&target].len(), MAX_QUARANTINES);
+        assert!(ledger.quarantine(&target, "f99").is_some() && ledger.quarantine(&target, "f1").is_none());
+        assert!(ledger.clear(&target));
+        assert!(!ledger.clear(&target), "there is nothing left to forget");
+    }
+
+    #[test]
+    fn it_survives_being_written_and_read() {
+        let mut ledger = Ledger::new("i");
+        ledger.ids.of("agent-personal");
+        ledger.begin(&activate(1, 1), NOW);
+        ledger.begin(&action(Step::Stop { container: id("a"), grace_seconds: 25 }, None), NOW);
+        ledger.hold(&profile(), "a restore is under way", NOW);
+        let text = serde_json::to_string(&ledger).expect("writes");
+        assert_eq!(serde_json::from_str::<Ledger>(&text).expect("reads"), ledger);
+    }
+}

@@ -9,13 +9,16 @@
 //! | [`engine`] | the simulated Docker |
 //! | [`process`] | what runs in a simulated container, as its probes see it |
 //! | [`simulation`] | the supervisor's loop: observe, plan, check, begin, execute, finish |
+//! | `execute`, `observe` | what its engine does, and what it would have seen by now |
 //! | [`fault`] | what can go wrong |
 //! | [`script`] | golden scripts: commands, and the history they must produce |
 //! | [`time`] | virtual time, in words |
 
 pub mod build;
 pub mod engine;
+mod execute;
 pub mod fault;
+mod observe;
 pub mod process;
 pub mod script;
 pub mod simulation;

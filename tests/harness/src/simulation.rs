@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use platform_types::{Generation, ProfileName, Timestamp};
-use supervisor_plan::action::{Launch, Precondition, StateKind};
-use supervisor_plan::observed::{Answer, ContainerId, Engine as EngineState, ObservedContainer, Owner, Probe};
+use supervisor_plan::observed::{ContainerId, Probe};
 use supervisor_plan::plan::Plan;
-use supervisor_plan::{Action, Desired, Impact, Ledger, Observed, Outcome, Step, Target, check, impact, plan};
+use supervisor_plan::{Action, Desired, Impact, Ledger, Outcome, Step, Target, check, impact, plan};
 
 use crate::build::{Configuration, INSTALL};
 use crate::engine::Engine;
@@ -39,13 +38,13 @@ pub struct Simulation {
     pub(crate) down: Option<Outage>,
     pub(crate) touched_at: Timestamp,
     desired: Desired,
-    under_way: Vec<Job>,
+    pub(crate) under_way: Vec<Job>,
     /// Asked for by a supervisor that is gone.
     left_behind: Vec<Job>,
-    probes: BTreeMap<ContainerId, Probe>,
+    pub(crate) probes: BTreeMap<ContainerId, Probe>,
     probed_at: Option<Timestamp>,
     next_probe: Timestamp,
-    highest_active: BTreeMap<ProfileName, Generation>,
+    pub(crate) highest_active: BTreeMap<ProfileName, Generation>,
 }
 
 /// What happens to the next action of a target.
@@ -77,10 +76,11 @@ pub(crate) struct Outage {
     pub until: Timestamp,
 }
 
+/// An action under way.
 #[derive(Debug, Clone)]
-struct Job {
-    action: Action,
-    due: Timestamp,
+pub(crate) struct Job {
+    pub action: Action,
+    pub due: Timestamp,
 }
 
 impl Simulation {
@@ -302,191 +302,6 @@ impl Simulation {
         self.probe(|container| container.as_ref() == Some(&target));
         self.ledger.finish(action, &outcome, self.now);
         self.touched();
-    }
-
-    fn precondition(&self, action: &Action) -> Result<(), String> {
-        match action.precondition() {
-            Precondition::Nothing | Precondition::NetworkUnused(_) => Ok(()),
-            Precondition::NameFree(name) => {
-                let taken = self.engine.containers.values().any(|container| container.name == name);
-                if taken { Err(format!("the name {name} is taken")) } else { Ok(()) }
-            }
-            Precondition::Container { id, states } => {
-                let container = self.engine.container(&id)?;
-                let fits = states.contains(&StateKind::from(&container.state));
-                if fits { Ok(()) } else { Err(format!("it is {}", container.state.word())) }
-            }
-        }
-    }
-
-    /// What the engine does.
-    fn execute(&mut self, action: &Action, armed: Option<&Armed>) -> Result<(), String> {
-        if let Some(Armed::Refused(message)) = armed {
-            return Err(message.clone());
-        }
-        if let Some(id) = action.container()
-            && self.engine.container(id)?.install() != Some(INSTALL)
-        {
-            self.violations.push(format!("{}: a stranger was touched: {id}", clock_millis(self.now)));
-        }
-        let now = self.now;
-        match &action.step {
-            Step::Launch(launch) => self.launch(launch, armed),
-            Step::Start { container } => self.engine.start(container, now),
-            Step::Stop { container, .. } => {
-                let wedged = self.engine.container(container)?.process.as_ref().is_some_and(|process| process.wedged);
-                self.engine.end(container, if wedged { 137 } else { 0 }, false, now);
-                Ok(())
-            }
-            Step::Kill { container } => {
-                self.engine.end(container, 137, false, now);
-                Ok(())
-            }
-            Step::Remove { container } => self.engine.remove(container),
-            Step::Rename { container, name } => self.engine.rename(container, name),
-            Step::Activate { container, generation, push } => {
-                let own = self.engine.container(container)?.generation();
-                let process = self.engine.answering(container, now)?;
-                if own != Some(*generation) {
-                    return Err("409 conflict: another generation".to_owned());
-                }
-                process.active = Some(*generation);
-                process.revision = Some(push.revision);
-                self.activated(&action.target, *generation);
-                Ok(())
-            }
-            Step::Configure { container, push } => {
-                let process = self.engine.answering(container, now)?;
-                if process.revision.is_some_and(|revision| revision > push.revision) {
-                    return Err("409 conflict: a lower revision".to_owned());
-                }
-                process.revision = Some(push.revision);
-                process.door = push.door;
-                Ok(())
-            }
-            Step::RemoveNetwork { name } => {
-                if self.engine.networks.get(name) == Some(&Owner::Foreign) {
-                    self.violations.push(format!("{}: a stranger's network was touched", clock_millis(now)));
-                }
-                self.engine.remove_network(name)
-            }
-            Step::Quarantine { .. } => Ok(()),
-        }
-    }
-
-    fn launch(&mut self, launch: &Launch, armed: Option<&Armed>) -> Result<(), String> {
-        let id = self.engine.create(launch)?;
-        if let Some(Armed::Halfway(message)) = armed {
-            return Err(message.clone());
-        }
-        self.engine.start(&id, self.now)
-    }
-
-    /// What the daemon would have seen by now.
-    pub fn observe(&self) -> Observed {
-        let mut observed = Observed::empty();
-        if let Some(outage) = self.down {
-            observed.engine = EngineState::Unreachable { since: outage.since, error: "connection refused".to_owned() };
-        }
-        for container in self.engine.containers.values() {
-            if container.install() != Some(INSTALL) {
-                observed.foreign_containers.insert(container.name.clone());
-                continue;
-            }
-            observed.containers.push(ObservedContainer {
-                id: container.id.clone(),
-                name: container.name.clone(),
-                labels: container.labels(),
-                state: container.state.clone(),
-                started_at: container.started_at,
-                spec: container.spec.clone(),
-                probe: self.probes.get(&container.id).cloned().unwrap_or(Probe::Never),
-            });
-        }
-        observed.networks.clone_from(&self.engine.networks);
-        observed.volumes.clone_from(&self.engine.volumes);
-        observed.images.clone_from(&self.engine.images);
-        observed.ports_taken.clone_from(&self.engine.listeners);
-        observed.in_flight = self.under_way.iter().map(|job| job.action.target.clone()).collect();
-        observed
-    }
-
-    /// Asks the containers of some targets how they are.
-    fn probe(&mut self, of: impl Fn(&Option<Target>) -> bool) {
-        let now = self.now;
-        let engine = &self.engine;
-        self.probes.retain(|id, _| engine.containers.get(id).is_some_and(crate::engine::Container::is_alive));
-        for container in engine.containers.values() {
-            let Some(process) = &container.process else { continue };
-            if container.install() != Some(INSTALL) || !of(&container.labels().target) {
-                continue;
-            }
-            let before = self.probes.get(&container.id).filter(|_| container.started_at < Some(now));
-            let answers = !matches!(container.state, supervisor_plan::observed::State::Paused) && process.answers(now);
-            let probe = if answers {
-                let reasons = process.reasons();
-                let ready = reasons.is_empty();
-                let since = match before {
-                    Some(Probe::Answering(answer)) if answer.ready == ready => answer.since,
-                    _ => now,
-                };
-                let (revision, generation) = (process.revision, process.active);
-                let lost_mounts = process.lost_mounts.clone();
-                let notes = Vec::new();
-                Probe::Answering(Answer { at: now, ready, since, reasons, notes, revision, generation, lost_mounts })
-            } else {
-                let (since, failures) = match before {
-                    Some(Probe::Silent { since, failures, .. }) => (*since, failures + 1),
-                    _ => (now, 1),
-                };
-                Probe::Silent { since, failures, error: "no answer within 2 s".to_owned() }
-            };
-            self.probes.insert(container.id.clone(), probe);
-        }
-    }
-
-    fn activated(&mut self, target: &Target, generation: Generation) {
-        let Some(profile) = target.profile() else { return };
-        let highest = self.highest_active.entry(profile.clone()).or_default();
-        if generation < *highest {
-            let words = format!("{}: generation {generation} undid {highest}", clock_millis(self.now));
-            self.violations.push(words);
-        }
-        *highest = generation.max(*highest);
-    }
-
-    /// At most one process has a profile's state open.
-    fn watch(&mut self) {
-        let mut writers: BTreeMap<Target, u32> = BTreeMap::new();
-        for container in self.engine.containers.values().filter(|container| container.is_alive()) {
-            let active = container.process.as_ref().is_some_and(|process| process.active.is_some());
-            if let Some(target) = container.labels().target.filter(|_| active) {
-                *writers.entry(target).or_default() += 1;
-            }
-        }
-        for (target, count) in writers.into_iter().filter(|(_, count)| *count > 1) {
-            self.violations.push(format!("{}: {count} writers for {target}", clock_millis(self.now)));
-        }
-    }
-
-    fn latency(&self, step: &Step) -> i64 {
-        let wedged = |id: &ContainerId| {
-            let container = self.engine.containers.get(id);
-            container.and_then(|container| container.process.as_ref()).is_some_and(|process| process.wedged)
-        };
-        match step {
-            Step::Launch(launch) if launch.network.is_some() => 600,
-            Step::Launch(_) => 500,
-            Step::Start { .. } => 300,
-            Step::Stop { container, grace_seconds } if wedged(container) => i64::from(*grace_seconds) * 1000,
-            Step::Stop { .. } => 200,
-            Step::Kill { .. } | Step::RemoveNetwork { .. } => 50,
-            Step::Remove { .. } => 100,
-            Step::Rename { .. } => 20,
-            Step::Activate { .. } => 10,
-            Step::Configure { .. } => 5,
-            Step::Quarantine { .. } => 0,
-        }
     }
 
     fn log(&mut self, words: &str) {
