@@ -82,6 +82,7 @@ visualViewport?.addEventListener('resize', () => {
   // Phones that lay their keyboard over the page: the shell ends above it.
   const covered = Math.max(0, innerHeight - visualViewport.height * visualViewport.scale);
   document.documentElement.style.setProperty('--keyboard', `${Math.round(covered)}px`);
+  if (covered > 0) scrollTo(0, 0);
 });
 
 const language = choose([localStorage.getItem('language'), ...navigator.languages]);

@@ -27,7 +27,7 @@ class ChatHeader extends HTMLElement {
   draw() {
     const { chat } = this;
     const summary = chat.store.summary();
-    const title = summary?.title || t('session.new');
+    const title = summary?.title || t(summary ? 'session.untitled' : 'session.new');
     this.heading.textContent = chat.welcomed ? title : '';
     this.bot.textContent = chat.bot ? `${chat.bot.title} · ${chat.bot.model}` : '';
     this.badge.hidden = !chat.bot?.demo;
@@ -47,7 +47,7 @@ class ChatHeader extends HTMLElement {
     if (act === 'export') return this.save();
     const answer = await ask(act === 'rename'
       ? { title: t('rename.title'), value: title, label: t('rename.label'), confirm: t('rename.button') }
-      : { title: t('delete.title'), text: t('delete.text', { title: title || t('session.new') }), confirm: t('delete.button'), danger: true });
+      : { title: t('delete.title'), text: t('delete.text', { title: title || t('session.untitled') }), confirm: t('delete.button'), danger: true });
     if (answer === null) return;
     if (act === 'delete') chat.remove();
     else if (answer.trim() !== '') chat.rename(answer.trim());

@@ -22,8 +22,8 @@ class ChatMessage extends HTMLElement {
   }
 
   answer({ tree, text }) {
-    const body = tree.length > 0 ? build(tree, (value, lang) => h('code-block', { text: { value, lang } })) : text;
-    return h('div', { class: 'body prose', dir: 'auto' }, body);
+    if (tree.length === 0) return h('div', { class: 'body plain', dir: 'auto' }, text);
+    return h('div', { class: 'body prose', dir: 'auto' }, build(tree, (value, lang) => h('code-block', { text: { value, lang } })));
   }
 
   words(text) {

@@ -34,7 +34,7 @@ class PairScreen extends HTMLElement {
       code ? this.form('pair.setup') : h('ol', { class: 'ways' },
         h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), this.command(`botctl open ${this.profile}`)),
         h('li', {}, h('h2', {}, t('pair.request.title')), h('p', {}, t('pair.request.text')), this.form('pair.request'))));
-    if (code) this.querySelector('input').select();
+    if (code && matchMedia('(pointer: fine)').matches) this.querySelector('input').select();
   }
 
   form(words) {

@@ -30,7 +30,7 @@ class SessionList extends HTMLElement {
     const { store, session } = this.chat;
     const several = store.bots.length > 1 && store.bot(bot)?.title;
     return h('li', {}, h('button', { type: 'button', 'aria-current': id === session && 'page', onclick: () => this.choose(id) },
-      h('span', { class: 'session-title', dir: 'auto' }, title || t('session.new')),
+      h('span', { class: 'session-title', dir: 'auto' }, title || t('session.untitled')),
       h('span', { class: 'quiet' }, running ? h('span', { class: 'pulse', role: 'img', 'aria-label': t('session.running') }) : '',
         [several, lately(at)].filter(Boolean).join(' · '))));
   }
