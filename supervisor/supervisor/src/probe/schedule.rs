@@ -60,9 +60,10 @@ pub struct LifeId {
 }
 
 impl Schedule {
-    /// Learns which containers run now; forgets the others. A new life is due at once.
+    /// Learns which containers have a process now; forgets the others. A new life is due at once.
     pub fn follow(&mut self, containers: &[ObservedContainer], now: Timestamp) {
-        let running = |container: &&ObservedContainer| container.state == State::Running;
+        // A paused process is silent, and has to be seen to be.
+        let running = |container: &&ObservedContainer| matches!(container.state, State::Running | State::Paused);
         let mut lives = BTreeMap::new();
         for container in containers.iter().filter(running) {
             let Some(target) = container.labels.target.clone() else { continue };

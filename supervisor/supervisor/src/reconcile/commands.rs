@@ -108,7 +108,7 @@ impl Reconciler {
     }
 
     fn same_name(&self, prepared: Prepared) -> Result<Prepared, ApplyError> {
-        let (old, new) = (&self.accepted.config.name, &prepared.accepted.config.name);
+        let (old, new) = (&self.intent.accepted.config.name, &prepared.accepted.config.name);
         if old == new {
             return Ok(prepared);
         }
@@ -122,16 +122,16 @@ impl Reconciler {
     /// The files become the desired state. What failed before gets a fresh start.
     fn accept(&mut self, prepared: Prepared, reply: Option<oneshot::Sender<Result<Applied, ApplyError>>>) {
         let Prepared { accepted, images } = prepared;
-        let previous = std::mem::replace(&mut self.accepted, accepted);
+        let previous = std::mem::replace(&mut self.intent.accepted, accepted);
         if let Err(error) = self.try_rebuild() {
-            self.accepted = previous;
+            self.intent.accepted = previous;
             tracing::warn!(error = %error, "the files were not applied");
             if let Some(reply) = reply {
                 let _ = reply.send(Err(ApplyError::Refused(error)));
             }
             return;
         }
-        if let Err(error) = self.accepted.keep_copy(&self.hands.roots) {
+        if let Err(error) = self.intent.accepted.keep_copy(&self.hands.roots) {
             tracing::warn!(error = %chain(&error), "the accepted files could not be kept");
         }
         let targets: Vec<_> = self.ledger.failures.keys().chain(self.ledger.quarantines.keys()).cloned().collect();
@@ -139,28 +139,28 @@ impl Reconciler {
             self.ledger.clear(&target);
         }
         self.save_ledger();
-        self.observed.images.extend(images);
+        self.sight.observed.images.extend(images);
         self.provide();
-        self.unapplied = false;
-        self.findings = Arc::new(self.accepted.findings.clone());
-        self.files_stamp = crate::desired::files::stamp(&self.hands.roots);
+        self.intent.unapplied = false;
+        self.intent.findings = Arc::new(self.intent.accepted.findings.clone());
+        self.intent.files_stamp = crate::desired::files::stamp(&self.hands.roots);
         self.sync_within(0);
         tracing::info!("the files are in force");
         self.record("applied", None, "platform.toml was applied".to_owned());
-        let findings = self.accepted.findings.clone();
-        self.reports.extend(reply.map(|reply| Report { findings, reply }));
+        let findings = self.intent.accepted.findings.clone();
+        self.affairs.reports.extend(reply.map(|reply| Report { findings, reply }));
     }
 
     fn preview(&self, prepared: Prepared) -> Result<Preview, ApplyError> {
         let Prepared { accepted, images } = prepared;
         let mut ledger = self.ledger.clone();
         let wanted = self.build(&accepted, &mut ledger).map_err(ApplyError::Refused)?;
-        let mut observed = self.observed.clone();
+        let mut observed = self.sight.observed.clone();
         observed.images.extend(images);
         let plan = plan(&wanted.desired, &observed, &ledger, self.now());
         Ok(Preview {
-            changed: accepted.files != self.accepted.files,
-            impacts: impact(&self.wanted.desired, &wanted.desired),
+            changed: accepted.files != self.intent.accepted.files,
+            impacts: impact(&self.intent.wanted.desired, &wanted.desired),
             findings: accepted.findings,
             actions: plan.actions,
             report: plan.report,
@@ -171,11 +171,11 @@ impl Reconciler {
     pub(super) fn compare_files(&mut self) {
         match Accepted::from_disk(&self.hands.roots) {
             Ok(accepted) => {
-                self.unapplied = accepted.files != self.accepted.files;
-                self.findings = Arc::new(accepted.findings);
+                self.intent.unapplied = accepted.files != self.intent.accepted.files;
+                self.intent.findings = Arc::new(accepted.findings);
             }
             Err(error) => {
-                self.unapplied = true;
+                self.intent.unapplied = true;
                 self.note_findings(&error);
             }
         }
@@ -183,27 +183,27 @@ impl Reconciler {
 
     fn note_findings(&mut self, error: &ApplyError) {
         if let ApplyError::Config(findings) = error {
-            self.unapplied = true;
-            self.findings = Arc::new(findings.clone());
+            self.intent.unapplied = true;
+            self.intent.findings = Arc::new(findings.clone());
         }
     }
 
     fn registry_changed(&mut self, profile: &ProfileName, reply: oneshot::Sender<bool>) {
         self.rebuild();
         let until = self.now().plus_millis(CONFIRM_MILLIS);
-        self.confirmations.push(Confirmation { target: Target::gate(profile), until, reply });
+        self.affairs.confirmations.push(Confirmation { target: Target::gate(profile), until, reply });
     }
 
     /// Composes again what is pushed. A ledger that cannot be read is a trouble that shows.
     fn rebuild(&mut self) {
         if let Err(error) = self.try_rebuild() {
-            self.troubles.insert(error);
+            self.telling.troubles.insert(error);
         }
     }
 
     fn try_rebuild(&mut self) -> Result<(), String> {
         let mut ledger = self.ledger.clone();
-        self.wanted = self.build(&self.accepted, &mut ledger)?;
+        self.intent.wanted = self.build(&self.intent.accepted, &mut ledger)?;
         self.ledger = ledger;
         if self.save_ledger() { Ok(()) } else { Err("the ledger cannot be written".to_owned()) }
     }
@@ -216,45 +216,45 @@ impl Reconciler {
 
     /// Makes what containers mount. What cannot be made is shown and tried again with the next change.
     pub(super) fn provide(&mut self) {
-        let problems = self.hands.host.provide(&self.wanted.provision);
-        self.host_problems = problems.iter().map(|error| chain(error)).collect();
-        for problem in &self.host_problems {
+        let problems = self.hands.host.provide(&self.intent.wanted.provision);
+        self.intent.host_problems = problems.iter().map(|error| chain(error)).collect();
+        for problem in &self.intent.host_problems {
             tracing::error!(problem, "the host's side is not complete");
         }
     }
 
     /// After a pass: who waited for it is told.
     pub(super) fn answer_waiting(&mut self) {
-        for Report { findings, reply } in std::mem::take(&mut self.reports) {
+        for Report { findings, reply } in std::mem::take(&mut self.affairs.reports) {
             let applied = Applied { findings, actions: self.plan.actions.clone(), report: self.plan.report.clone() };
             let _ = reply.send(Ok(applied));
         }
         let now = self.now();
-        for confirmation in std::mem::take(&mut self.confirmations) {
+        for confirmation in std::mem::take(&mut self.affairs.confirmations) {
             let confirmed = self.is_told(&confirmation.target);
             if confirmed || now >= confirmation.until {
                 let _ = confirmation.reply.send(confirmed);
             } else {
-                self.confirmations.push(confirmation);
+                self.affairs.confirmations.push(confirmation);
             }
         }
     }
 
     /// The container has the configuration that is desired, and said so.
     fn is_told(&self, target: &Target) -> bool {
-        let wanted = self.wanted.desired.services.get(target).and_then(|service| service.config_digest.as_ref());
+        let wanted = self.intent.wanted.desired.services.get(target).and_then(|service| service.config_digest.as_ref());
         let pushed = self.ledger.pushed.get(target).filter(|pushed| Some(&pushed.config_digest) == wanted);
-        let Some(pushed) = pushed.filter(|_| !self.under_way.contains_key(target)) else { return false };
-        let container = self.observed.container(&pushed.container);
+        let Some(pushed) = pushed.filter(|_| !self.affairs.under_way.contains_key(target)) else { return false };
+        let container = self.sight.observed.container(&pushed.container);
         container
             .and_then(|container| container.answer())
             .is_some_and(|answer| answer.revision >= Some(pushed.revision))
     }
 
     fn operate(&mut self, profile: ProfileName, kind: OperationKind, work: Work) {
-        let refusal = if !self.accepted.config.profiles.contains_key(&profile) {
+        let refusal = if !self.intent.accepted.config.profiles.contains_key(&profile) {
             Some(OperationError::UnknownProfile(profile.clone()))
-        } else if self.operations.contains_key(&profile) {
+        } else if self.affairs.operations.contains_key(&profile) {
             Some(OperationError::Busy { profile: profile.clone() })
         } else {
             None
@@ -263,13 +263,13 @@ impl Reconciler {
             return work.refuse(error);
         }
         let operation = Operation { kind, since: self.now(), progress: String::new() };
-        self.operations.insert(profile.clone(), operation);
+        self.affairs.operations.insert(profile.clone(), operation);
         let operator = Operator {
             hands: self.hands.clone(),
             store: self.store.clone(),
             world: self.shared.world.clone(),
             signals: self.inbox.operations_sender.clone(),
-            topology: self.wanted.topology.clone(),
+            topology: self.intent.wanted.topology.clone(),
             profile,
         };
         platform_kit::task::spawn("operation", task::run(operator, work));
@@ -278,7 +278,7 @@ impl Reconciler {
     pub(super) fn operation_signal(&mut self, profile: &ProfileName, signal: Signal) {
         match signal {
             Signal::Progress(line) => {
-                if let Some(operation) = self.operations.get_mut(profile) {
+                if let Some(operation) = self.affairs.operations.get_mut(profile) {
                     operation.progress = line;
                 }
             }
@@ -296,7 +296,7 @@ impl Reconciler {
                 self.save_ledger();
             }
             Signal::Ended { message } => {
-                self.operations.remove(profile);
+                self.affairs.operations.remove(profile);
                 self.ledger.release(profile);
                 self.save_ledger();
                 self.record("operation", Some(profile.to_string()), message);

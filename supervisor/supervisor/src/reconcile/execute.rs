@@ -91,7 +91,7 @@ pub async fn perform(hands: Hands, order: Order) -> Performed {
     let containers = match sync::target(&hands, &order.action.target).await {
         Ok(containers) => Some(containers),
         Err(error) => {
-            tracing::debug!(target = %order.action.target, error = %chain(&error), "the target was not seen again");
+            tracing::debug!(subject = %order.action.target, error = %chain(&error), "the target was not seen again");
             None
         }
     };

@@ -27,10 +27,10 @@ impl Reconciler {
         match signal {
             EngineSignal::Connected(info) => {
                 tracing::info!(version = info.version, api = info.api_version, "docker answers");
-                self.engine = Some(info.into());
-                self.sync_due = self.now();
-                self.syncing = false;
-                self.activity += 1;
+                self.sight.engine = Some(info.into());
+                self.sight.sync_due = self.now();
+                self.sight.syncing = false;
+                self.sight.activity += 1;
             }
             EngineSignal::Changed(EngineEvent::Container { id, .. }) => self.inspect(ContainerId(id)),
             EngineSignal::Changed(EngineEvent::Resource { .. }) => self.sync_within(SETTLE_MILLIS),
@@ -40,12 +40,12 @@ impl Reconciler {
 
     pub(super) fn sync_within(&mut self, millis: i64) {
         let due = self.now().plus_millis(millis);
-        self.sync_due = self.sync_due.min(due);
+        self.sight.sync_due = self.sight.sync_due.min(due);
     }
 
     fn lost(&mut self, error: String) {
-        self.synced = false;
-        let since = match &self.observed.engine {
+        self.sight.synced = false;
+        let since = match &self.sight.observed.engine {
             Engine::Unreachable { since, .. } => *since,
             Engine::Reachable => {
                 tracing::warn!(error, "docker went away");
@@ -53,17 +53,17 @@ impl Reconciler {
                 self.now()
             }
         };
-        self.observed.engine = Engine::Unreachable { since, error };
+        self.sight.observed.engine = Engine::Unreachable { since, error };
     }
 
     /// Starts a full look when one is due.
     pub(super) fn start_sync(&mut self) {
-        if self.syncing || self.engine.is_none() || self.now() < self.sync_due {
+        if self.sight.syncing || self.sight.engine.is_none() || self.now() < self.sight.sync_due {
             return;
         }
-        self.syncing = true;
-        self.sync_due = self.now().plus_millis(SYNC_MILLIS);
-        let (hands, began, images) = (self.hands.clone(), self.activity, self.desired_images());
+        self.sight.syncing = true;
+        self.sight.sync_due = self.now().plus_millis(SYNC_MILLIS);
+        let (hands, began, images) = (self.hands.clone(), self.sight.activity, self.desired_images());
         self.effects.spawn(async move {
             let result = Box::new(sync::everything(&hands, &images).await);
             Event::Synced { began, result }
@@ -71,11 +71,11 @@ impl Reconciler {
     }
 
     pub(super) fn desired_images(&self) -> BTreeSet<ImageId> {
-        self.wanted.desired.services.values().map(|service| service.spec.image.clone()).collect()
+        self.intent.wanted.desired.services.values().map(|service| service.spec.image.clone()).collect()
     }
 
     pub(super) fn synced(&mut self, began: u64, result: Result<Sync, EngineError>) {
-        self.syncing = false;
+        self.sight.syncing = false;
         let sync = match result {
             Ok(sync) => sync,
             Err(error) => {
@@ -89,40 +89,41 @@ impl Reconciler {
         let Sync { containers, foreign_containers, networks, volumes, images } = sync;
         let is_old = |target: Option<&Target>| {
             target.is_some_and(|target| {
-                self.under_way.contains_key(target) || self.touched.get(target).is_some_and(|at| *at > began)
+                self.affairs.under_way.contains_key(target)
+                    || self.sight.touched.get(target).is_some_and(|at| *at > began)
             })
         };
         let target_of = |container: &ObservedContainer| container.labels.target.clone();
-        let kept = self.observed.containers.iter().filter(|known| is_old(target_of(known).as_ref())).cloned();
+        let kept = self.sight.observed.containers.iter().filter(|known| is_old(target_of(known).as_ref())).cloned();
         let seen = containers.into_iter().filter(|seen| !is_old(target_of(seen).as_ref()));
         let merged: Vec<_> = kept.chain(seen).collect();
-        let behind = self.activity > began;
-        self.observed.containers = merged;
-        self.observed.foreign_containers = foreign_containers;
-        self.observed.networks = networks;
-        self.observed.volumes = volumes;
-        self.observed.images = images;
+        let behind = self.sight.activity > began;
+        self.sight.observed.containers = merged;
+        self.sight.observed.foreign_containers = foreign_containers;
+        self.sight.observed.networks = networks;
+        self.sight.observed.volumes = volumes;
+        self.sight.observed.images = images;
         if behind {
             self.sync_within(REST_MILLIS);
         }
-        if !self.synced {
-            self.synced = true;
-            if matches!(self.observed.engine, Engine::Unreachable { .. }) && self.passes > 0 {
+        if !self.sight.synced {
+            self.sight.synced = true;
+            if matches!(self.sight.observed.engine, Engine::Unreachable { .. }) && self.telling.passes > 0 {
                 self.record("engine_answers", None, "Docker answers".to_owned());
             }
         }
-        self.observed.engine = Engine::Reachable;
+        self.sight.observed.engine = Engine::Reachable;
         self.sweep();
     }
 
     /// Looks at one container soon.
     pub(super) fn inspect(&mut self, id: ContainerId) {
-        if let Some(again) = self.inspecting.get_mut(&id) {
+        if let Some(again) = self.sight.inspecting.get_mut(&id) {
             *again = true;
             return;
         }
-        self.inspecting.insert(id.clone(), false);
-        let (hands, began) = (self.hands.clone(), self.activity);
+        self.sight.inspecting.insert(id.clone(), false);
+        let (hands, began) = (self.hands.clone(), self.sight.activity);
         self.effects.spawn(async move {
             let result = Box::new(hands.engine.observe_container(&id, &hands.install).await);
             Event::Inspected { began, id, result }
@@ -135,7 +136,7 @@ impl Reconciler {
         id: ContainerId,
         result: Result<Option<ObservedContainer>, EngineError>,
     ) {
-        let again = self.inspecting.remove(&id).unwrap_or(false);
+        let again = self.sight.inspecting.remove(&id).unwrap_or(false);
         let seen = match result {
             Ok(seen) => seen,
             Err(error) => {
@@ -143,57 +144,58 @@ impl Reconciler {
                 return self.sync_within(REST_MILLIS);
             }
         };
-        let known = self.observed.container(&id);
+        let known = self.sight.observed.container(&id);
         let target = seen.as_ref().or(known).and_then(|container| container.labels.target.clone());
-        let touched = target.as_ref().and_then(|target| self.touched.get(target)).is_some_and(|at| *at > began);
-        if target.as_ref().is_some_and(|target| self.under_way.contains_key(target)) {
+        let touched = target.as_ref().and_then(|target| self.sight.touched.get(target)).is_some_and(|at| *at > began);
+        if target.as_ref().is_some_and(|target| self.affairs.under_way.contains_key(target)) {
             // The action's own look comes; this one is repeated after it.
-            self.inspecting.insert(id, true);
+            self.sight.inspecting.insert(id, true);
             return;
         }
         if again || touched {
             return self.inspect(id);
         }
-        self.observed.containers.retain(|container| container.id != id);
-        self.observed.containers.extend(seen);
+        self.sight.observed.containers.retain(|container| container.id != id);
+        self.sight.observed.containers.extend(seen);
     }
 
     pub(super) fn performed(&mut self, performed: Performed) {
         let now = self.now();
         let target = performed.target().clone();
         let Performed { action, outcome, containers, readings } = performed;
-        self.under_way.remove(&target);
-        self.activity += 1;
-        self.touched.insert(target.clone(), self.activity);
+        self.affairs.under_way.remove(&target);
+        self.sight.activity += 1;
+        self.sight.touched.insert(target.clone(), self.sight.activity);
         if let Some(containers) = containers {
-            self.observed.containers.retain(|container| container.labels.target.as_ref() != Some(&target));
-            self.observed.containers.extend(containers);
+            self.sight.observed.containers.retain(|container| container.labels.target.as_ref() != Some(&target));
+            self.sight.observed.containers.extend(containers);
         }
-        self.schedule.follow(&self.observed.containers, now);
+        self.sight.schedule.follow(&self.sight.observed.containers, now);
         for (life, reading) in readings {
             self.learn(&life, reading);
         }
         match (&outcome, &action.step) {
             (Outcome::Done, Step::Launch(launch)) => {
                 use supervisor_plan::observed::Owner::Ours;
-                self.observed.networks.extend(launch.network.iter().map(|network| (network.name.clone(), Ours)));
-                self.observed.volumes.extend(launch.volume.iter().map(|volume| (volume.name.clone(), Ours)));
+                self.sight.observed.networks.extend(launch.network.iter().map(|network| (network.name.clone(), Ours)));
+                self.sight.observed.volumes.extend(launch.volume.iter().map(|volume| (volume.name.clone(), Ours)));
             }
             (Outcome::Done, Step::RemoveNetwork { name }) => {
-                self.observed.networks.remove(name);
+                self.sight.observed.networks.remove(name);
             }
             (Outcome::Done, _) => {}
             (Outcome::Stale { .. } | Outcome::EngineLost { .. } | Outcome::Failed { .. }, _) => {
-                self.resting.insert(target.clone(), now.plus_millis(REST_MILLIS));
+                self.affairs.resting.insert(target.clone(), now.plus_millis(REST_MILLIS));
                 self.sync_within(0);
             }
         }
         self.ledger.finish(&action, &outcome, now);
         self.save_ledger();
         self.tell_outcome(&action, &outcome);
-        let waiting: Vec<_> = self.inspecting.iter().filter(|(_, again)| **again).map(|(id, _)| id.clone()).collect();
+        let waiting: Vec<_> =
+            self.sight.inspecting.iter().filter(|(_, again)| **again).map(|(id, _)| id.clone()).collect();
         for id in waiting {
-            self.inspecting.remove(&id);
+            self.sight.inspecting.remove(&id);
             self.inspect(id);
         }
     }
@@ -201,8 +203,8 @@ impl Reconciler {
     /// Sends the probes that are due.
     pub(super) fn start_probes(&mut self) {
         let now = self.now();
-        self.schedule.follow(&self.observed.containers, now);
-        for due in self.schedule.take_due(now) {
+        self.sight.schedule.follow(&self.sight.observed.containers, now);
+        for due in self.sight.schedule.take_due(now) {
             let door = crate::probe::door(&self.hands.roots, &self.ledger.ids, &due.target, due.generation);
             let (life, with_release) = (due.life, due.with_release);
             self.effects.spawn(async move {
@@ -216,19 +218,19 @@ impl Reconciler {
     }
 
     pub(super) fn learn(&mut self, life: &LifeId, reading: Reading) {
-        let Some(container) = self.observed.container(&life.container) else { return };
+        let Some(container) = self.sight.observed.container(&life.container) else { return };
         let expected = self.hands.host.expected_canaries(&container.spec);
-        self.schedule.learn(life, reading, &expected, self.hands.clock.now());
+        self.sight.schedule.learn(life, reading, &expected, self.hands.clock.now());
     }
 
     /// An effect panicked: nobody knows how far it came. Everything that was under way is looked at again.
     pub(super) fn panicked(&mut self) {
         tracing::error!("an effect panicked");
-        self.under_way.clear();
-        self.inspecting.clear();
-        self.schedule = Schedule::default();
-        self.syncing = false;
-        self.activity += 1;
+        self.affairs.under_way.clear();
+        self.sight.inspecting.clear();
+        self.sight.schedule = Schedule::default();
+        self.sight.syncing = false;
+        self.sight.activity += 1;
         self.sync_within(REST_MILLIS);
     }
 }

@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use platform_kit::task;
 use platform_types::{ProfileName, Timestamp};
+use supervisor_config::Finding;
 use supervisor_docker::EngineInfo;
 use supervisor_plan::observed::{ContainerId, Engine};
 use supervisor_plan::report::Condition;
@@ -71,47 +72,71 @@ pub struct Reconciler {
     hands: Hands,
     store: Store,
     shared: Shared,
+    intent: Intent,
+    ledger: Ledger,
+    sight: Sight,
+    plan: Plan,
+    affairs: Affairs,
+    telling: Telling,
+    effects: JoinSet<Event>,
+    inbox: Inbox,
+}
 
+/// What is wanted, and the files that it comes from.
+#[derive(Debug)]
+struct Intent {
     accepted: Accepted,
     wanted: Wanted,
-    ledger: Ledger,
+    /// What is to be said about the files on the disk.
+    findings: Arc<Vec<Finding>>,
+    /// The files on the disk are other ones.
+    unapplied: bool,
+    files_stamp: String,
+    files_due: Timestamp,
+    /// What the host could not provide.
+    host_problems: Vec<String>,
+}
+
+/// What was seen, and what is being looked at.
+#[derive(Debug)]
+struct Sight {
     observed: Observed,
     schedule: Schedule,
-    plan: Plan,
+    /// What the engine said about itself when it last answered.
     engine: Option<Arc<EngineInfo>>,
-    operations: BTreeMap<ProfileName, Operation>,
-    under_way: BTreeMap<Target, UnderWay>,
-    /// Targets that are left alone for a moment after an action came to nothing: no storm.
-    resting: BTreeMap<Target, Timestamp>,
-
-    /// Counts actions that began or ended; what was seen before the latest one of a target is old.
+    /// Counts actions that began or ended: what was seen of a target before its latest one is old.
     activity: u64,
     touched: BTreeMap<Target, u64>,
     syncing: bool,
     sync_due: Timestamp,
     /// Containers that are being inspected; `true`: and once more.
     inspecting: BTreeMap<ContainerId, bool>,
-    /// Something was seen since Docker answered.
+    /// Everything was seen since Docker answered.
     synced: bool,
     /// What a killed predecessor left behind is gone.
     swept: bool,
+}
 
+/// What is under way, and who waits for what.
+#[derive(Debug, Default)]
+struct Affairs {
+    under_way: BTreeMap<Target, UnderWay>,
+    /// Targets that are left alone for a moment after an action came to nothing: no storm.
+    resting: BTreeMap<Target, Timestamp>,
+    operations: BTreeMap<ProfileName, Operation>,
     confirmations: Vec<Confirmation>,
     reports: Vec<Report>,
-    files_stamp: String,
-    files_due: Timestamp,
-    unapplied: bool,
-    findings: Arc<Vec<supervisor_config::Finding>>,
-    host_problems: Vec<String>,
+}
+
+/// What was told to others.
+#[derive(Debug)]
+struct Telling {
+    world: watch::Sender<World>,
+    conditions: BTreeMap<Target, Condition>,
     /// What the ledger refused, the checker found, the loop could not do.
     troubles: BTreeSet<String>,
-    conditions: BTreeMap<Target, Condition>,
-
-    publish: watch::Sender<World>,
     passes: u64,
     last_pass_micros: u64,
-    effects: JoinSet<Event>,
-    inbox: Inbox,
 }
 
 /// Where events come from.
@@ -134,8 +159,31 @@ pub struct Start {
     pub wanted: Wanted,
     pub ledger: Ledger,
     /// Why the files on the disk are not the accepted ones.
-    pub findings: Vec<supervisor_config::Finding>,
+    pub findings: Vec<Finding>,
     pub unapplied: bool,
+}
+
+impl Sight {
+    fn new(observed: Observed, now: Timestamp) -> Self {
+        Self {
+            observed,
+            schedule: Schedule::default(),
+            engine: None,
+            activity: 0,
+            touched: BTreeMap::new(),
+            syncing: false,
+            sync_due: now,
+            inspecting: BTreeMap::new(),
+            synced: false,
+            swept: false,
+        }
+    }
+}
+
+impl Telling {
+    fn new(world: watch::Sender<World>) -> Self {
+        Self { world, conditions: BTreeMap::new(), troubles: BTreeSet::new(), passes: 0, last_pass_micros: 0 }
+    }
 }
 
 /// Progress of operations that waits to be shown.
@@ -153,7 +201,6 @@ impl Reconciler {
         let (operations_sender, operations) = mpsc::channel(OPERATION_QUEUE);
         let (engine_sender, engine) = mpsc::channel(listen::SIGNAL_QUEUE);
         task::spawn("engine listener", listen::listen(hands.clone(), engine_sender, stop.clone()));
-        let findings = Arc::new(findings);
         let (publish, world) = watch::channel(publish::first(&accepted, &wanted, &ledger, &observed, &plan));
         let shared = Shared {
             roots: hands.roots.clone(),
@@ -165,41 +212,28 @@ impl Reconciler {
             started_at: now,
         };
         let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        let reconciler = Self {
+        let intent = Intent {
             files_stamp: crate::desired::files::stamp(&hands.roots),
+            files_due: now.plus_millis(FILES_MILLIS),
+            accepted,
+            wanted,
+            findings: Arc::new(findings),
+            unapplied,
+            host_problems: Vec::new(),
+        };
+        let inbox = Inbox { commands, engine, operations, operations_sender, hangup, stop };
+        let reconciler = Self {
             hands,
             store,
             shared: shared.clone(),
-            accepted,
-            wanted,
+            intent,
             ledger,
-            observed,
-            schedule: Schedule::default(),
+            sight: Sight::new(observed, now),
             plan,
-            engine: None,
-            operations: BTreeMap::new(),
-            under_way: BTreeMap::new(),
-            resting: BTreeMap::new(),
-            activity: 0,
-            touched: BTreeMap::new(),
-            syncing: false,
-            sync_due: now,
-            inspecting: BTreeMap::new(),
-            synced: false,
-            swept: false,
-            confirmations: Vec::new(),
-            reports: Vec::new(),
-            files_due: now.plus_millis(FILES_MILLIS),
-            unapplied,
-            findings,
-            host_problems: Vec::new(),
-            troubles: BTreeSet::new(),
-            conditions: BTreeMap::new(),
-            publish,
-            passes: 0,
-            last_pass_micros: 0,
+            affairs: Affairs::default(),
+            telling: Telling::new(publish),
             effects: JoinSet::new(),
-            inbox: Inbox { commands, engine, operations, operations_sender, hangup, stop },
+            inbox,
         };
         Ok((reconciler, shared))
     }
@@ -262,11 +296,11 @@ impl Reconciler {
         let now = self.hands.clock.now();
         let due = [
             self.plan.wake_at,
-            self.schedule.next_due(),
-            (!self.syncing).then_some(self.sync_due),
-            Some(self.files_due),
-            self.resting.values().min().copied(),
-            self.confirmations.iter().map(|confirmation| confirmation.until).min(),
+            self.sight.schedule.next_due(),
+            (!self.sight.syncing).then_some(self.sight.sync_due),
+            Some(self.intent.files_due),
+            self.affairs.resting.values().min().copied(),
+            self.affairs.confirmations.iter().map(|confirmation| confirmation.until).min(),
         ];
         let soonest = due.into_iter().flatten().map(|at| at.millis_since(now)).min().unwrap_or(i64::MAX);
         Duration::from_millis(u64::try_from(soonest.max(1)).unwrap_or(1)).min(IDLE)

@@ -26,21 +26,21 @@ impl Reconciler {
     pub(super) fn pass(&mut self) {
         let began = Instant::now();
         let now = self.now();
-        self.resting.retain(|_, until| *until > now);
+        self.affairs.resting.retain(|_, until| *until > now);
         self.look_at_files();
         self.start_sync();
         self.start_probes();
-        for container in &mut self.observed.containers {
-            container.probe = self.schedule.probe(&container.id);
+        for container in &mut self.sight.observed.containers {
+            container.probe = self.sight.schedule.probe(&container.id);
         }
-        self.observed.ports_taken = self.taken_ports();
+        self.sight.observed.ports_taken = self.taken_ports();
         for _ in 0..MAX_ROUNDS {
             if !self.round() {
                 break;
             }
         }
-        self.passes += 1;
-        self.last_pass_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.telling.passes += 1;
+        self.telling.last_pass_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.answer_waiting();
         self.publish();
     }
@@ -48,19 +48,19 @@ impl Reconciler {
     /// `true` when another round may decide more.
     fn round(&mut self) -> bool {
         let now = self.now();
-        self.observed.in_flight = self.in_flight();
-        self.plan = plan(&self.wanted.desired, &self.observed, &self.ledger, now);
-        if !self.observed.ports_taken.is_empty() {
+        self.sight.observed.in_flight = self.in_flight();
+        self.plan = plan(&self.intent.wanted.desired, &self.sight.observed, &self.ledger, now);
+        if !self.sight.observed.ports_taken.is_empty() {
             let again = now.plus_millis(PORT_MILLIS);
             self.plan.wake_at = Some(self.plan.wake_at.map_or(again, |wake| wake.min(again)));
         }
-        if !self.synced || !self.swept || self.plan.actions.is_empty() {
+        if !self.sight.synced || !self.sight.swept || self.plan.actions.is_empty() {
             return false;
         }
-        if let Err(violations) = check(&self.plan, &self.observed, &self.ledger) {
+        if let Err(violations) = check(&self.plan, &self.sight.observed, &self.ledger) {
             let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
             tracing::error!(violations = words.join("; "), "a plan was refused by the check");
-            self.troubles.insert(format!("a plan was refused by the check: {}", words.join("; ")));
+            self.telling.troubles.insert(format!("a plan was refused by the check: {}", words.join("; ")));
             return false;
         }
         let actions = self.plan.actions.clone();
@@ -89,16 +89,16 @@ impl Reconciler {
             return true;
         }
         let target = action.target.clone();
-        self.activity += 1;
-        self.touched.insert(target.clone(), self.activity);
+        self.sight.activity += 1;
+        self.sight.touched.insert(target.clone(), self.sight.activity);
         let under_way = UnderWay { verb: action.verb().to_owned(), because: action.because.clone(), since: now };
-        self.under_way.insert(target.clone(), under_way);
+        self.affairs.under_way.insert(target.clone(), under_way);
         let generation = action
             .container()
-            .and_then(|id| self.observed.container(id))
+            .and_then(|id| self.sight.observed.container(id))
             .and_then(|container| container.labels.generation);
         let order = Order {
-            payload: self.wanted.payloads.get(&target).cloned(),
+            payload: self.intent.wanted.payloads.get(&target).cloned(),
             door: probe::door(&self.hands.roots, &self.ledger.ids, &target, generation),
             action,
         };
@@ -108,20 +108,27 @@ impl Reconciler {
     }
 
     fn in_flight(&self) -> BTreeSet<Target> {
-        let tasks = self.operations.keys().map(Target::task);
-        self.under_way.keys().chain(self.resting.keys()).cloned().chain(tasks).collect()
+        let tasks = self.affairs.operations.keys().map(Target::task);
+        self.affairs.under_way.keys().chain(self.affairs.resting.keys()).cloned().chain(tasks).collect()
     }
 
     /// Ports of gates that none of our running containers publishes, and somebody listens on.
     fn taken_ports(&self) -> BTreeSet<Port> {
         let ours: BTreeSet<Port> = self
+            .sight
             .observed
             .containers
             .iter()
             .filter(|container| matches!(container.state, State::Running | State::Paused))
             .filter_map(|container| container.spec.host_port())
             .collect();
-        let gates = self.wanted.desired.services.iter().filter(|(target, _)| !self.under_way.contains_key(*target));
+        let gates = self
+            .intent
+            .wanted
+            .desired
+            .services
+            .iter()
+            .filter(|(target, _)| !self.affairs.under_way.contains_key(*target));
         let wanted = gates.filter_map(|(_, service)| service.spec.host_port());
         wanted.filter(|wanted| !ours.contains(wanted) && port::is_taken(*wanted)).collect()
     }
@@ -131,12 +138,12 @@ impl Reconciler {
         const TROUBLE: &str = "the ledger cannot be written";
         match self.store.save_ledger(&self.ledger) {
             Ok(()) => {
-                self.troubles.retain(|trouble| !trouble.starts_with(TROUBLE));
+                self.telling.troubles.retain(|trouble| !trouble.starts_with(TROUBLE));
                 true
             }
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the ledger cannot be written");
-                self.troubles.insert(format!("{TROUBLE}: {}", chain(&error)));
+                self.telling.troubles.insert(format!("{TROUBLE}: {}", chain(&error)));
                 false
             }
         }
@@ -145,26 +152,27 @@ impl Reconciler {
     /// Notices that the files are no longer those in force.
     fn look_at_files(&mut self) {
         let now = self.now();
-        if now < self.files_due {
+        if now < self.intent.files_due {
             return;
         }
-        self.files_due = now.plus_millis(FILES_MILLIS);
+        self.intent.files_due = now.plus_millis(FILES_MILLIS);
         let stamp = crate::desired::files::stamp(&self.hands.roots);
-        if stamp == self.files_stamp {
+        if stamp == self.intent.files_stamp {
             return;
         }
-        self.files_stamp = stamp;
+        self.intent.files_stamp = stamp;
         self.compare_files();
     }
 
     /// Cleans up after a predecessor that was killed in the middle of an operation, once, before anything is planned:
     /// its tasks are ended, its volumes put in order, its holds taken back.
     pub(super) fn sweep(&mut self) {
-        if self.swept {
+        if self.sight.swept {
             return;
         }
         let is_task = |target: &Target| target.role() == Role::Task;
         let tasks: Vec<_> = self
+            .sight
             .observed
             .containers
             .iter()
@@ -172,12 +180,15 @@ impl Reconciler {
             .map(|container| container.id.clone())
             .collect();
         let volumes: Vec<_> = self
+            .intent
             .wanted
             .desired
             .services
             .values()
             .filter_map(|service| service.volume.clone())
-            .filter(|volume| self.observed.volumes.get(&volume.name) == Some(&supervisor_plan::observed::Owner::Ours))
+            .filter(|volume| {
+                self.sight.observed.volumes.get(&volume.name) == Some(&supervisor_plan::observed::Owner::Ours)
+            })
             .collect();
         let hands = self.hands.clone();
         self.effects.spawn(async move {
@@ -198,13 +209,13 @@ impl Reconciler {
     }
 
     pub(super) fn finish_sweep(&mut self, problems: &[String]) {
-        if self.swept {
+        if self.sight.swept {
             return;
         }
         for problem in problems {
             tracing::warn!(problem, "something was left behind by an earlier run");
         }
-        self.swept = true;
+        self.sight.swept = true;
         let holds: Vec<_> = self.ledger.holds.keys().cloned().collect();
         for profile in holds {
             tracing::info!(%profile, "an operation was cut short; the agent runs again");

@@ -37,24 +37,24 @@ pub(super) fn first(accepted: &Accepted, wanted: &Wanted, ledger: &Ledger, obser
 impl Reconciler {
     pub(super) fn publish(&mut self) {
         self.tell_conditions();
-        let problems = self.host_problems.iter().chain(&self.troubles).cloned().collect();
-        self.publish.send_modify(|world| {
+        let problems = self.intent.host_problems.iter().chain(&self.telling.troubles).cloned().collect();
+        self.telling.world.send_modify(|world| {
             // What did not change is not copied again: readers hold the same values.
-            keep(&mut world.config, &self.accepted.config);
-            keep(&mut world.instructions, &self.accepted.files.instructions);
-            keep(&mut world.desired, &self.wanted.desired);
-            keep(&mut world.observed, &self.observed);
+            keep(&mut world.config, &self.intent.accepted.config);
+            keep(&mut world.instructions, &self.intent.accepted.files.instructions);
+            keep(&mut world.desired, &self.intent.wanted.desired);
+            keep(&mut world.observed, &self.sight.observed);
             keep(&mut world.ledger, &self.ledger);
             keep(&mut world.report, &self.plan.report);
-            keep(&mut world.under_way, &self.under_way);
-            keep(&mut world.probes, &self.schedule.details());
-            keep(&mut world.operations, &self.operations);
+            keep(&mut world.under_way, &self.affairs.under_way);
+            keep(&mut world.probes, &self.sight.schedule.details());
+            keep(&mut world.operations, &self.affairs.operations);
             keep(&mut world.problems, &problems);
-            world.findings.clone_from(&self.findings);
-            world.unapplied = self.unapplied;
-            world.engine.clone_from(&self.engine);
-            world.passes = self.passes;
-            world.last_pass_micros = self.last_pass_micros;
+            world.findings.clone_from(&self.intent.findings);
+            world.unapplied = self.intent.unapplied;
+            world.engine.clone_from(&self.sight.engine);
+            world.passes = self.telling.passes;
+            world.last_pass_micros = self.telling.last_pass_micros;
             world.sequence += 1;
         });
     }
@@ -63,17 +63,17 @@ impl Reconciler {
     fn tell_conditions(&mut self) {
         let now: BTreeMap<Target, Condition> =
             self.plan.report.targets.iter().map(|(target, line)| (target.clone(), line.condition)).collect();
-        if !self.synced {
+        if !self.sight.synced {
             return;
         }
-        let before = std::mem::replace(&mut self.conditions, now.clone());
+        let before = std::mem::replace(&mut self.telling.conditions, now.clone());
         for (target, condition) in &now {
             let was = before.get(target);
             if was == Some(condition) {
                 continue;
             }
             let was = was.map_or("unknown".to_owned(), ToString::to_string);
-            tracing::info!(%target, from = was, to = %condition, "target changed");
+            tracing::info!(subject = %target, from = was, to = %condition, "target changed");
             self.record("condition", Some(target.to_string()), format!("{target}: {was} → {condition}"));
         }
         for target in before.keys().filter(|target| !now.contains_key(*target)) {
@@ -83,22 +83,22 @@ impl Reconciler {
 
     pub(super) fn tell_begin(&mut self, action: &Action) {
         let Action { target, because, .. } = action;
-        tracing::info!(%target, action = action.verb(), because, "action begins");
+        tracing::info!(subject = %target, action = action.verb(), because, "action begins");
         self.record("action", Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
     }
 
     pub(super) fn tell_outcome(&mut self, action: &Action, outcome: &Outcome) {
         let target = &action.target;
         match outcome {
-            Outcome::Done => tracing::info!(%target, action = action.verb(), "action done"),
+            Outcome::Done => tracing::info!(subject = %target, action = action.verb(), "action done"),
             Outcome::Stale { found } => {
-                tracing::info!(%target, action = action.verb(), found, "action was overtaken");
+                tracing::info!(subject = %target, action = action.verb(), found, "action was overtaken");
             }
             Outcome::EngineLost { error } => {
-                tracing::warn!(%target, action = action.verb(), error, "action lost the engine");
+                tracing::warn!(subject = %target, action = action.verb(), error, "action lost the engine");
             }
             Outcome::Failed { error } => {
-                tracing::warn!(%target, action = action.verb(), error, "action failed");
+                tracing::warn!(subject = %target, action = action.verb(), error, "action failed");
                 let message = format!("{} {target} failed: {error}", action.verb());
                 self.record("action_failed", Some(target.to_string()), message);
             }
