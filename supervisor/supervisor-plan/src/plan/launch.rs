@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use platform_types::Role;
+use platform_types::{Port, Role};
 use platform_types::role::{LABEL_GENERATION, LABEL_INSTALL, LABEL_PROFILE, LABEL_RELEASE, LABEL_ROLE, LABEL_SPEC};
 
 use super::backoff::LIMIT;
 use super::case::Case;
+use super::world::World;
 use crate::action::{Launch, Step};
 use crate::desired::Service;
 use crate::ledger::Failure;
@@ -62,7 +63,8 @@ pub(super) fn defer(case: &mut Case<'_>, failure: Option<&Failure>) -> bool {
     }
 }
 
-/// What keeps a container of this service from being created or started; said in the report.
+/// Says in the report what keeps a container of this service from being created or, if it exists, started; `true` when
+/// there is something.
 pub(super) fn obstacles(
     case: &mut Case<'_>,
     service: &Service,
@@ -70,32 +72,38 @@ pub(super) fn obstacles(
     existing: Option<&ObservedContainer>,
 ) -> bool {
     let observed = case.world.observed;
-    let before = case.line.blocked.len();
+    let mut found: Vec<(String, String)> = Vec::new();
     if existing.is_none() && !observed.images.contains(&service.spec.image) {
         let problem = format!("image {} is not on this machine", service.spec.image);
-        case.block(problem, "run `./deploy/up`, which builds it");
+        found.push((problem, "run `./deploy/up`, which builds it".to_owned()));
     }
+    let foreign = |kind: &str, name: &str| format!("a {kind} named {name} exists that is not of this installation");
     if observed.foreign_containers.contains(name) {
-        let problem = format!("a container named {name} exists that is not of this installation");
-        case.block(problem, "rename or remove it");
+        found.push((foreign("container", name), "rename or remove it".to_owned()));
     }
-    let foreign_network = service.network.as_ref().filter(|n| observed.networks.get(&n.name) == Some(&Owner::Foreign));
-    if let Some(network) = foreign_network {
-        let problem = format!("a network named {} exists that is not of this installation", network.name);
-        case.block(problem, "remove it");
+    if let Some(network) = service.network.as_ref().filter(|n| observed.networks.get(&n.name) == Some(&Owner::Foreign)) {
+        found.push((foreign("network", &network.name), "remove it".to_owned()));
     }
-    let foreign_volume = service.volume.as_ref().filter(|v| observed.volumes.get(&v.name) == Some(&Owner::Foreign));
-    if let Some(volume) = foreign_volume {
-        let problem = format!("a volume named {} exists that is not of this installation", volume.name);
-        case.block(problem, "move its data away and remove it, or choose another `name`");
+    if let Some(volume) = service.volume.as_ref().filter(|v| observed.volumes.get(&v.name) == Some(&Owner::Foreign)) {
+        let remedy = "move its data away and remove it, or choose another `name`".to_owned();
+        found.push((foreign("volume", &volume.name), remedy));
     }
     let port = existing.map_or(&service.spec, |container| &container.spec).host_port();
-    if let Some(port) = port.filter(|port| observed.ports_taken.contains(port)) {
-        let key =
-            case.target.profile().map_or_else(String::new, |profile| format!(" or change profile.{profile}.port"));
-        case.block(format!("port {port} is taken by another program"), format!("stop it{key}"));
+    if let Some(port) = port.filter(|port| is_taken(case.world, *port)) {
+        let key = case.target.profile().map_or_else(String::new, |name| format!(" or change profile.{name}.port"));
+        found.push((format!("port {port} is taken by another program"), format!("stop it{key}")));
     }
-    case.line.blocked.len() > before
+    let is_blocked = !found.is_empty();
+    for (problem, remedy) in found {
+        case.block(problem, remedy);
+    }
+    is_blocked
+}
+
+/// By a stranger: a port that a container of ours publishes is not.
+fn is_taken(world: World<'_>, port: Port) -> bool {
+    let ours = |c: &ObservedContainer| !c.state.is_stopped() && c.spec.host_port() == Some(port);
+    world.observed.ports_taken.contains(&port) && !world.observed.containers.iter().any(ours)
 }
 
 /// Another of our containers that still runs publishes the port.
