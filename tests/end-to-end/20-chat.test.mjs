@@ -64,7 +64,7 @@ for (const profile of ['personal', 'ops']) {
 test('a reload finds the conversation again', async () => {
   const page = pages.personal;
   await page.reload();
-  await page.getByText('Hello from personal').first().waitFor();
+  await page.locator('chat-message').getByText('Hello from personal').first().waitFor();
   assert.match(await page.locator('chat-message.bot .body').first().innerText(), SENTENCE);
 });
 
@@ -125,7 +125,7 @@ test('a reload in the middle of an answer goes on without a doubled word', async
 
 test('the demo model says what it is, and calls the clock when told to', async () => {
   const page = pages.personal;
-  await page.getByText('Demo model').waitFor();
+  await page.locator('.badge summary').getByText('Demo model').waitFor();
   await ask(page, '/call clock.now {"zone":"UTC"}');
   await page.locator('chat-message.bot').last().locator('tool-card').waitFor();
   assert.match(await page.locator('chat-message.bot').last().locator('tool-card').innerText(), /clock\.now/);

@@ -57,8 +57,8 @@ test('it restores into the profile: what came later is gone, what was there is b
   await bot.botctl('backup', 'restore', 'personal', 'latest', '--yes');
   await bot.well();
   await page.reload();
-  await page.getByText('remember the blue door').first().waitFor();
-  assert.equal(await page.getByText('said after the snapshot').count(), 0);
+  await page.locator('chat-message').getByText('remember the blue door').first().waitFor();
+  assert.equal(await page.locator('chat-message').getByText('said after the snapshot').count(), 0);
   assert.match(await ask(page, 'after the restore'), /after the restore/);
   const { snapshots } = await bot.json('backup', 'list', 'personal');
   assert.ok(snapshots.some(({ reason }) => reason === 'before-restore'), 'a safety snapshot was taken');
