@@ -325,7 +325,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Guard<S> {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.shut = true;
         }
-        ready!(self.poll_linger(cx));
+        // Where everything was read, closing cannot reset what was written.
+        if self.granted > 0 || !self.buffer.is_empty() {
+            ready!(self.poll_linger(cx));
+        }
         Poll::Ready(Ok(()))
     }
 
