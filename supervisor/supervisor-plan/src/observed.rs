@@ -121,7 +121,8 @@ impl State {
     }
 }
 
-/// What the admin socket of the process that runs *now* says.
+/// What the admin socket of the process that runs *now* says. Paused containers are probed too: that is how they count as
+/// wedged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "probe", rename_all = "lowercase")]
 pub enum Probe {

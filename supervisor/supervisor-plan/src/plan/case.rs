@@ -1,6 +1,6 @@
 //! One target in one pass: what is decided for it and what is said about it.
 //!
-//! **Invariant.** Whatever is decided goes through [`Case::act`] or [`Case::insist`]: there back-off and
+//! **Invariant.** Whatever is decided goes through [`Case::act`], [`Case::serve`] or [`Case::insist`]: there back-off and
 //! quarantine are respected, so no caller can forget them.
 
 use platform_types::{Revision, Timestamp};
@@ -70,6 +70,17 @@ impl<'a> Case<'a> {
             return;
         }
         self.insist(step, because, failure);
+    }
+
+    /// Keeps a container serving that may be quarantined: that is about restarts and replacements. Where such steps were
+    /// what failed, the quarantine counts for them too.
+    pub fn serve(&mut self, step: Step, because: impl Into<String>) {
+        if self.failed_action().is_some() {
+            self.act(step, because, None);
+        } else {
+            self.is_quarantined();
+            self.insist(step, because, None);
+        }
     }
 
     /// Does something even under quarantine: what takes down, cleans up, or keeps safe.

@@ -27,7 +27,7 @@ pub(super) fn activate(case: &mut Case<'_>, service: &Service, container: &Obser
     }
     let push = push(case, service, None);
     let step = Step::Activate { container: container.id.clone(), generation, push };
-    case.act(step, "it is in standby and nobody else holds the state", None);
+    case.serve(step, "it is in standby and nobody else holds the state");
 }
 
 /// Pushes the configuration, and for a gate the door.
@@ -45,7 +45,7 @@ pub(super) fn configure(case: &mut Case<'_>, service: &Service, container: &Obse
         _ => "it has no configuration yet",
     };
     let push = push(case, service, door);
-    case.act(Step::Configure { container: container.id.clone(), push }, because, None);
+    case.serve(Step::Configure { container: container.id.clone(), push }, because);
 }
 
 fn push(case: &Case<'_>, service: &Service, door: Option<Door>) -> Push {

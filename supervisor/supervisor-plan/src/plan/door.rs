@@ -38,7 +38,9 @@ pub(super) fn wanted(world: World<'_>, profile: &ProfileName) -> Door {
 pub(super) fn is_held(world: World<'_>, profile: &ProfileName) -> bool {
     let target = Target::gate(profile);
     let Some(service) = world.desired.services.get(&target) else { return true };
-    if world.ledger.quarantine(&target, &service.fingerprint()).is_some() {
+    // A gate that refused its configuration until it was given up is not waited for.
+    let refuses = world.ledger.failures_of(&target).last().is_some_and(|failure| failure.run.is_none());
+    if refuses && world.ledger.quarantine(&target, &service.fingerprint()).is_some() {
         return true;
     }
     world.of(&target).into_iter().filter(|gate| !gate.state.is_stopped()).all(|gate| {

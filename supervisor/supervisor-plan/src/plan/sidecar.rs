@@ -47,6 +47,10 @@ fn replace(case: &mut Case<'_>, service: &Service, container: &ObservedContainer
     }
     let failure = tampered.then(|| failure(case, container, because.clone()));
     if failure.is_some() && defer(case, failure.as_ref()) {
+        // Later, or never: what runs goes on serving.
+        if case.action.is_none() && !container.state.is_stopped() {
+            keep(case, service, container);
+        }
         return;
     }
     retire(case, container, &because, failure);

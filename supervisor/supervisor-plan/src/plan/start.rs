@@ -50,5 +50,9 @@ fn start(
     if obstacles(case, service, &container.name, Some(container)) || port_held(case, service, Some(container)) {
         return;
     }
-    case.act(Step::Start { container: container.id.clone() }, because, failure);
+    let step = Step::Start { container: container.id.clone() };
+    match failure {
+        Some(failure) => case.act(step, because, Some(failure)),
+        None => case.serve(step, because),
+    }
 }
