@@ -47,17 +47,17 @@ impl Models {
 
     /// The context window of `model`, in tokens. Asks the box when nothing is known; `None` where it does not tell.
     pub async fn context_window(&self, model: &ModelId, now: Timestamp) -> Option<u32> {
-        if let Some(known) = self.known(model) {
-            return known;
+        if let Some(listed) = self.listed(model) {
+            return listed.context_window;
         }
         // A box that cannot be asked is told about when the completion fails.
         let _ = self.refresh(now).await;
-        self.known(model).flatten()
+        self.known_window(model)
     }
 
     /// The context window of `model` as far as it is known already.
     pub fn known_window(&self, model: &ModelId) -> Option<u32> {
-        self.known(model).flatten()
+        self.listed(model)?.context_window
     }
 
     /// The list is old, or there is none.
@@ -66,9 +66,9 @@ impl Models {
         seen.as_ref().is_none_or(|seen| now.millis_since(seen.at).abs() > FRESH_MILLIS)
     }
 
-    fn known(&self, model: &ModelId) -> Option<Option<u32>> {
+    fn listed(&self, model: &ModelId) -> Option<Model> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let models = &seen.as_ref()?.models;
-        models.iter().find(|listed| listed.id == *model).map(|listed| listed.context_window)
+        models.iter().find(|listed| listed.id == *model).cloned()
     }
 }

@@ -57,6 +57,7 @@ pub struct Page {
 }
 
 /// Whichever is reached first ends a page, but a page has one message at least.
+#[derive(Clone, Copy)]
 struct Limits {
     messages: usize,
     bytes: usize,

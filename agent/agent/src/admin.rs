@@ -52,13 +52,13 @@ async fn activate(
     State(lifecycle): App,
     body: Result<Json<Activate>, JsonRejection>,
 ) -> Result<Json<Readiness>, Failure> {
-    let Json(body) = body.map_err(bad_body)?;
+    let Json(body) = body.map_err(|rejection| bad_body(&rejection))?;
     lifecycle.activate(body).await?;
     Ok(Json(lifecycle.readiness().await))
 }
 
 async fn configure(State(lifecycle): App, body: Result<Json<AgentConfig>, JsonRejection>) -> Result<(), Failure> {
-    let Json(body) = body.map_err(bad_body)?;
+    let Json(body) = body.map_err(|rejection| bad_body(&rejection))?;
     lifecycle.configure(body).await
 }
 
@@ -72,7 +72,7 @@ async fn make_checkpoint(
     State(lifecycle): App,
     body: Result<Json<CheckpointRequest>, JsonRejection>,
 ) -> Result<Json<Checkpoint>, Failure> {
-    let Json(CheckpointRequest { id }) = body.map_err(bad_body)?;
+    let Json(CheckpointRequest { id }) = body.map_err(|rejection| bad_body(&rejection))?;
     // Held, so that the state stays open and is not copied twice at once.
     let _mind = lifecycle.mind()?;
     let Ok(_one) = lifecycle.copying.try_lock() else {
@@ -80,13 +80,17 @@ async fn make_checkpoint(
     };
     let (state, now) = (lifecycle.settings.paths.state.clone(), lifecycle.now());
     let made = tokio::task::spawn_blocking(move || checkpoint::make(&state, &id, now)).await;
-    made.map_err(|_| Failure::new(ErrorCode::Internal, "the copy ended with a panic"))?.map(Json).map_err(failure)
+    made.map_err(|_| Failure::new(ErrorCode::Internal, "the copy ended with a panic"))?
+        .map(Json)
+        .map_err(|error| failure(&error))
 }
 
 async fn remove_checkpoint(State(lifecycle): App, Path(id): Path<String>) -> Result<(), Failure> {
     let state = lifecycle.settings.paths.state.clone();
     let removed = tokio::task::spawn_blocking(move || checkpoint::remove(&state, &id)).await;
-    removed.map_err(|_| Failure::new(ErrorCode::Internal, "removing the copy ended with a panic"))?.map_err(failure)
+    removed
+        .map_err(|_| Failure::new(ErrorCode::Internal, "removing the copy ended with a panic"))?
+        .map_err(|error| failure(&error))
 }
 
 async fn sessions(State(lifecycle): App) -> Result<Json<SessionList>, Failure> {
@@ -103,11 +107,11 @@ async fn status(State(lifecycle): App) -> Result<Json<AgentStatus>, Failure> {
     let mind = lifecycle.mind()?;
     let sessions = mind.sessions().await.map_err(stopping)?.len() as u64;
     let size = mind.database.call(|store| store.size()).await.map_err(stopping)?;
-    let (messages, database_bytes) = size.map_err(failure)?;
+    let (messages, database_bytes) = size.map_err(|error| failure(&error))?;
     Ok(Json(AgentStatus { sessions, messages, database_bytes, ..mind.counters.status() }))
 }
 
-fn bad_body(rejection: JsonRejection) -> Failure {
+fn bad_body(rejection: &JsonRejection) -> Failure {
     let code = match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
         _ => ErrorCode::BadRequest,
@@ -120,12 +124,12 @@ fn stopping(error: impl std::error::Error) -> Failure {
 }
 
 /// A store's error as an answer.
-pub fn failure(error: StoreError) -> Failure {
-    let code = match &error {
+pub fn failure(error: &StoreError) -> Failure {
+    let code = match error {
         StoreError::NotFound(_) => ErrorCode::NotFound,
         StoreError::Conflict(_) => ErrorCode::Conflict,
         StoreError::TooManySessions(_) | StoreError::TooLarge(_) => ErrorCode::TooLarge,
         _ => ErrorCode::Internal,
     };
-    Failure::new(code, reason(&error))
+    Failure::new(code, reason(error))
 }

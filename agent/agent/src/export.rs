@@ -39,7 +39,7 @@ pub async fn transcript(mind: &Mind, id: String) -> Result<Transcript, Failure> 
         Ok((session, store.transcript(&id, MAX_MESSAGES)?))
     });
     let closed = |error: crate::database::Closed| Failure::new(ErrorCode::AgentUnavailable, error.to_string());
-    let (session, messages) = read.await.map_err(closed)?.map_err(failure)?;
+    let (session, messages) = read.await.map_err(closed)?.map_err(|error| failure(&error))?;
     Ok(Transcript { session, messages: shown_all(messages) })
 }
 
@@ -48,7 +48,7 @@ pub fn markdown(transcript: &Transcript) -> String {
     let mut text = format!("# {}\n", transcript.session.title);
     for message in &transcript.messages {
         text.push_str("\n---\n\n");
-        text.push_str(&section(&transcript.session.bot.to_string(), message));
+        text.push_str(&section(transcript.session.bot.as_str(), message));
     }
     text
 }
@@ -61,7 +61,9 @@ fn section(bot: &str, message: &Message) -> String {
     let mut text = format!("**{who}**, {}\n\n", agent_tools::clock::utc(message.at));
     for tool in &message.tools {
         let result = tool.result.as_deref().unwrap_or_default();
-        text.push_str(&format!("> {} {} → {}\n", tool.name, tool.arguments, result.replace('\n', "\n> ")));
+        for piece in ["> ", &tool.name, " ", &tool.arguments, " → ", &result.replace('\n', "\n> "), "\n"] {
+            text.push_str(piece);
+        }
     }
     if !message.tools.is_empty() {
         text.push('\n');
@@ -77,7 +79,9 @@ fn section(bot: &str, message: &Message) -> String {
             NoteCode::ToolLimit => "ended at the limit of tool calls",
         };
         let detail = note.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-        text.push_str(&format!("\n*({words}{detail})*\n"));
+        for piece in ["\n*(", words, &detail, ")*\n"] {
+            text.push_str(piece);
+        }
     }
     text
 }

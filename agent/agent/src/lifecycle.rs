@@ -104,13 +104,11 @@ impl Lifecycle {
             }
         };
         self.set(next.clone());
-        match next {
-            State::Failed(words) => Err(Failure::new(ErrorCode::Internal, words)),
-            _ => {
-                tracing::info!(generation = generation.0, "active");
-                Ok(())
-            }
+        if let State::Failed(words) = next {
+            return Err(Failure::new(ErrorCode::Internal, words));
         }
+        tracing::info!(generation = generation.0, "active");
+        Ok(())
     }
 
     /// Replaces the configuration, live.
@@ -154,7 +152,7 @@ impl Lifecycle {
                     Ok(Ok(Err(error))) => unready(format!("the database takes no writes: {}", reason(&error))),
                     Ok(Err(closed)) => unready(closed.to_string()),
                     Err(_) => {
-                        unready(format!("the database did not take a write within {} s", PROBE_TIMEOUT.as_secs()))
+                        unready(format!("the database did not take a write within {} s", PROBE_TIMEOUT.as_secs()));
                     }
                 }
                 let config = mind.config();

@@ -106,7 +106,7 @@ async fn serve(socket: WebSocket, mind: Arc<Mind>, connected: Connected) {
     }
 }
 
-fn parse(text: &str) -> Result<ToAgent, ToPage> {
+fn parse(text: &str) -> Result<ToAgent, Box<ToPage>> {
     if text.len() > MAX_REQUEST_BYTES {
         let message = format!("the request has {} bytes, at most {MAX_REQUEST_BYTES} fit", text.len());
         return Err(failed(ErrorCode::TooLarge, message));
@@ -114,10 +114,10 @@ fn parse(text: &str) -> Result<ToAgent, ToPage> {
     serde_json::from_str(text).map_err(|error| malformed_words(&error.to_string()))
 }
 
-fn malformed_words(words: &str) -> ToPage {
+fn malformed_words(words: &str) -> Box<ToPage> {
     failed(ErrorCode::BadRequest, format!("the request is malformed: {words}"))
 }
 
-fn failed(code: ErrorCode, message: String) -> ToPage {
-    ToPage::Failed { code: code.as_str().to_owned(), message, session: None, id: None }
+fn failed(code: ErrorCode, message: String) -> Box<ToPage> {
+    Box::new(ToPage::Failed { code: code.as_str().to_owned(), message, session: None, id: None })
 }

@@ -161,7 +161,7 @@ fn an_endless_tool_loop_ends() {
     let mut turn = Turn::new(setup());
     let mut effects = turn.apply(Event::Start);
     for call in 1..=MAX_MODEL_CALLS {
-        assert_eq!(request(&effects).messages.len() as u32, 2 * call);
+        assert_eq!(request(&effects).messages.len(), 2 * call as usize);
         turn.apply(fragment(call, 0, "clock.now", &format!("{{\"n\":{call}}}")));
         let ids = decide(&turn.apply(finished(call)));
         turn.apply(allow(&ids[0]));

@@ -65,23 +65,22 @@ impl Builder {
         (self.nodes <= MAX_NODES).then_some(())
     }
 
-    fn blocks<'a>(&mut self, parent: Node<'a>, depth: usize) -> Option<Vec<Block>> {
+    fn blocks(&mut self, parent: Node<'_>, depth: usize) -> Option<Vec<Block>> {
         let mut blocks = Vec::new();
         for child in parent.children() {
             self.count()?;
             if depth >= MAX_DEPTH {
                 blocks.push(Block::Paragraph { c: vec![Inline::Text { text: plain(child) }] });
-            } else if let Some(block) = self.block(child, depth)? {
-                blocks.push(block);
+            } else {
+                self.block(child, depth, &mut blocks)?;
             }
         }
         Some(blocks)
     }
 
-    /// The inner `None` leaves a node out.
-    fn block<'a>(&mut self, node: Node<'a>, depth: usize) -> Option<Option<Block>> {
+    fn block(&mut self, node: Node<'_>, depth: usize, out: &mut Vec<Block>) -> Option<()> {
         let data = node.data();
-        Some(Some(match &data.value {
+        out.push(match &data.value {
             NodeValue::Heading(heading) => {
                 Block::Heading { level: heading.level.clamp(1, 6), c: self.inlines(node, depth + 1)? }
             }
@@ -107,14 +106,15 @@ impl Builder {
             _ => {
                 let text = plain(node);
                 if text.is_empty() {
-                    return Some(None);
+                    return Some(());
                 }
                 Block::Paragraph { c: vec![Inline::Text { text }] }
             }
-        }))
+        });
+        Some(())
     }
 
-    fn list<'a>(&mut self, node: Node<'a>, list: NodeList, depth: usize) -> Option<Block> {
+    fn list(&mut self, node: Node<'_>, list: NodeList, depth: usize) -> Option<Block> {
         let mut items = Vec::new();
         for item in node.children() {
             self.count()?;
@@ -129,7 +129,7 @@ impl Builder {
         Some(Block::List { start, items })
     }
 
-    fn table<'a>(&mut self, node: Node<'a>, align: Vec<Align>, depth: usize) -> Option<Block> {
+    fn table(&mut self, node: Node<'_>, align: Vec<Align>, depth: usize) -> Option<Block> {
         let (mut head, mut rows) = (Vec::new(), Vec::new());
         for row in node.children() {
             self.count()?;
@@ -147,7 +147,7 @@ impl Builder {
         Some(Block::Table { align, head, rows })
     }
 
-    fn inlines<'a>(&mut self, parent: Node<'a>, depth: usize) -> Option<Vec<Inline>> {
+    fn inlines(&mut self, parent: Node<'_>, depth: usize) -> Option<Vec<Inline>> {
         let mut inlines = Vec::new();
         for child in parent.children() {
             self.count()?;
@@ -160,7 +160,7 @@ impl Builder {
         Some(inlines)
     }
 
-    fn inline<'a>(&mut self, node: Node<'a>, depth: usize, out: &mut Vec<Inline>) -> Option<()> {
+    fn inline(&mut self, node: Node<'_>, depth: usize, out: &mut Vec<Inline>) -> Option<()> {
         let data = node.data();
         match &data.value {
             NodeValue::Text(text) => push_text(out, text),
@@ -226,7 +226,7 @@ fn without_links(inlines: Vec<Inline>) -> Vec<Inline> {
 }
 
 /// All text in and below a node.
-fn plain<'a>(node: Node<'a>) -> String {
+fn plain(node: Node<'_>) -> String {
     let mut text = String::new();
     for node in node.descendants() {
         match &node.data().value {

@@ -18,11 +18,14 @@ fn check(text: &str, expect: &str) {
 
 #[test]
 fn what_models_write() {
-    check("Hi *a* **b** ~~c~~ `d`", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"text","text":"Hi "},{"t":"emph","c":[{"t":"text","text":"a"}]},"#,
-        r#"{"t":"text","text":" "},{"t":"strong","c":[{"t":"text","text":"b"}]},{"t":"text","text":" "},"#,
-        r#"{"t":"strike","c":[{"t":"text","text":"c"}]},{"t":"text","text":" "},{"t":"code","text":"d"}]}]"#
-    ));
+    check(
+        "Hi *a* **b** ~~c~~ `d`",
+        concat!(
+            r#"[{"t":"paragraph","c":[{"t":"text","text":"Hi "},{"t":"emph","c":[{"t":"text","text":"a"}]},"#,
+            r#"{"t":"text","text":" "},{"t":"strong","c":[{"t":"text","text":"b"}]},{"t":"text","text":" "},"#,
+            r#"{"t":"strike","c":[{"t":"text","text":"c"}]},{"t":"text","text":" "},{"t":"code","text":"d"}]}]"#
+        ),
+    );
     check("# T", r#"[{"t":"heading","level":1,"c":[{"t":"text","text":"T"}]}]"#);
     check("```rust ignore\nfn a() {}\n```", r#"[{"t":"code","lang":"rust","text":"fn a() {}"}]"#);
     check("```\"><script>\nx\n```", r#"[{"t":"code","lang":null,"text":"x"}]"#);
@@ -34,33 +37,44 @@ fn what_models_write() {
 
 #[test]
 fn lists_and_tables() {
-    check("3. a\n4. b", concat!(
-        r#"[{"t":"list","start":3,"items":[{"checked":null,"c":[{"t":"paragraph","c":[{"t":"text","text":"a"}]}]},"#,
-        r#"{"checked":null,"c":[{"t":"paragraph","c":[{"t":"text","text":"b"}]}]}]}]"#
-    ));
-    check("- [x] a", concat!(
-        r#"[{"t":"list","start":null,"items":[{"checked":true,"c":[{"t":"paragraph","c":[{"t":"text","text":"a"}]}]}]}]"#
-    ));
-    check("|a|b|\n|:-|-:|\n|1|2|", concat!(
-        r#"[{"t":"table","align":["left","right"],"head":[[{"t":"text","text":"a"}],[{"t":"text","text":"b"}]],"#,
-        r#""rows":[[[{"t":"text","text":"1"}],[{"t":"text","text":"2"}]]]}]"#
-    ));
+    check(
+        "3. a\n4. b",
+        concat!(
+            r#"[{"t":"list","start":3,"items":[{"checked":null,"c":[{"t":"paragraph","c":[{"t":"text","text":"a"}]}]},"#,
+            r#"{"checked":null,"c":[{"t":"paragraph","c":[{"t":"text","text":"b"}]}]}]}]"#
+        ),
+    );
+    check(
+        "- [x] a",
+        r#"[{"t":"list","start":null,"items":[{"checked":true,"c":[{"t":"paragraph","c":[{"t":"text","text":"a"}]}]}]}]"#,
+    );
+    check(
+        "|a|b|\n|:-|-:|\n|1|2|",
+        concat!(
+            r#"[{"t":"table","align":["left","right"],"head":[[{"t":"text","text":"a"}],[{"t":"text","text":"b"}]],"#,
+            r#""rows":[[[{"t":"text","text":"1"}],[{"t":"text","text":"2"}]]]}]"#
+        ),
+    );
 }
 
 #[test]
 fn links_and_images() {
-    check("[a](https://e.org)", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org","c":[{"t":"text","text":"a"}]}]}]"#
-    ));
-    check("![pixel](https://e.org/p.gif)", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org/p.gif","c":[{"t":"text","text":"pixel"}]}]}]"#
-    ));
-    check("![](https://e.org/p.gif)", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org/p.gif","c":[{"t":"text","text":"https://e.org/p.gif"}]}]}]"#
-    ));
-    check("[![logo](https://e.org/p.gif)](https://e.org)", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org","c":[{"t":"text","text":"logo"}]}]}]"#
-    ));
+    check(
+        "[a](https://e.org)",
+        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org","c":[{"t":"text","text":"a"}]}]}]"#,
+    );
+    check(
+        "![pixel](https://e.org/p.gif)",
+        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org/p.gif","c":[{"t":"text","text":"pixel"}]}]}]"#,
+    );
+    check(
+        "![](https://e.org/p.gif)",
+        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org/p.gif","c":[{"t":"text","text":"https://e.org/p.gif"}]}]}]"#,
+    );
+    check(
+        "[![logo](https://e.org/p.gif)](https://e.org)",
+        r#"[{"t":"paragraph","c":[{"t":"link","href":"https://e.org","c":[{"t":"text","text":"logo"}]}]}]"#,
+    );
     check("[a](javascript:alert(1)) b", r#"[{"t":"paragraph","c":[{"t":"text","text":"a b"}]}]"#);
     assert!(json("see https://e.org/x").contains(r#""href":"https://e.org/x""#));
     assert!(!json("<javascript:alert(1)> [x]: data:text/html,1").contains("href"));
@@ -70,10 +84,13 @@ fn links_and_images() {
 fn html_is_text() {
     check("<script>alert(1)</script>", r#"[{"t":"paragraph","c":[{"t":"text","text":"<script>alert(1)</script>"}]}]"#);
     check("a <img src=x onerror=y> b", r#"[{"t":"paragraph","c":[{"t":"text","text":"a <img src=x onerror=y> b"}]}]"#);
-    check("<div>\na\n</div>", concat!(
-        r#"[{"t":"paragraph","c":[{"t":"text","text":"<div>"},{"t":"break"},{"t":"text","text":"a"},{"t":"break"},"#,
-        r#"{"t":"text","text":"</div>"}]}]"#
-    ));
+    check(
+        "<div>\na\n</div>",
+        concat!(
+            r#"[{"t":"paragraph","c":[{"t":"text","text":"<div>"},{"t":"break"},{"t":"text","text":"a"},{"t":"break"},"#,
+            r#"{"t":"text","text":"</div>"}]}]"#
+        ),
+    );
 }
 
 /// Depth and size of a tree, counted independently of how it was built.
@@ -117,7 +134,7 @@ fn hostile_text_gives_a_bounded_tree() {
         "a\n\n".repeat(many),
         "~~a~~ ".repeat(many),
         format!("{}x{}", "*".repeat(5000), "*".repeat(5000)),
-        (0..200).map(|n| format!("{}- a\n", "  ".repeat(n))).collect(),
+        (0..200).flat_map(|n| ["  ".repeat(n), "- a\n".to_owned()]).collect(),
         "\0\u{1b}[31m\u{202e}".repeat(1000),
     ];
     for text in texts {

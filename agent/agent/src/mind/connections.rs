@@ -1,4 +1,4 @@
-//! Who listens: the open WebSockets, what each has open, and how far each may fall behind.
+//! Who listens: the open `WebSocket`s, what each has open, and how far each may fall behind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 const MAX_BACKLOG_FRAMES: usize = 1024;
 /// Bytes that may wait for one page: two full pages of history. A page that falls further behind is closed, and reconnects.
 const MAX_BACKLOG_BYTES: usize = 8 * 1024 * 1024;
-/// WebSockets of one profile.
+/// Connections of one profile.
 pub const MAX_CONNECTIONS: usize = 64;
-/// WebSockets of one device: a browser with many tabs.
+/// Connections of one device: a browser with many tabs.
 pub const MAX_CONNECTIONS_PER_DEVICE: usize = 16;
 
 /// Names a connection within this process.
@@ -108,16 +108,16 @@ impl Connections {
         }
     }
 
-    pub fn to_one(&mut self, id: ConnectionId, message: &ToPage) {
+    pub fn tell(&mut self, id: ConnectionId, message: &ToPage) {
         self.push(message, |at, _| at == id);
     }
 
-    pub fn to_all(&mut self, message: &ToPage) {
+    pub fn tell_all(&mut self, message: &ToPage) {
         self.push(message, |_, _| true);
     }
 
     /// To everybody who has `session` open, and to `also`.
-    pub fn to_session(&mut self, session: &str, also: Option<ConnectionId>, message: &ToPage) {
+    pub fn tell_session(&mut self, session: &str, also: Option<ConnectionId>, message: &ToPage) {
         self.push(message, |at, connection| connection.open.as_deref() == Some(session) || Some(at) == also);
     }
 
@@ -157,11 +157,11 @@ mod tests {
         let one = connections.add(device(1), outbox_a).unwrap();
         let two = connections.add(device(1), outbox_b).unwrap();
         connections.open(one, Some("s".into()));
-        connections.to_session("s", None, &ToPage::Pong { n: 1 });
-        connections.to_session("t", Some(two), &ToPage::Pong { n: 2 });
+        connections.tell_session("s", None, &ToPage::Pong { n: 1 });
+        connections.tell_session("t", Some(two), &ToPage::Pong { n: 2 });
         connections.close_session("s");
-        connections.to_session("s", None, &ToPage::Pong { n: 3 });
-        connections.to_all(&ToPage::Pong { n: 4 });
+        connections.tell_session("s", None, &ToPage::Pong { n: 3 });
+        connections.tell_all(&ToPage::Pong { n: 4 });
         drop(connections);
         assert_eq!(a.next().await.unwrap().as_str(), r#"{"type":"pong","n":1}"#);
         assert_eq!(a.next().await.unwrap().as_str(), r#"{"type":"pong","n":4}"#);
@@ -176,7 +176,7 @@ mod tests {
         let (slow, mut frames) = outbox();
         connections.add(device(1), slow).unwrap();
         for n in 0..=MAX_BACKLOG_FRAMES as u64 {
-            connections.to_all(&ToPage::Pong { n });
+            connections.tell_all(&ToPage::Pong { n });
         }
         assert!(connections.all.is_empty());
         for _ in 0..MAX_BACKLOG_FRAMES {

@@ -158,7 +158,7 @@ impl Hub {
         let added = self.connections.add(device, outbox);
         if let Some(id) = added {
             let welcome = self.welcome();
-            self.connections.to_one(id, &welcome);
+            self.connections.tell(id, &welcome);
         }
         if let (Err(_), Some(id)) = (reply.send(added.ok_or(Refused::TooMany)), added) {
             self.connections.remove(id);
@@ -198,7 +198,7 @@ impl Hub {
     /// The bots have changed.
     fn welcome_all(&mut self) {
         let welcome = self.welcome();
-        self.connections.to_all(&welcome);
+        self.connections.tell_all(&welcome);
     }
 
     /// Newest first, with what runs.
@@ -213,7 +213,7 @@ impl Hub {
 
     pub fn announce_sessions(&mut self) {
         let sessions = self.summaries();
-        self.connections.to_all(&ToPage::Sessions { sessions });
+        self.connections.tell_all(&ToPage::Sessions { sessions });
     }
 
     /// Tells one page that its request could not be carried out.
@@ -225,7 +225,7 @@ impl Hub {
             session: session.map(str::to_owned),
             id: id.map(str::to_owned),
         };
-        self.connections.to_one(to, &failed);
+        self.connections.tell(to, &failed);
     }
 }
 

@@ -12,7 +12,7 @@ use super::replies::Reply;
 impl Hub {
     pub(super) fn page(&mut self, from: ConnectionId, message: ToAgent) {
         if let ToAgent::Ping { n } = message {
-            return self.connections.to_one(from, &ToPage::Pong { n });
+            return self.connections.tell(from, &ToPage::Pong { n });
         }
         if self.is_busy() {
             let (session, id) = names(&message);

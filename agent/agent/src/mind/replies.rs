@@ -88,7 +88,7 @@ impl Hub {
             Ok(Page { messages, more }) => {
                 let turn = self.live.get(&session).map(|live| live.view.clone());
                 let messages = shown_all(messages);
-                self.connections.to_one(from, &ToPage::History { session, messages, more, turn });
+                self.connections.tell(from, &ToPage::History { session, messages, more, turn });
             }
             Err(error) => {
                 self.failed(from, Failed::store(&error).of(&session));
@@ -106,12 +106,12 @@ impl Hub {
             // Sent again after a lost connection: whoever sent it learns that it is safe.
             Ok(Accepted { message, .. }) if known => {
                 let (session, message) = (new.session.clone(), shown(message));
-                self.connections.to_one(from, &ToPage::Message { session, message });
+                self.connections.tell(from, &ToPage::Message { session, message });
             }
             Ok(Accepted { message, session, begun, known: _ }) => {
                 self.sessions.insert(new.session.clone(), session);
                 let stored = ToPage::Message { session: new.session.clone(), message: shown(message) };
-                self.connections.to_session(&new.session, Some(from), &stored);
+                self.connections.tell_session(&new.session, Some(from), &stored);
                 if let Some(begun) = begun {
                     self.begin(begun);
                 }

@@ -24,19 +24,31 @@ pub const DRAIN_CLOSE: Duration = Duration::from_secs(18);
 pub(super) struct Live {
     pub view: RunningTurn,
     cancel: watch::Sender<Option<Cancel>>,
+    unsaved: Unsaved,
+    /// Set once the turn is over, until its answer is stored.
+    ended: Option<Ended>,
+    _counted: Running,
+}
+
+/// What a crash would lose.
+#[derive(Debug, Default)]
+struct Unsaved {
     /// Steps that are not stored yet.
     records: Vec<(Timestamp, Record)>,
     /// Something was said since it was last kept.
     dirty: bool,
-    said_something: bool,
-    /// The turn is over; kept until it is stored.
-    answer: Option<Arc<Answer>>,
     /// What was said so far is on its way to the store.
-    keeping: bool,
-    /// The answer is on its way to the store.
+    saving: bool,
+}
+
+/// An answer that waits to be stored.
+#[derive(Debug)]
+struct Ended {
+    answer: Arc<Answer>,
+    /// It is on its way to the store.
     storing: bool,
+    /// The page knows that it could not be stored yet.
     complained: bool,
-    _counted: Running,
 }
 
 /// How keeping a part went; what could not be stored comes back.
@@ -62,11 +74,12 @@ impl Live {
     }
 
     fn partial(&mut self) -> Partial {
-        self.dirty = false;
+        self.unsaved.dirty = false;
+        self.unsaved.saving = true;
         Partial {
             text: self.view.text.clone(),
             tools: self.view.tools.clone(),
-            records: std::mem::take(&mut self.records),
+            records: std::mem::take(&mut self.unsaved.records),
         }
     }
 }
@@ -114,7 +127,7 @@ impl Hub {
                     session: Some(session.to_owned()),
                     id: None,
                 };
-                self.connections.to_session(session, None, &failed);
+                self.connections.tell_session(session, None, &failed);
             }
         }
     }
@@ -133,13 +146,8 @@ impl Hub {
                 started_at: self.tooling.clock.now(),
             },
             cancel,
-            records: Vec::new(),
-            dirty: false,
-            said_something: false,
-            answer: None,
-            keeping: false,
-            storing: false,
-            complained: false,
+            unsaved: Unsaved::default(),
+            ended: None,
             _counted: self.counters.running(),
         };
         if self.draining.is_some() || !self.sessions.contains_key(&session) {
@@ -147,7 +155,7 @@ impl Hub {
         }
         let started = ToPage::Turn { session: session.clone(), turn: live.view.clone() };
         self.live.insert(session.clone(), live);
-        self.connections.to_session(&session, None, &started);
+        self.connections.tell_session(&session, None, &started);
         tracing::info!(turn, session, bot = begun.bot.as_str(), "turn started");
         let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
         match config.bots.iter().find(|bot| bot.name == begun.bot) {
@@ -166,27 +174,28 @@ impl Hub {
         let now = self.tooling.clock.now();
         let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
         match update {
-            Update::Record(record) => live.records.push((now, record)),
+            Update::Record(record) => live.unsaved.records.push((now, record)),
             Update::Emission(Emission::Delta { offset, text }) => {
+                live.unsaved.dirty = true;
+                let first = live.view.text.is_empty();
                 live.view.text.push_str(&text);
-                live.dirty = true;
-                if !std::mem::replace(&mut live.said_something, true) {
+                if first {
                     self.counters.first_token(now.millis_since(live.view.started_at));
                 }
                 let turn = turn.to_owned();
                 let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
-                self.connections.to_session(session, None, &delta);
+                self.connections.tell_session(session, None, &delta);
             }
             Update::Emission(Emission::Changed { phase, tools }) => {
                 live.view.phase = phase;
-                live.dirty |= live.view.tools != tools;
+                live.unsaved.dirty |= live.view.tools != tools;
                 live.view.tools = tools;
                 let changed = ToPage::Turn { session: session.to_owned(), turn: live.view.clone() };
-                self.connections.to_session(session, None, &changed);
+                self.connections.tell_session(session, None, &changed);
             }
             Update::Sync(ack) => self.save(session, Some(ack)),
             Update::Finished(answer) => {
-                live.answer = Some(Arc::new(*answer));
+                live.ended = Some(Ended { answer: Arc::new(*answer), storing: false, complained: false });
                 self.store_answer(session);
             }
         }
@@ -197,9 +206,9 @@ impl Hub {
         let sessions: Vec<String> = self.live.keys().cloned().collect();
         for session in sessions {
             let Some(live) = self.live.get(&session) else { continue };
-            if live.answer.is_some() {
+            if live.ended.is_some() {
                 self.store_answer(&session);
-            } else if live.dirty && !live.keeping {
+            } else if live.unsaved.dirty && !live.unsaved.saving {
                 self.save(&session, None);
             }
         }
@@ -208,7 +217,6 @@ impl Hub {
     /// Keeps what one turn said so far; durably when somebody waits for it.
     fn save(&mut self, session: &str, ack: Option<oneshot::Sender<bool>>) {
         let Some(live) = self.live.get_mut(session) else { return };
-        live.keeping = true;
         let (session, turn, partial) = (session.to_owned(), live.view.id.clone(), live.partial());
         self.submit(move |store| {
             let result = store.save_partial(&turn, &partial, ack.is_some()).map_err(|error| (error, partial.records));
@@ -222,23 +230,22 @@ impl Hub {
             let _ = ack.send(result.is_ok());
         }
         let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
-        live.keeping = false;
+        live.unsaved.saving = false;
         if let Err((error, mut records)) = result {
             tracing::warn!(error = &error as &dyn std::error::Error, turn, "a running answer could not be kept");
-            records.append(&mut live.records);
-            live.records = records;
-            live.dirty = true;
+            records.append(&mut live.unsaved.records);
+            live.unsaved.records = records;
+            live.unsaved.dirty = true;
         }
     }
 
     fn store_answer(&mut self, session: &str) {
         let now = self.tooling.clock.now();
         let Some(live) = self.live.get_mut(session) else { return };
-        let Some(answer) = live.answer.clone() else { return };
-        if std::mem::replace(&mut live.storing, true) {
-            return;
-        }
-        let (session, turn, records) = (session.to_owned(), live.view.id.clone(), live.records.clone());
+        let Some(ended) = live.ended.as_mut().filter(|ended| !ended.storing) else { return };
+        ended.storing = true;
+        let answer = ended.answer.clone();
+        let (session, turn, records) = (session.to_owned(), live.view.id.clone(), live.unsaved.records.clone());
         self.submit(move |store| {
             let result = store.finish(&turn, &answer, &records, now).map(|finished| finished.map(Box::new));
             Reply::Finished { session, result }
@@ -254,12 +261,12 @@ impl Hub {
                 None
             }
         };
-        let Some(Live { view, answer: Some(answer), .. }) = self.live.remove(session) else { return };
+        let Some(Live { view, ended: Some(Ended { answer, .. }), .. }) = self.live.remove(session) else { return };
         self.counters.ended(&answer);
         if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
             self.sessions.insert(session.to_owned(), summary);
             let message = ToPage::Message { session: session.to_owned(), message: shown(message) };
-            self.connections.to_session(session, None, &message);
+            self.connections.tell_session(session, None, &message);
         }
         self.announce_end(session, &view.id, answer.outcome);
         self.schedule.ended(session);
@@ -270,14 +277,14 @@ impl Hub {
     fn announce_end(&mut self, session: &str, turn: &str, outcome: TurnOutcome) {
         let (session, turn) = (session.to_owned(), turn.to_owned());
         tracing::info!(turn, session, outcome = ?outcome, "turn ended");
-        self.connections.to_session(&session.clone(), None, &ToPage::Ended { session, turn, outcome });
+        self.connections.tell_session(&session.clone(), None, &ToPage::Ended { session, turn, outcome });
     }
 
     /// The disk is full, say: the answer stays in memory, and the next tick tries again.
     fn not_stored(&mut self, session: &str, error: &StoreError) {
-        let Some(live) = self.live.get_mut(session) else { return };
-        live.storing = false;
-        if std::mem::replace(&mut live.complained, true) {
+        let Some(ended) = self.live.get_mut(session).and_then(|live| live.ended.as_mut()) else { return };
+        ended.storing = false;
+        if std::mem::replace(&mut ended.complained, true) {
             return;
         }
         tracing::error!(error = error as &dyn std::error::Error, session, "an answer could not be stored yet");
@@ -287,7 +294,7 @@ impl Hub {
             session: Some(session.to_owned()),
             id: None,
         };
-        self.connections.to_session(session, None, &failed);
+        self.connections.tell_session(session, None, &failed);
     }
 
     pub(super) fn stop(&mut self, session: &str) {

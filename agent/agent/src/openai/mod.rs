@@ -101,7 +101,11 @@ async fn completions(
     let driver = Driver::new(setup, owner, mind.tooling.clone(), mind.interrupted());
     let running = answer::Running::new(driver, slot, mind.counters.clone(), mind.tooling.clock.clone());
     let head = answer::Head { id, model: bot.name.to_string(), created: lifecycle.now().as_millis() / 1000 };
-    if asked.stream { answer::streamed(running, head, asked.include_usage).await } else { answer::plain(running, head).await }
+    if asked.stream {
+        answer::streamed(running, head, asked.include_usage).await
+    } else {
+        answer::plain(running, head).await
+    }
 }
 
 /// The script token that the gate authenticated, by its name.

@@ -174,7 +174,9 @@ fn is_default(name: &str, value: &Value) -> bool {
         ("logit_bias", Value::Object(map)) => map.is_empty(),
         ("tool_choice" | "function_call", Value::String(choice)) => choice == "none" || choice == "auto",
         ("logprobs", Value::Bool(on)) => !on,
-        ("presence_penalty" | "frequency_penalty" | "top_logprobs", Value::Number(number)) => number.as_f64() == Some(0.0),
+        ("presence_penalty" | "frequency_penalty" | "top_logprobs", Value::Number(number)) => {
+            number.as_f64() == Some(0.0)
+        }
         ("response_format", Value::Object(map)) => map.get("type").is_some_and(|kind| kind == "text"),
         ("modalities", Value::Array(kinds)) => kinds.iter().all(|kind| kind == "text"),
         _ => false,
@@ -294,10 +296,14 @@ mod tests {
         check("messages", json!([{"role": "tool", "content": "x"}]));
         check("messages", json!([{"role": "wizard", "content": "x"}]));
         check("messages", json!([{"role": "assistant", "content": "x"}]));
-        check("messages", json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]));
+        check(
+            "messages",
+            json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]}]),
+        );
         check("messages", json!([{"content": "x"}]));
         check("model", Value::Null);
-        let fine = |name: &str, value: Value| assert!(parse(with(name, value).to_string().as_bytes()).is_ok(), "{name}");
+        let fine =
+            |name: &str, value: Value| assert!(parse(with(name, value).to_string().as_bytes()).is_ok(), "{name}");
         fine("n", json!(1));
         fine("tools", json!([]));
         fine("tool_choice", json!("auto"));

@@ -172,9 +172,9 @@ async fn a_tool_is_called_and_its_result_used() {
     let answer = page.answer().await;
     let states: Vec<_> = answer.tools.iter().map(|tool| (tool.name.as_str(), tool.state)).collect();
     assert_eq!(states, [("clock.now", ToolState::Done), ("door_open", ToolState::Denied)]);
-    let status = world.agent.status().await;
-    assert_eq!((status.tool_calls_total, status.tool_calls_denied_total), (2, 1));
-    assert_eq!((status.input_tokens_total, status.turns_completed_total, status.messages), (14, 1, 2));
+    let counted = world.agent.status().await;
+    assert_eq!((counted.tool_calls_total, counted.tool_calls_denied_total), (2, 1));
+    assert_eq!((counted.input_tokens_total, counted.turns_completed_total, counted.messages), (14, 1, 2));
 }
 
 #[tokio::test]
@@ -254,13 +254,14 @@ async fn a_conversation_that_overflows_is_tried_once_more_with_less() {
         page.answer().await;
     }
     page.send(&session, 20, "And now?").await;
-    let overflow = || json!({"message": "5000 tokens exceed 3000", "type": "x", "param": null, "code": "context_length_exceeded"});
+    let overflow =
+        || json!({"message": "5000 tokens exceed 3000", "type": "x", "param": null, "code": "context_length_exceeded"});
     let first = world.model.next().await;
     let sent = first.prompt().len();
-    first.error(400, overflow());
+    first.error(400, &overflow());
     let second = world.model.next().await;
     assert!(second.prompt().len() < sent);
-    second.error(400, overflow());
+    second.error(400, &overflow());
     let note = page.answer().await.note.unwrap();
     assert_eq!(note.code, NoteCode::Failed);
     let detail = note.detail.unwrap();

@@ -1,11 +1,9 @@
 //! Consistent copies, while the agent works and while it does not.
 
 use platform_types::agent::{Checkpoint, CheckpointRequest};
-use platform_types::chat::ToAgent;
 use rusqlite::Connection;
 
 use crate::support::agent::{World, program};
-use crate::support::page::id;
 
 async fn checkpoint(world: &World, id: &str) -> Checkpoint {
     world.agent.admin.post("/checkpoint", &CheckpointRequest { id: id.to_owned() }).await.unwrap()
@@ -17,7 +15,8 @@ fn messages(path: &std::path::Path) -> i64 {
     let one = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(one("PRAGMA integrity_check"), "ok");
     assert_eq!(one("PRAGMA journal_mode"), "delete");
-    let gaps = "SELECT count(*) FROM sessions WHERE messages <> (SELECT count(*) FROM messages WHERE session = sessions.id)";
+    let gaps =
+        "SELECT count(*) FROM sessions WHERE messages <> (SELECT count(*) FROM messages WHERE session = sessions.id)";
     assert_eq!(copy.query_row(gaps, [], |row| row.get::<_, i64>(0)).unwrap(), 0, "one moment, not two");
     copy.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap()
 }
@@ -38,7 +37,7 @@ async fn copies_are_consistent_while_messages_come_in() {
     let writer = async {
         for n in 0..60_u32 {
             let session = sessions[n as usize % 4].clone();
-            page.say(&ToAgent::Send { session, id: id(100 + n), text: "x".repeat(20_000) }).await;
+            page.send(&session, 100 + n, &"x".repeat(20_000)).await;
         }
         page
     };
@@ -81,9 +80,7 @@ async fn an_agent_that_is_down_is_copied_by_its_own_program() {
     let mut page = world.agent.page().await;
     let session = page.session(1, "plain").await;
     page.send(&session, 10, "Hi").await;
-    let offline = |id: &str| {
-        program(world.directory.path(), 9).args(["checkpoint", "--offline", "--id", id]).output()
-    };
+    let offline = |id: &str| program(world.directory.path(), 9).args(["checkpoint", "--offline", "--id", id]).output();
     let refused = offline("early").await.unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another agent"), "{refused:?}");
     world.agent.terminate();

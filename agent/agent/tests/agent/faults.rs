@@ -36,7 +36,8 @@ async fn answers_that_are_not_the_protocol() {
     check(3, "data: garbage\n\n", "", "not the protocol").await;
     check(4, "data: \u{fffd}{}\n\n", "", "not the protocol").await;
     check(5, "data: {\"error\":{\"message\":\"GPU on fire\",\"code\":500}}\n\n", "", "GPU on fire").await;
-    check(6, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", "", "empty answer").await;
+    check(6, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", "", "empty answer")
+        .await;
     check(7, &"x".repeat(1100 * 1024), "", "endless line").await;
 }
 
@@ -47,7 +48,8 @@ async fn answers_that_are_odd_but_fine() {
     let session = page.session(1, "plain").await;
     page.send(&session, 10, "Hi").await;
     let stream = world.model.next().await.stream();
-    let emoji = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\r\n\r\n: ping\r\n\r\n";
+    let emoji =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\r\n\r\n: ping\r\n\r\n";
     stream.raw(emoji).await;
     stream.chunk(json!({"choices": [{"delta": {"reasoning_content": "hm", "reasoning": "hm", "content": ""}}], "usage": null})).await;
     stream.chunk(json!({"choices": [{"index": 1, "delta": {"content": "not mine"}}]})).await;
@@ -66,7 +68,7 @@ async fn an_error_of_spark_is_shown_in_its_words() {
     let session = page.session(1, "plain").await;
     page.send(&session, 10, "Hi").await;
     let error = json!({"message": "The box does not list demo/echo.", "type": "x", "param": "model", "code": "model_not_found"});
-    world.model.next().await.error(404, error);
+    world.model.next().await.error(404, &error);
     assert_eq!(page.answer().await.note.unwrap().detail.unwrap(), "The box does not list demo/echo.");
     std::fs::remove_file(world.directory.path().join("run/bot/llm/llm.sock")).unwrap();
     page.send(&session, 11, "Hi").await;

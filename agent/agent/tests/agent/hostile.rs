@@ -61,7 +61,7 @@ async fn a_frame_without_end_closes_only_its_connection() {
     let mut other = world.agent.page().await;
     page.raw(Frame::text("x".repeat(600 * 1024))).await;
     assert_eq!(page.failed().await.0, "too_large");
-    page.raw(Frame::text("x".repeat(1200 * 1024))).await;
+    page.try_raw(Frame::text("x".repeat(1200 * 1024))).await;
     page.closed().await;
     other.say(&ToAgent::Ping { n: 1 }).await;
     other.next().await;

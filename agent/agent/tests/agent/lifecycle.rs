@@ -114,7 +114,8 @@ async fn a_configuration_is_pushed_live_and_never_goes_back() {
     next.revision.0 = 6;
     next.bots.remove(0);
     world.agent.admin.put::<_, ()>("/config", &next).await.unwrap();
-    page.say(&platform_types::chat::ToAgent::Send { session, id: crate::support::page::id(11), text: "Hi".into() }).await;
+    page.say(&platform_types::chat::ToAgent::Send { session, id: crate::support::page::id(11), text: "Hi".into() })
+        .await;
     assert!(page.failed().await.1.contains("no longer configured"));
 }
 
@@ -130,5 +131,8 @@ async fn the_health_check_of_the_image() {
     assert!(String::from_utf8_lossy(&usage.stderr).contains("usage"));
     let bare = program(world.directory.path(), 1).env_clear().output().await.unwrap();
     let words = String::from_utf8_lossy(&bare.stderr).into_owned();
-    assert!(["BOT_PROFILE", "BOT_GENERATION", "BOT_HTTP_SOCKET", "BOT_ADMIN_SOCKET"].iter().all(|n| words.contains(n)), "{words}");
+    assert!(
+        ["BOT_PROFILE", "BOT_GENERATION", "BOT_HTTP_SOCKET", "BOT_ADMIN_SOCKET"].iter().all(|n| words.contains(n)),
+        "{words}"
+    );
 }

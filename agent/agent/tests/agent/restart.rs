@@ -91,10 +91,7 @@ async fn terminated_it_lets_a_running_answer_finish() {
     page.delta().await;
     world.agent.terminate();
     page.say(&ToAgent::Ping { n: 1 }).await;
-    until("the drain to begin", || async {
-        page_refuses(&world).await.then_some(())
-    })
-    .await;
+    until("the drain to begin", || async { page_refuses(&world).await.then_some(()) }).await;
     page.say(&ToAgent::Send { session: session.clone(), id: id(11), text: "later".into() }).await;
     assert_eq!(page.failed().await.0, "agent_unavailable");
     stream.text(" done").await;

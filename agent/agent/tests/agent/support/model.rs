@@ -102,7 +102,7 @@ impl Exchange {
     }
 
     /// Answers with an error.
-    pub fn error(self, status: u16, error: Value) {
+    pub fn error(self, status: u16, error: &Value) {
         let response = (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": error }))).into_response();
         assert!(self.reply.send(response).is_ok(), "the agent waits for the answer");
     }

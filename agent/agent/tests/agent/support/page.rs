@@ -54,7 +54,12 @@ impl Page {
     }
 
     pub async fn raw(&mut self, frame: Frame) {
-        within("a frame to be sent", self.socket.send(frame)).await.unwrap();
+        assert!(self.try_raw(frame).await, "the agent takes the frame");
+    }
+
+    /// `false` when the agent closed the connection meanwhile.
+    pub async fn try_raw(&mut self, frame: Frame) -> bool {
+        within("a frame to be sent", self.socket.send(frame)).await.is_ok()
     }
 
     /// The next message, whatever it is.
@@ -80,10 +85,7 @@ impl Page {
                 seen.push(message);
             }
         });
-        match found.await {
-            Ok(found) => found,
-            Err(_) => panic!("waited too long for {what}; saw {seen:#?}"),
-        }
+        found.await.unwrap_or_else(|_| panic!("waited too long for {what}; saw {seen:#?}"))
     }
 
     /// Reads on until the connection is closed, and gives the close code.
