@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`api`] | the supervisor's socket, and the values that it speaks |
+//! | [`cli`] | `botctl` |
 //! | [`compose`] | the topology as a compose file |
 //! | [`doctor`] | what is wrong with an installation or its host |
 //! | [`measure`] | quantities in words |
@@ -22,6 +23,7 @@
 //! | [`state`] | what the daemon's parts share: the world, and commands |
 
 pub mod api;
+pub mod cli;
 pub mod compose;
 pub mod daemon;
 pub mod desired;

@@ -165,7 +165,7 @@ async fn pairing(shared: &Shared, profile: &ProfileName, attempt: &PairingAttemp
         Answer::Wait { new: true } => {
             let code = super::code::short(&attempt.device);
             let name = neutral(&attempt.name);
-            let message = format!("{name:?} asks to be paired, code {code}: botctl device approve {profile} {code}");
+            let message = format!("{name} asks to be paired, code {code}: botctl device approve {profile} {code}");
             operations::note(shared, "pairing_requested", profile, message).await;
         }
         Answer::Accept(_) => {
@@ -195,7 +195,7 @@ async fn decide(shared: &Shared, profile: &ProfileName, attempt: PairingAttempt)
     let answer = decision::redeemed(outcome);
     if let Answer::Accept(device) = &answer {
         let code = super::code::short(&device.id);
-        operations::note(shared, "device_paired", profile, format!("{name:?} ({code}) was paired with a setup link"))
+        operations::note(shared, "device_paired", profile, format!("{name} ({code}) was paired with a setup link"))
             .await;
     }
     Ok(answer)

@@ -119,7 +119,7 @@ pub async fn approve(
         Approval::Expired => return Err(Failure::new(ErrorCode::Conflict, "the request has expired; ask again there")),
         Approval::Gone => return Err(Failure::new(ErrorCode::Conflict, "the request was decided meanwhile")),
     };
-    let message = format!("{:?} ({}) was approved", record.name, code::short(&record.id));
+    let message = format!("{} ({}) was approved", record.name, code::short(&record.id));
     note(shared, "device_approved", profile, message).await;
     let pushed = push(shared, profile).await;
     if let Some(device) = record.to_wire() {
@@ -140,7 +140,7 @@ pub async fn refuse(shared: &Shared, profile: &ProfileName, code: &str) -> Resul
     if !changed {
         return Err(Failure::new(ErrorCode::Conflict, "the request was decided meanwhile"));
     }
-    let message = format!("{:?} ({}) was refused", found.name, code::short(&found.device));
+    let message = format!("{} ({}) was refused", found.name, code::short(&found.device));
     note(shared, "pairing_refused", profile, message).await;
     let word = PairingDecision::Refused { reason: "the request was refused".to_owned() };
     tell_gate(shared, profile, &found.id, &word).await;
@@ -164,7 +164,7 @@ pub async fn revoke(shared: &Shared, profile: &ProfileName, code: &str) -> Resul
         return Err(Failure::new(ErrorCode::Conflict, "the device was revoked meanwhile"));
     }
     found.revoked_at = Some(now);
-    note(shared, "device_revoked", profile, format!("{:?} ({}) was revoked", found.name, code::short(&found.id))).await;
+    note(shared, "device_revoked", profile, format!("{} ({}) was revoked", found.name, code::short(&found.id))).await;
     let pushed = push(shared, profile).await;
     Ok(wire::DeviceChanged { profile: profile.clone(), device: device(&found), pushed })
 }

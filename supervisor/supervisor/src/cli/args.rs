@@ -1,0 +1,318 @@
+//! Commands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use platform_types::gate::Scope as WireScope;
+use platform_types::{ProfileName, SecretName};
+
+/// Looks after bots: what runs, who may chat, what is kept.
+#[derive(Debug, Parser)]
+#[command(
+    name = "botctl",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 2 usage, 64 configuration, 69 supervisor unreachable, 1 anything else.\n\
+                  Example: ssh vm102 botctl status"
+)]
+pub struct Botctl {
+    /// The installation under DIR instead of /etc, /var/lib and /run (or set `BOT_ROOT`)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Print JSON, with a schema name
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What runs, and why it is not better
+    #[command(after_help = "Example: botctl status")]
+    Status,
+    /// Each probe, and what it answered
+    #[command(after_help = "Example: botctl health --wait 60")]
+    Health {
+        /// Wait until everything is well, for so many seconds at most; then fail
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u64>,
+    },
+    /// What containers wrote
+    #[command(after_help = "Example: botctl logs personal/agent -f")]
+    Logs(Logs),
+    /// What the supervisor did, and why
+    #[command(after_help = "Example: botctl events -f")]
+    Events {
+        /// Go on with what happens from now on
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the newest to begin with
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+        lines: u32,
+    },
+    /// What the supervisor would do, and what a change of the files means
+    #[command(after_help = "Example: botctl plan")]
+    Plan,
+    /// Make the files on the disk the desired state, now
+    #[command(after_help = "Example: botctl apply --retry")]
+    Apply {
+        /// Forget failures and quarantines: try everything again
+        #[arg(long)]
+        retry: bool,
+        /// Say nothing unless it fails
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// A one-time setup link for a browser, valid for 15 minutes
+    #[command(after_help = "Example: botctl open personal")]
+    Open {
+        profile: ProfileName,
+        /// What the device may do; default: everything for the first device, else chat
+        #[arg(long = "scope", value_enum, value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+        /// Draw the QR code even when the output is not a terminal
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Browsers that may chat
+    #[command(subcommand, after_help = "Example: botctl device list personal")]
+    Device(Device),
+    /// Bearer tokens of scripts
+    #[command(subcommand, after_help = "Example: botctl token create personal laptop-script")]
+    Token(Token),
+    /// What was said
+    #[command(subcommand, after_help = "Example: botctl session list personal")]
+    Session(Session),
+    /// The model box
+    #[command(subcommand, after_help = "Example: botctl spark health")]
+    Spark(Spark),
+    /// Snapshots of a profile
+    #[command(subcommand, after_help = "Example: botctl backup now personal")]
+    Backup(Backup),
+    /// Secrets in files of root
+    #[command(subcommand, after_help = "Example: botctl secret set spark-key < key.txt")]
+    Secret(Secret),
+    /// platform.toml
+    #[command(subcommand, after_help = "Example: botctl config check")]
+    Config(Config),
+    /// Look for what is wrong, each with a remedy
+    #[command(after_help = "Example: botctl doctor")]
+    Doctor {
+        /// Show every check with all of its details
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// The topology for other tools
+    #[command(subcommand, after_help = "Example: botctl export compose > compose.yaml")]
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// A container (personal/agent, spark) or a profile; left out: everybody
+    pub who: Option<String>,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines of each container
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100)]
+    pub lines: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Device {
+    /// Devices, and requests that wait
+    #[command(after_help = "Example: botctl device list personal")]
+    List { profile: ProfileName },
+    /// Let a device in that shows this code
+    #[command(after_help = "Example: botctl device approve personal 1a2b-3c4d")]
+    Approve {
+        profile: ProfileName,
+        code: String,
+        /// What it may do besides chat
+        #[arg(long = "scope", value_enum, value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+    },
+    /// Turn a waiting device away
+    #[command(after_help = "Example: botctl device refuse personal 1a2b-3c4d")]
+    Refuse { profile: ProfileName, code: String },
+    /// Take a device's access away, at once
+    #[command(after_help = "Example: botctl device revoke personal 1a2b-3c4d")]
+    Revoke { profile: ProfileName, code: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token; it is shown once
+    #[command(after_help = "Example: botctl token create personal laptop-script")]
+    Create { profile: ProfileName, name: String },
+    /// Tokens by name
+    #[command(after_help = "Example: botctl token list personal")]
+    List { profile: ProfileName },
+    /// Make a token useless, at once
+    #[command(after_help = "Example: botctl token revoke personal laptop-script")]
+    Revoke { profile: ProfileName, name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Session {
+    /// Sessions, the latest first
+    #[command(after_help = "Example: botctl session list personal")]
+    List { profile: ProfileName },
+    /// What was said in one
+    #[command(after_help = "Example: botctl session show personal 0123abcd")]
+    Show {
+        profile: ProfileName,
+        /// Its id, or an unambiguous beginning of it
+        session: String,
+    },
+    /// One session as a file on standard output
+    #[command(after_help = "Example: botctl session export personal 0123abcd > session.md")]
+    Export {
+        profile: ProfileName,
+        /// Its id, or an unambiguous beginning of it
+        session: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Spark {
+    /// Model ids, byte for byte as the box lists them
+    #[command(after_help = "Example: botctl spark models")]
+    Models,
+    /// Reachable, answering, model listed: three facts, freshly asked
+    #[command(after_help = "Example: botctl spark health")]
+    Health,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backup {
+    /// Take a snapshot; the agent goes on working
+    #[command(after_help = "Example: botctl backup now personal")]
+    Now { profile: ProfileName },
+    /// Snapshots, the newest first
+    #[command(after_help = "Example: botctl backup list personal")]
+    List { profile: ProfileName },
+    /// Put a snapshot back into the profile, or into a folder
+    #[command(after_help = "Example: botctl backup restore personal latest --to /root/personal-copy")]
+    Restore {
+        profile: ProfileName,
+        /// Its id, an unambiguous beginning of it, or `latest`
+        snapshot: String,
+        /// An empty or missing folder of the host (root only); left out: into the profile
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Store a secret, read from standard input
+    #[command(after_help = "Example: botctl secret set spark-key < key.txt")]
+    Set { name: SecretName },
+    /// Names, never contents
+    #[command(after_help = "Example: botctl secret list")]
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Every error and warning, with line and remedy
+    #[command(after_help = "Example: botctl config check")]
+    Check,
+    /// The file with every default filled in
+    #[command(after_help = "Example: botctl config show")]
+    Show,
+    /// The JSON Schema of the file
+    #[command(after_help = "Example: botctl config schema > platform.schema.json")]
+    Schema,
+    /// What the files would change, and which shipped instructions yours override
+    #[command(after_help = "Example: botctl config diff")]
+    Diff,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// A compose file of the same containers
+    #[command(after_help = "Example: botctl export compose > compose.yaml")]
+    Compose,
+}
+
+/// What a device may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    Chat,
+    Approve,
+    Admin,
+}
+
+impl From<Scope> for WireScope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Chat => Self::Chat,
+            Scope::Approve => Self::Approve,
+            Scope::Admin => Self::Admin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Botctl::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn walk(command: &clap::Command, path: &str) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example: "), "{path} has no example");
+            assert!(command.get_about().is_some(), "{path} does not say what it does");
+            command.get_subcommands().for_each(|sub| walk(sub, &format!("{path} {}", sub.get_name())));
+        }
+        walk(&Botctl::command(), "botctl");
+    }
+
+    #[test]
+    fn every_example_parses() {
+        fn walk(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.split("Example: ").nth(1).unwrap_or_default();
+            let example = example.split(['<', '>']).next().unwrap_or_default();
+            let words: Vec<&str> = example.split_whitespace().skip_while(|word| *word != "botctl").collect();
+            Botctl::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Botctl::command());
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let check = |words: &str, kind: ErrorKind| {
+            let error = Botctl::try_parse_from(words.split(' ')).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{words}");
+        };
+        check("botctl nonsense", ErrorKind::InvalidSubcommand);
+        check("botctl open Personal", ErrorKind::ValueValidation);
+        check("botctl open", ErrorKind::MissingRequiredArgument);
+        check("botctl device approve personal 1a2b-3c4d --scope root", ErrorKind::InvalidValue);
+        check("botctl secret set ../passwd", ErrorKind::ValueValidation);
+        check("botctl status --follow", ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for words in ["botctl --json --root /srv/x status", "botctl status --json --root /srv/x"] {
+            let parsed = Botctl::try_parse_from(words.split(' ')).unwrap();
+            assert!(parsed.json);
+            assert_eq!(parsed.root, Some(PathBuf::from("/srv/x")));
+        }
+    }
+}

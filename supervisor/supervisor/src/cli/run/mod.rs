@@ -1,0 +1,271 @@
+//! What each command does: ask, then show. One module where a command is more than that.
+
+mod configuration;
+mod streams;
+mod waiting;
+
+use std::path::PathBuf;
+
+use http::Method;
+use platform_kit::{Clock as _, SystemClock, environment};
+use platform_types::layout::Roots;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
+use super::failure::Failure;
+use super::link::Supervisor;
+use super::screen::{self, Screen};
+use super::show;
+use crate::api::wire::backups::{RestoreRequest, Snapshots};
+use crate::api::wire::findings::Checkup;
+use crate::api::wire::planning::{Applied, ApplyRequest, Plan};
+use crate::api::wire::registry as wire;
+use crate::api::wire::sessions::Sessions;
+use crate::api::wire::settings::ComposeText;
+use crate::api::wire::status::Health;
+use crate::api::wire::{Document, Empty};
+use crate::doctor;
+
+/// Names the root of another installation, like `--root`.
+const ROOT_VARIABLE: &str = "BOT_ROOT";
+
+/// One call of `botctl`.
+#[derive(Debug)]
+pub(super) struct Call {
+    supervisor: Supervisor,
+    json: bool,
+}
+
+/// Does what was asked.
+pub async fn run(botctl: Botctl) -> Result<(), Failure> {
+    let Botctl { root, json, command } = botctl;
+    let root = root.or_else(|| environment::optional(ROOT_VARIABLE).map(PathBuf::from));
+    let roots = root.map_or_else(Roots::system, |root| Roots::under(&std::path::absolute(&root).unwrap_or(root)));
+    Call { supervisor: Supervisor::new(roots), json }.run(command).await
+}
+
+impl Call {
+    async fn run(&self, command: Command) -> Result<(), Failure> {
+        match command {
+            Command::Status => self.get("/status", show::status::show).await,
+            Command::Health { wait } => self.health(wait).await,
+            Command::Logs(logs) => streams::logs(self, logs).await,
+            Command::Events { follow, lines } => streams::events(self, follow, lines).await,
+            Command::Plan => self.plan().await,
+            Command::Apply { retry, quiet } => self.apply(retry, quiet).await,
+            Command::Open { profile, scopes, qr } => self.open(profile.as_str(), &scopes, qr).await,
+            Command::Device(device) => self.device(device).await,
+            Command::Token(token) => self.token(token).await,
+            Command::Session(session) => self.session(session).await,
+            Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,
+            Command::Spark(Spark::Health) => self.get("/spark/health", show::spark::health).await,
+            Command::Backup(backup) => self.backup(backup).await,
+            Command::Secret(secret) => configuration::secret(self, secret).await,
+            Command::Config(config) => configuration::config(self, config).await,
+            Command::Doctor { verbose } => self.doctor(verbose).await,
+            Command::Export(Export::Compose) => {
+                let ComposeText { text } = self.supervisor.get("/export/compose").await?;
+                Ok(screen::write_out(&text)?)
+            }
+        }
+    }
+
+    /// Asks for a document and shows it.
+    async fn get<T: Document + DeserializeOwned>(
+        &self,
+        target: &str,
+        show: impl FnOnce(&mut Screen, &T),
+    ) -> Result<(), Failure> {
+        let document = self.supervisor.get(target).await?;
+        self.show(&document, show)
+    }
+
+    async fn post<Q: Serialize + Sync, T: Document + DeserializeOwned>(
+        &self,
+        target: &str,
+        body: &Q,
+        show: impl FnOnce(&mut Screen, &T),
+    ) -> Result<(), Failure> {
+        let document = self.supervisor.post(target, body).await?;
+        self.show(&document, show)
+    }
+
+    fn show<T: Document>(&self, document: &T, show: impl FnOnce(&mut Screen, &T)) -> Result<(), Failure> {
+        if self.json {
+            return Ok(screen::write_out(&screen::json(document)?)?);
+        }
+        let mut screen = Screen::for_stdout(SystemClock.now());
+        show(&mut screen, document);
+        Ok(screen.show()?)
+    }
+
+    async fn health(&self, wait: Option<u64>) -> Result<(), Failure> {
+        let well = match wait {
+            Some(seconds) => waiting::until_well(&self.supervisor, seconds).await?,
+            None => true,
+        };
+        self.get::<Health>("/health", show::health::show).await?;
+        if well { Ok(()) } else { Err(Failure::other("not everything became well in time; botctl status says why")) }
+    }
+
+    async fn plan(&self) -> Result<(), Failure> {
+        let plan: Result<Plan, _> = self.supervisor.try_get("/plan").await;
+        let plan = plan.map_err(|error| Failure::call_about_files(&error, &self.supervisor.socket()))?;
+        self.show(&plan, show::planning::show)
+    }
+
+    async fn apply(&self, retry: bool, quiet: bool) -> Result<(), Failure> {
+        let applied: Result<Applied, _> = self.supervisor.try_post("/apply", &ApplyRequest { retry }).await;
+        let applied = applied.map_err(|error| Failure::call_about_files(&error, &self.supervisor.socket()))?;
+        if quiet { Ok(()) } else { self.show(&applied, show::planning::applied) }
+    }
+
+    async fn open(&self, profile: &str, scopes: &[Scope], qr: bool) -> Result<(), Failure> {
+        let request = wire::LinkRequest { scopes: wire_scopes(scopes) };
+        let target = format!("/profiles/{profile}/links");
+        self.post(&target, &request, |screen, link: &wire::Link| {
+            // A phone cannot open an address of this machine.
+            let reachable = link.url.starts_with("https://");
+            show::registry::link(screen, link, qr || (reachable && screen::is_terminal()));
+        })
+        .await
+    }
+
+    async fn device(&self, device: Device) -> Result<(), Failure> {
+        match device {
+            Device::List { profile } => {
+                self.get(&format!("/profiles/{profile}/devices"), show::registry::devices).await
+            }
+            Device::Approve { profile, code, scopes } => {
+                let request = wire::ApproveRequest { code, scopes: wire_scopes(&scopes) };
+                let target = format!("/profiles/{profile}/devices/approve");
+                self.post(&target, &request, show::registry::approved).await
+            }
+            Device::Refuse { profile, code } => {
+                let target = format!("/profiles/{profile}/devices/refuse");
+                self.post(&target, &wire::DeviceRequest { code }, show::registry::refused).await
+            }
+            Device::Revoke { profile, code } => {
+                let target = format!("/profiles/{profile}/devices/revoke");
+                self.post(&target, &wire::DeviceRequest { code }, show::registry::revoked).await
+            }
+        }
+    }
+
+    async fn token(&self, token: Token) -> Result<(), Failure> {
+        match token {
+            Token::List { profile } => self.get(&format!("/profiles/{profile}/tokens"), show::registry::tokens).await,
+            Token::Create { profile, name } => {
+                let target = format!("/profiles/{profile}/tokens");
+                self.post(&target, &wire::TokenRequest { name }, show::registry::token_created).await
+            }
+            Token::Revoke { profile, name } => {
+                let target = format!("/profiles/{profile}/tokens/revoke");
+                self.post(&target, &wire::TokenRequest { name }, show::registry::token_revoked).await
+            }
+        }
+    }
+
+    async fn session(&self, session: Session) -> Result<(), Failure> {
+        match session {
+            Session::List { profile } => self.get(&format!("/profiles/{profile}/sessions"), show::sessions::list).await,
+            Session::Show { profile, session } => {
+                let target = self.session_target(profile.as_str(), &session).await?;
+                self.get(&target, show::sessions::show).await
+            }
+            Session::Export { profile, session } => {
+                let target = self.session_target(profile.as_str(), &session).await?;
+                let transcript = self.supervisor.get(&target).await?;
+                let text = if self.json {
+                    screen::json(&transcript)?
+                } else {
+                    show::sessions::markdown(&Screen::for_stdout(SystemClock.now()), &transcript)
+                };
+                Ok(screen::write_out(&text)?)
+            }
+        }
+    }
+
+    /// The route of the one session that is meant.
+    async fn session_target(&self, profile: &str, begin: &str) -> Result<String, Failure> {
+        let list: Sessions = self.supervisor.get(&format!("/profiles/{profile}/sessions")).await?;
+        let ids = list.sessions.iter().map(|session| session.id.as_str());
+        let id = one_of(ids, begin, "session", &format!("botctl session list {profile}"))?;
+        Ok(format!("/profiles/{profile}/sessions/{id}"))
+    }
+
+    async fn backup(&self, backup: Backup) -> Result<(), Failure> {
+        match backup {
+            Backup::List { profile } => {
+                self.get::<Snapshots>(&format!("/profiles/{profile}/snapshots"), show::backups::list).await
+            }
+            Backup::Now { profile } => {
+                let target = format!("/profiles/{profile}/snapshots");
+                let mut progress = waiting::Progress::new();
+                let taken = self.supervisor.operate(&target, &Empty {}, |message| progress.say(message)).await;
+                progress.end();
+                self.show(&taken?, show::backups::taken)
+            }
+            Backup::Restore { profile, snapshot, to } => {
+                let to = to.map(|to| std::path::absolute(&to).unwrap_or(to).display().to_string());
+                let request = RestoreRequest { snapshot, to: to.clone() };
+                let target = format!("/profiles/{profile}/restore");
+                let mut progress = waiting::Progress::new();
+                let restored = self.supervisor.operate(&target, &request, |message| progress.say(message)).await;
+                progress.end();
+                self.show(&restored?, |screen, restored| show::backups::restored(screen, restored, to.as_deref()))
+            }
+        }
+    }
+
+    /// Asks the supervisor; looks for itself when there is none.
+    async fn doctor(&self, verbose: bool) -> Result<(), Failure> {
+        let checkup = match self.supervisor.get::<Checkup>("/doctor").await {
+            Ok(checkup) => checkup,
+            Err(failure) => {
+                let silence = failure.message.unwrap_or_default();
+                let facts = doctor::facts::without_daemon(&self.supervisor.roots, SystemClock.now(), silence).await;
+                Checkup { supervisor: false, checks: doctor::examine(&facts) }
+            }
+        };
+        self.show(&checkup, |screen, checkup| show::checkup::show(screen, checkup, verbose))
+    }
+
+    async fn stream(&self, target: &str) -> Result<platform_kit::lines::Lines, Failure> {
+        self.supervisor.stream(Method::GET, target, Vec::new()).await
+    }
+}
+
+fn wire_scopes(scopes: &[Scope]) -> Option<Vec<platform_types::gate::Scope>> {
+    (!scopes.is_empty()).then(|| scopes.iter().map(|scope| (*scope).into()).collect())
+}
+
+/// The one id that begins so.
+fn one_of<'a>(ids: impl Iterator<Item = &'a str>, begin: &str, what: &str, list: &str) -> Result<&'a str, Failure> {
+    let begin = begin.to_ascii_lowercase();
+    let mut found = ids.filter(|id| !begin.is_empty() && id.starts_with(&begin));
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Failure::other(format!("no {what} begins with {begin:?}; {list} shows them"))),
+        (Some(_), Some(_)) => Err(Failure::other(format!("several {what}s begin with {begin:?}; give more of the id"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_named_by_its_beginning() {
+        let ids = ["abc1", "abc2", "def0"];
+        let check = |begin: &str, expect: Option<&str>| {
+            assert_eq!(one_of(ids.into_iter(), begin, "session", "list").ok(), expect, "{begin:?}");
+        };
+        check("d", Some("def0"));
+        check("ABC2", Some("abc2"));
+        check("abc", None);
+        check("x", None);
+        check("", None);
+    }
+}

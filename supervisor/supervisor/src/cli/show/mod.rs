@@ -1,0 +1,12 @@
+//! Answers as text: pure functions from a value and a [`Screen`](super::screen::Screen), one module a topic.
+
+pub mod backups;
+pub mod checkup;
+pub mod health;
+pub mod journal;
+pub mod planning;
+pub mod registry;
+pub mod sessions;
+pub mod settings;
+pub mod spark;
+pub mod status;
