@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -21,7 +21,8 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// A handle to Docker; clones share what they know.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    api: Docker,
+    /// Made when the socket is there for the first time.
+    api: Arc<OnceLock<Docker>>,
     socket: Arc<PathBuf>,
     images: Arc<ImageMemory>,
 }
@@ -42,12 +43,9 @@ pub struct EngineInfo {
 }
 
 impl Engine {
-    /// Makes a handle; nothing is asked yet, so this succeeds while Docker is away.
-    pub fn at(socket: &Path) -> Result<Self, EngineError> {
-        let address = format!("unix://{}", socket.display());
-        let api = Docker::connect_with_unix(&address, CALL_TIMEOUT.as_secs(), API_DEFAULT_VERSION)
-            .map_err(|error| classify(&socket.display().to_string(), Operation::Connect, "Docker", error))?;
-        Ok(Self { api, socket: Arc::new(socket.to_path_buf()), images: Arc::default() })
+    /// Makes a handle; nothing is asked yet, and Docker may be away.
+    pub fn at(socket: &Path) -> Self {
+        Self { api: Arc::default(), socket: Arc::new(socket.to_path_buf()), images: Arc::default() }
     }
 
     pub fn socket(&self) -> &Path {
@@ -56,14 +54,14 @@ impl Engine {
 
     /// Whether somebody answers.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.timed(Operation::Connect, "Docker", self.api.ping()).await.map(|_| ())
+        self.timed(Operation::Connect, "Docker", self.api()?.ping()).await.map(|_| ())
     }
 
     /// Agrees on an API version and learns about the engine.
     pub async fn handshake(&self) -> Result<EngineInfo, EngineError> {
-        self.timed(Operation::Connect, "Docker", self.api.clone().negotiate_version()).await?;
-        let version = self.timed(Operation::Connect, "Docker", self.api.version()).await?;
-        let info = self.timed(Operation::Connect, "Docker", self.api.info()).await?;
+        self.timed(Operation::Connect, "Docker", self.api()?.clone().negotiate_version()).await?;
+        let version = self.timed(Operation::Connect, "Docker", self.api()?.version()).await?;
+        let info = self.timed(Operation::Connect, "Docker", self.api()?.info()).await?;
         Ok(EngineInfo {
             version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
@@ -78,8 +76,14 @@ impl Engine {
         })
     }
 
-    pub(crate) fn api(&self) -> &Docker {
-        &self.api
+    pub(crate) fn api(&self) -> Result<&Docker, EngineError> {
+        if let Some(api) = self.api.get() {
+            return Ok(api);
+        }
+        let address = format!("unix://{}", self.socket.display());
+        let api = Docker::connect_with_unix(&address, CALL_TIMEOUT.as_secs(), API_DEFAULT_VERSION)
+            .map_err(|error| self.error(Operation::Connect, "Docker", error))?;
+        Ok(self.api.get_or_init(|| api))
     }
 
     pub(crate) fn images(&self) -> &ImageMemory {

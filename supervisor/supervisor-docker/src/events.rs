@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptionsBuilder;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use platform_types::role::LABEL_INSTALL;
 
 use crate::engine::Engine;
@@ -50,10 +50,15 @@ impl Engine {
         ]);
         let options = EventsOptionsBuilder::default().since(&since_seconds.to_string()).filters(&filters).build();
         let (engine, install, prefix) = (self.clone(), install.to_owned(), format!("{name}-"));
-        self.api().events(Some(options)).filter_map(move |message| {
+        let messages = match self.api() {
+            Ok(api) => api.events(Some(options)).map(Ok).boxed(),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        };
+        messages.filter_map(move |message| {
             let event = match message {
-                Ok(message) => ours(message, &install, &prefix).map(Ok),
-                Err(error) => Some(Err(engine.error(Operation::Events, "Docker", error))),
+                Ok(Ok(message)) => ours(message, &install, &prefix).map(Ok),
+                Ok(Err(error)) => Some(Err(engine.error(Operation::Events, "Docker", error))),
+                Err(error) => Some(Err(error)),
             };
             std::future::ready(event)
         })

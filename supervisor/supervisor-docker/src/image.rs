@@ -62,7 +62,7 @@ impl Engine {
 
     async fn inspect_image(&self, id: &ImageId) -> Result<ImageInspect, EngineError> {
         let subject = format!("image {}", id.0);
-        self.timed(Operation::Inspect, &subject, self.api().inspect_image(&id.0)).await
+        self.timed(Operation::Inspect, &subject, self.api()?.inspect_image(&id.0)).await
     }
 }
 

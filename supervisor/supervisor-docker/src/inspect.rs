@@ -273,7 +273,7 @@ mod tests {
         check("10485760", 10_485_760);
         check("10m", 10_000_000);
         check("1kb", 1_000);
-        check("-1", 1);
+        check("-1", 0);
         check("", 0);
         check("many", 0);
     }

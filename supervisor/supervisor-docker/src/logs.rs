@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use crate::engine::Engine;
 use crate::error::{EngineError, Operation};
@@ -41,16 +41,17 @@ impl Engine {
             .since(range.since.unwrap_or(0))
             .tail(&range.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()))
             .build();
-        let pieces = self.api().logs(id, Some(options)).boxed();
-        let state = Reading {
-            engine: self.clone(),
-            subject: format!("container {id}"),
-            pieces,
-            out: Partial::default(),
-            err: Partial::default(),
-            ready: VecDeque::new(),
-            ended: false,
+        let subject = format!("container {id}");
+        let engine = self.clone();
+        let pieces = match self.api() {
+            Ok(api) => {
+                let told = subject.clone();
+                api.logs(id, Some(options)).map_err(move |error| engine.error(Operation::Logs, &told, error)).boxed()
+            }
+            Err(error) => stream::once(async { Err(error) }).boxed(),
         };
+        let state =
+            Reading { pieces, out: Partial::default(), err: Partial::default(), ready: VecDeque::new(), ended: false };
         stream::unfold(state, |mut state| async move { state.next().await.map(|line| (line, state)) })
     }
 }
@@ -86,9 +87,7 @@ impl Partial {
 }
 
 struct Reading {
-    engine: Engine,
-    subject: String,
-    pieces: stream::BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+    pieces: stream::BoxStream<'static, Result<LogOutput, EngineError>>,
     out: Partial,
     err: Partial,
     ready: VecDeque<LogLine>,
@@ -108,7 +107,7 @@ impl Reading {
                 Some(Ok(piece)) => self.take(piece),
                 Some(Err(error)) => {
                     self.ended = true;
-                    return Some(Err(self.engine.error(Operation::Logs, &self.subject, error)));
+                    return Some(Err(error));
                 }
                 None => self.end(),
             }

@@ -35,7 +35,7 @@ impl Engine {
     /// Lists all containers, running or not.
     pub async fn list_containers(&self, install: &str) -> Result<Listing, EngineError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
-        let containers = self.timed(Operation::List, "containers", self.api().list_containers(Some(options))).await?;
+        let containers = self.timed(Operation::List, "containers", self.api()?.list_containers(Some(options))).await?;
         let mut listing = Listing::default();
         for container in containers {
             let labels = container.labels.unwrap_or_default();
@@ -57,7 +57,7 @@ impl Engine {
         id: &ContainerId,
         install: &str,
     ) -> Result<Option<ObservedContainer>, EngineError> {
-        let inspection = self.api().inspect_container(&id.0, None);
+        let inspection = self.api()?.inspect_container(&id.0, None);
         let inspected = match self.timed(Operation::Inspect, &subject(&id.0), inspection).await {
             Err(EngineError::NotFound { .. }) => return Ok(None),
             other => other?,

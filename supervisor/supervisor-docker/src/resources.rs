@@ -35,19 +35,20 @@ impl Engine {
             labels: Some(labels.clone().into_iter().collect()),
             ..NetworkCreateRequest::default()
         };
-        self.timed(Operation::Create, &subject, self.api().create_network(request)).await.map(|_| ())
+        self.timed(Operation::Create, &subject, self.api()?.create_network(request)).await.map(|_| ())
     }
 
     /// Removes a network by id. One that is gone already is fine.
     pub async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
-        match self.timed(Operation::Remove, &format!("network {id}"), self.api().remove_network(id)).await {
+        match self.timed(Operation::Remove, &format!("network {id}"), self.api()?.remove_network(id)).await {
             Err(EngineError::NotFound { .. }) => Ok(()),
             other => other,
         }
     }
 
     async fn network_exists(&self, name: &str) -> Result<bool, EngineError> {
-        match self.timed(Operation::Inspect, &format!("network {name}"), self.api().inspect_network(name, None)).await {
+        match self.timed(Operation::Inspect, &format!("network {name}"), self.api()?.inspect_network(name, None)).await
+        {
             // Docker also finds networks by the beginning of their id.
             Ok(network) => Ok(network.name.as_deref() == Some(name)),
             Err(EngineError::NotFound { .. }) => Ok(false),
@@ -57,14 +58,14 @@ impl Engine {
 
     /// Every network of the engine by name, and whether it carries the label of `install`.
     pub async fn networks(&self, install: &str) -> Result<BTreeMap<String, Owner>, EngineError> {
-        let networks = self.timed(Operation::List, "networks", self.api().list_networks(None)).await?;
+        let networks = self.timed(Operation::List, "networks", self.api()?.list_networks(None)).await?;
         let named = networks.into_iter().filter_map(|network| Some((network.name?, network.labels)));
         Ok(named.map(|(name, labels)| (name, owner(labels.as_ref(), install))).collect())
     }
 
     /// How many containers are attached to a network.
     pub async fn network_users(&self, name: &str) -> Result<usize, EngineError> {
-        let inspection = self.api().inspect_network(name, None);
+        let inspection = self.api()?.inspect_network(name, None);
         let network = self.timed(Operation::Inspect, &format!("network {name}"), inspection).await?;
         Ok(network.containers.map_or(0, |containers| containers.len()))
     }
@@ -72,7 +73,7 @@ impl Engine {
     /// Every volume of the engine by name, and whether it carries the label of `install`.
     pub async fn volumes(&self, install: &str) -> Result<BTreeMap<String, Owner>, EngineError> {
         let listed =
-            self.timed(Operation::List, "volumes", self.api().list_volumes(None::<ListVolumesOptions>)).await?;
+            self.timed(Operation::List, "volumes", self.api()?.list_volumes(None::<ListVolumesOptions>)).await?;
         let volumes = listed.volumes.unwrap_or_default().into_iter();
         Ok(volumes.map(|volume| (volume.name, owner(Some(&volume.labels), install))).collect())
     }
@@ -86,21 +87,23 @@ impl Engine {
             ..VolumeCreateRequest::default()
         };
         let subject = format!("volume {name}");
-        let volume = self.timed(Operation::Create, &subject, self.api().create_volume(request)).await?;
+        let volume = self.timed(Operation::Create, &subject, self.api()?.create_volume(request)).await?;
         Ok(volume.mountpoint.into())
     }
 
     /// Where a volume lies on the host.
     pub async fn volume_mountpoint(&self, name: &str) -> Result<PathBuf, EngineError> {
         let subject = format!("volume {name}");
-        let volume = self.timed(Operation::Inspect, &subject, self.api().inspect_volume(name)).await?;
+        let volume = self.timed(Operation::Inspect, &subject, self.api()?.inspect_volume(name)).await?;
         Ok(volume.mountpoint.into())
     }
 
     /// Removes a volume. One that is gone already is fine.
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let subject = format!("volume {name}");
-        match self.timed(Operation::Remove, &subject, self.api().remove_volume(name, None::<RemoveVolumeOptions>)).await
+        match self
+            .timed(Operation::Remove, &subject, self.api()?.remove_volume(name, None::<RemoveVolumeOptions>))
+            .await
         {
             Err(EngineError::NotFound { .. }) => Ok(()),
             other => other,

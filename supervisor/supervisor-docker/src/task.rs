@@ -95,7 +95,7 @@ impl Engine {
             .timed(
                 crate::error::Operation::Inspect,
                 &crate::lifecycle::subject(id),
-                self.api().inspect_container(id, None),
+                self.api()?.inspect_container(id, None),
             )
             .await?;
         Ok(inspected.state.and_then(|state| state.oom_killed).unwrap_or(false))

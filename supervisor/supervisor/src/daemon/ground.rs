@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use platform_types::layout::Roots;
-use supervisor_docker::{DEFAULT_SOCKET, Engine, EngineError};
+use supervisor_docker::{DEFAULT_SOCKET, Engine};
 use supervisor_store::{OpenError, Store};
 
 use crate::host::folder::{Access, Folder, FolderError};
@@ -34,8 +34,6 @@ pub enum GroundError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Store(#[from] OpenError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
 }
 
 /// Makes the roots, takes the lock, opens the ledger.
@@ -53,7 +51,7 @@ pub fn lay(roots: &Roots) -> Result<Foundation, GroundError> {
         Roots { config: resolve(&roots.config)?, state: resolve(&roots.state)?, runtime: resolve(&roots.runtime)? };
     let lock = InstanceLock::take(&roots.lock())?;
     let store = Store::open(&roots.ledger())?;
-    let engine = Engine::at(&docker_socket())?;
+    let engine = Engine::at(&docker_socket());
     Ok(Foundation { roots, lock, store, engine })
 }
 

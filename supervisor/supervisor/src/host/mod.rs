@@ -82,7 +82,7 @@ impl Host {
             problems.extend(self.provide_dir(dir).err());
         }
         problems.extend(self.provide_repositories(provision).err());
-        problems.extend(self.provide_secrets(provision).err());
+        problems.extend(self.provide_secrets(provision));
         problems
     }
 
@@ -111,19 +111,29 @@ impl Host {
         self.place_canary(&top, &provision.repositories.display().to_string())
     }
 
-    fn provide_secrets(&self, provision: &Provision) -> Result<(), HostError> {
-        let source = Folder::make(&self.roots.secrets(), Access::root(0o700))?;
+    fn provide_secrets(&self, provision: &Provision) -> Vec<HostError> {
+        let mut problems = Vec::new();
+        let source = match Folder::make(&self.roots.secrets(), Access::root(0o700)) {
+            Ok(source) => source,
+            Err(error) => return vec![error.into()],
+        };
         let mut keys = BTreeSet::new();
         for profile in &provision.profiles {
-            secrets::ensure_repository_key(&source, &provision.repositories, profile)?;
-            keys.insert(secrets::repository_key(profile));
+            match secrets::ensure_repository_key(&source, &provision.repositories, profile) {
+                Ok(()) => drop(keys.insert(secrets::repository_key(profile))),
+                Err(error) => problems.push(error.into()),
+            }
         }
-        let target = Folder::open(&self.roots.run_dir(&RunDir::BackupSecrets))?;
-        secrets::copy(source.path(), &target, &keys, provision.backup_uid)?;
-        let names = provision.spark_secrets.iter().map(ToString::to_string).collect();
-        let target = Folder::open(&self.roots.run_dir(&RunDir::SparkSecrets))?;
-        secrets::copy(source.path(), &target, &names, provision.spark_uid)?;
-        Ok(())
+        let spark = provision.spark_secrets.iter().map(ToString::to_string).collect();
+        let copies =
+            [(RunDir::BackupSecrets, keys, provision.backup_uid), (RunDir::SparkSecrets, spark, provision.spark_uid)];
+        for (dir, names, uid) in copies {
+            let copied = Folder::open(&self.roots.run_dir(&dir))
+                .map_err(CopyError::from)
+                .and_then(|target| secrets::copy(source.path(), &target, &names, uid));
+            problems.extend(copied.err().map(HostError::from));
+        }
+        problems
     }
 
     /// Makes sure that a volume has its owners, directories and canary.

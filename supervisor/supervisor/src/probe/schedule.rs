@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use platform_types::health::Release;
-use platform_types::{Generation, Timestamp};
+use platform_types::{Generation, Role, Timestamp};
 use supervisor_plan::Target;
 use supervisor_plan::observed::{ContainerId, ObservedContainer, Probe, State};
 
@@ -66,7 +66,9 @@ impl Schedule {
         let running = |container: &&ObservedContainer| matches!(container.state, State::Running | State::Paused);
         let mut lives = BTreeMap::new();
         for container in containers.iter().filter(running) {
-            let Some(target) = container.labels.target.clone() else { continue };
+            // A task has no socket: it says how it is by its end.
+            let target = container.labels.target.clone().filter(|target| target.role() != Role::Task);
+            let Some(target) = target else { continue };
             let known = self.lives.remove(&container.id).filter(|life| life.started_at == container.started_at);
             let life = known.unwrap_or(Life {
                 target,
@@ -176,5 +178,103 @@ impl Life {
         let steps = FIRST_MILLIS.saturating_mul(1 << self.asks.min(16));
         let long = now.millis_since(self.seen_at) > PATIENCE_MILLIS;
         now.plus_millis(if long { LONG_UNREADY_MILLIS } else { steps.min(UNREADY_MILLIS) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform_types::health::Readiness;
+    use supervisor_plan::observed::Labels;
+    use supervisor_plan::spec::ImageId;
+    use supervisor_plan::topology::{Image, base};
+
+    use super::*;
+
+    fn container(id: &str, target: &str, started_at: i64, state: State) -> ObservedContainer {
+        let image = Image { id: ImageId("sha256:0".into()), release: String::new() };
+        ObservedContainer {
+            id: ContainerId(id.into()),
+            name: id.into(),
+            labels: Labels {
+                target: Some(target.parse().unwrap()),
+                generation: None,
+                release: None,
+                spec_digest: None,
+            },
+            state,
+            started_at: Some(Timestamp(started_at)),
+            spec: base(&image, 1),
+            probe: Probe::Never,
+        }
+    }
+
+    fn life(id: &str, started_at: i64) -> LifeId {
+        LifeId { container: ContainerId(id.into()), started_at: Some(Timestamp(started_at)) }
+    }
+
+    fn answered(ready: bool) -> Reading {
+        let readiness = Readiness { ready, ..Readiness::default() };
+        Reading::Answered { readiness, release: None, latency: Duration::from_millis(1) }
+    }
+
+    fn silent() -> Reading {
+        Reading::Silent { error: "no answer".into() }
+    }
+
+    #[test]
+    fn a_start_is_followed_closely_and_what_is_well_together() {
+        let mut schedule = Schedule::default();
+        let seen = [container("a", "spark", 5, State::Running)];
+        let mut now = Timestamp(1000);
+        schedule.follow(&seen, now);
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            assert_eq!(schedule.take_due(now).len(), 1);
+            assert!(schedule.take_due(now).is_empty(), "one at a time");
+            schedule.learn(&life("a", 5), silent(), &BTreeMap::new(), now);
+            let next = schedule.next_due().unwrap();
+            pauses.push(next.millis_since(now));
+            now = next;
+        }
+        assert_eq!(pauses, [20, 40, 80, 160, 250, 250, 250]);
+        schedule.take_due(now);
+        schedule.learn(&life("a", 5), answered(true), &BTreeMap::new(), now);
+        assert_eq!(schedule.next_due().unwrap().as_millis() % READY_MILLIS, 0);
+    }
+
+    #[test]
+    fn silence_is_counted_from_its_beginning() {
+        let mut schedule = Schedule::default();
+        schedule.follow(&[container("a", "backup", 5, State::Running)], Timestamp(0));
+        for now in [10, 20, 30] {
+            schedule.learn(&life("a", 5), silent(), &BTreeMap::new(), Timestamp(now));
+        }
+        let probe = schedule.probe(&ContainerId("a".into()));
+        assert!(matches!(probe, Probe::Silent { since: Timestamp(10), failures: 3, .. }), "{probe:?}");
+    }
+
+    #[test]
+    fn an_answer_of_an_earlier_life_counts_for_nothing() {
+        let mut schedule = Schedule::default();
+        schedule.follow(&[container("a", "backup", 5, State::Running)], Timestamp(0));
+        schedule.take_due(Timestamp(0));
+        schedule.follow(&[container("a", "backup", 9, State::Running)], Timestamp(10));
+        schedule.learn(&life("a", 5), answered(true), &BTreeMap::new(), Timestamp(11));
+        assert_eq!(schedule.probe(&ContainerId("a".into())), Probe::Never);
+        assert_eq!(schedule.take_due(Timestamp(11)).len(), 1, "the new life is asked at once");
+    }
+
+    #[test]
+    fn paused_processes_are_asked_stopped_ones_and_tasks_are_not() {
+        let stopped = State::Exited { code: 0, oom_killed: false, at: Timestamp(1) };
+        let seen = [
+            container("a", "ops/gate", 5, State::Paused),
+            container("b", "ops/agent", 5, stopped),
+            container("c", "ops/task", 5, State::Running),
+        ];
+        let mut schedule = Schedule::default();
+        schedule.follow(&seen, Timestamp(0));
+        let due: Vec<_> = schedule.take_due(Timestamp(0)).into_iter().map(|due| due.life.container.0).collect();
+        assert_eq!(due, ["a"]);
     }
 }

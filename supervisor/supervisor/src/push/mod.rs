@@ -115,3 +115,72 @@ impl Document {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use platform_types::Generation;
+    use platform_types::gate::SetupLink;
+    use platform_types::{SecretName, Timestamp};
+    use supervisor_config::Surroundings;
+
+    use super::*;
+
+    const TOML: &str = "[spark]\nurl = \"https://spark.example/v1\"\nmodel = \"m\"\nkey = { secret = \"spark-key\" }\n\
+                        [profile.ops]\nport = 18790\n";
+
+    fn config() -> Config {
+        let surroundings = Surroundings {
+            secrets: BTreeSet::from([SecretName::new("spark-key").unwrap()]),
+            instructions: BTreeMap::new(),
+            tools: BTreeSet::from(["clock.now".to_owned()]),
+        };
+        supervisor_config::read(TOML, &surroundings).config.expect("a good configuration")
+    }
+
+    fn digests(registry: GateRegistry, stamp: &str) -> BTreeMap<String, String> {
+        let profile = ProfileName::new("ops").unwrap();
+        let payloads = compose(&Sources {
+            config: &config(),
+            instructions: &BTreeMap::new(),
+            registries: &BTreeMap::from([(profile.clone(), registry)]),
+            agent_uids: &BTreeMap::from([(profile, 210_002)]),
+            spark_secret_stamp: stamp,
+        });
+        payloads.into_iter().map(|(target, payload)| (target.to_string(), payload.digest)).collect()
+    }
+
+    #[test]
+    fn each_target_has_its_own_reasons_to_be_told_again() {
+        let link = SetupLink { code_sha256: "0".repeat(64), expires_at: Timestamp(9) };
+        let with_link = GateRegistry { setup_links: vec![link], ..GateRegistry::default() };
+        let base = digests(GateRegistry::default(), "a");
+        assert_eq!(base, digests(GateRegistry::default(), "a"), "nothing changed");
+        let changed = |other: &BTreeMap<String, String>| -> Vec<String> {
+            base.iter()
+                .filter(|(target, digest)| other[*target] != **digest)
+                .map(|(target, _)| target.clone())
+                .collect()
+        };
+        assert_eq!(changed(&digests(with_link, "a")), ["ops/gate"]);
+        assert_eq!(changed(&digests(GateRegistry::default(), "b")), ["spark"]);
+    }
+
+    #[test]
+    fn revision_and_door_come_from_the_action() {
+        let profile = ProfileName::new("ops").unwrap();
+        let payloads = compose(&Sources {
+            config: &config(),
+            instructions: &BTreeMap::new(),
+            registries: &BTreeMap::new(),
+            agent_uids: &BTreeMap::from([(profile.clone(), 210_002)]),
+            spark_secret_stamp: "",
+        });
+        let gate = payloads[&Target::gate(&profile)].clone();
+        let door = Door::Open { generation: Generation(3) };
+        let push = Push { revision: Revision(7), config_digest: gate.digest.clone(), door: Some(door) };
+        let Document::Gate(config) = gate.document.for_push(&push) else { panic!("a gate's document") };
+        assert_eq!((config.revision, config.door, config.agent_uid), (Revision(7), door, 210_002));
+    }
+}

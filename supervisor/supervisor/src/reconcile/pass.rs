@@ -64,6 +64,10 @@ impl Reconciler {
             return false;
         }
         let actions = self.plan.actions.clone();
+        if actions.iter().any(|action| matches!(action.step, Step::Launch(_) | Step::Start { .. })) {
+            // What is mounted has to be there before, whatever happened to it meanwhile.
+            self.provide();
+        }
         let before = self.ledger.clone();
         for action in &actions {
             self.ledger.begin(action, now);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use platform_types::Role;
 use supervisor_plan::report::Condition;
 use supervisor_plan::{Action, Ledger, Observed, Outcome, Plan, Target};
 use supervisor_store::NewEvent;
@@ -61,8 +62,9 @@ impl Reconciler {
 
     /// Every transition of a target is one event.
     fn tell_conditions(&mut self) {
+        let services = self.plan.report.targets.iter().filter(|(target, _)| target.role() != Role::Task);
         let now: BTreeMap<Target, Condition> =
-            self.plan.report.targets.iter().map(|(target, line)| (target.clone(), line.condition)).collect();
+            services.map(|(target, line)| (target.clone(), line.condition)).collect();
         if !self.sight.synced {
             return;
         }
@@ -84,7 +86,8 @@ impl Reconciler {
     pub(super) fn tell_begin(&mut self, action: &Action) {
         let Action { target, because, .. } = action;
         tracing::info!(subject = %target, action = action.verb(), because, "action begins");
-        self.record("action", Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
+        let kind = if action.verb() == "restart" { "restart" } else { "action" };
+        self.record(kind, Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
     }
 
     pub(super) fn tell_outcome(&mut self, action: &Action, outcome: &Outcome) {

@@ -48,9 +48,10 @@ impl Tasks<'_> {
         Ok(self.task("snapshot", spec))
     }
 
-    /// Restores into a new folder of the state volume. As the agent, whose files they become.
+    /// Restores into a folder of the state volume that was made for backup. As backup, which alone reads repository and
+    /// key; the folder is given to the agent afterwards.
     pub fn restore_into_state(&self, snapshot: &str, name: &str) -> Result<Task, Unallocated> {
-        let mut spec = self.spec(As::Agent)?;
+        let mut spec = self.spec(As::Backup)?;
         let into = format!("{}/{name}", inside::STATE);
         spec.command = words(&["restore", "--snapshot", snapshot, "--into", &into]);
         self.with_repository(&mut spec);
@@ -102,7 +103,7 @@ impl Tasks<'_> {
     }
 
     fn with_state(&self, spec: &mut ContainerSpec, read_only: bool) {
-        let name = format!("{}-{}-state", self.topology.name, self.profile);
+        let name = state_volume(self.topology, self.profile);
         spec.mounts.insert(inside::STATE.to_owned(), Mount { source: MountSource::Volume { name }, read_only });
     }
 
@@ -116,6 +117,11 @@ impl Tasks<'_> {
         let name = format!("{}-{}-{what}", self.topology.name, self.profile);
         Task { name, spec, labels, timeout: self.timeout }
     }
+}
+
+/// The name of a profile's state volume.
+pub fn state_volume(topology: &Topology, profile: &ProfileName) -> String {
+    format!("{}-{profile}-state", topology.name)
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
+use platform_types::Role;
 use platform_types::backup::{Restored, TaskReport};
 use supervisor_plan::Target;
 use supervisor_plan::report::Condition;
+use supervisor_plan::topology::id_name;
 use tokio::sync::oneshot;
 
-use super::container::{Tasks, Unallocated};
+use super::container::{Tasks, Unallocated, state_volume};
 use super::{Operator, Signal, TASK_TIMEOUT, Teller, failed, snapshot};
 use crate::host::folder::{Access, Folder};
 use crate::state::{OperationError, RestoreInto, World};
 use crate::words::chain;
 
+/// What people say instead of an id.
+const LATEST: &str = "latest";
 /// An agent drains in 20 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// Opening a state that an older release wrote may mean to migrate it.
@@ -62,6 +66,8 @@ async fn into_profile(
     teller: &mut Teller<'_>,
     snapshot: &str,
 ) -> Result<Restored, OperationError> {
+    // Before the safety snapshot becomes the latest.
+    let wanted = resolve(operator, snapshot)?;
     teller.tell("a snapshot is taken before").await;
     match snapshot::take(operator, teller, "before-restore").await {
         Ok(before) => teller.tell(&format!("to go back: snapshot {}", super::short(&before.id))).await,
@@ -71,18 +77,55 @@ async fn into_profile(
         }
         Err(error) => return Err(error),
     }
-    let ids = operator.world.borrow().ledger.ids.clone();
     let name = format!("restore-{}", platform_kit::random::id());
+    let top = state_folder(operator).await?;
+    let result = replace(operator, teller, &wanted, (&top, &name)).await;
+    if result.is_err()
+        && let Err(error) = top.remove_tree(&name)
+    {
+        tracing::warn!(profile = %operator.profile, error = %chain(&error), "half a restore stays behind");
+    }
+    result
+}
+
+/// Restores beside the state, then lets the two change places while the agent is down.
+async fn replace(
+    operator: &Operator,
+    teller: &mut Teller<'_>,
+    snapshot: &str,
+    (top, name): (&Folder, &str),
+) -> Result<Restored, OperationError> {
+    let ids = operator.world.borrow().ledger.ids.clone();
+    let id = |name: &str| ids.get(name).ok_or_else(|| failed(&format!("no uid is allocated for {name}")));
+    let (backup, agent) = (id("backup")?, id(&id_name(Role::Agent, &operator.profile))?);
     teller.tell("the snapshot is restored beside the state and verified").await;
-    let restored = run_restore(operator, teller, tasks(operator, &ids).restore_into_state(snapshot, &name)).await?;
+    let made = top.child(name, Access::of(backup, 0o700)).map_err(|error| failed(&chain(&error)))?;
+    let restored = run_restore(operator, teller, tasks(operator, &ids).restore_into_state(snapshot, name)).await?;
+    made.give_tree(agent, agent).map_err(|error| failed(&chain(&error)))?;
     teller.tell("the agent is stopped; the gate holds its door").await;
     hold(operator).await?;
-    let swapped = swap(operator, teller, tasks(operator, &ids).swap(&name)).await;
+    let swapped = swap(operator, teller, tasks(operator, &ids).swap(name)).await;
     operator.signal(Signal::Release).await;
     swapped?;
     teller.tell("the agent starts with the restored state").await;
     wait(operator, START_TIMEOUT, "the agent did not become ready with the restored state", agent_is_ready).await?;
     Ok(restored)
+}
+
+/// The id of the latest snapshot, or what was given.
+fn resolve(operator: &Operator, snapshot: &str) -> Result<String, OperationError> {
+    if snapshot != LATEST {
+        return Ok(snapshot.to_owned());
+    }
+    let latest = operator.store.latest_snapshot(&operator.profile).map_err(|error| failed(&chain(&error)))?;
+    let latest = latest.ok_or_else(|| failed("there is no snapshot yet; see: botctl backup list"))?;
+    Ok(latest.id)
+}
+
+async fn state_folder(operator: &Operator) -> Result<Folder, OperationError> {
+    let name = state_volume(&operator.topology, &operator.profile);
+    let mountpoint = operator.hands.engine.volume_mountpoint(&name).await.map_err(|error| failed(&chain(&error)))?;
+    Folder::open(&mountpoint).map_err(|error| failed(&chain(&error)))
 }
 
 fn tasks<'a>(operator: &'a Operator, ids: &'a supervisor_plan::ledger::Ids) -> Tasks<'a> {
