@@ -25,6 +25,6 @@ pub mod tokens;
 pub use devices::{DeviceRecord, GateRegistry, LinkRecord, NewDevice, Redemption};
 pub use error::{OpenError, StoreError};
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};
-pub use records::{EventRecord, NewEvent};
+pub use records::{EventCount, EventRecord, NewEvent};
 pub use store::Store;
 pub use tokens::TokenRecord;

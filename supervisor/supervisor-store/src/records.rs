@@ -34,6 +34,14 @@ pub struct EventRecord {
     pub event: NewEvent,
 }
 
+/// Events of one kind about one subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCount {
+    pub kind: String,
+    pub subject: String,
+    pub count: u64,
+}
+
 impl Store {
     /// Adds an event and gives its number.
     pub fn record_event(&self, event: &NewEvent) -> Result<i64, StoreError> {
@@ -44,6 +52,11 @@ impl Store {
                 (at.as_millis(), kind, subject, message),
             )?;
             let seq = transaction.last_insert_rowid();
+            transaction.execute(
+                "INSERT INTO event_count (kind, subject, count) VALUES (?1, coalesce(?2, ''), 1)
+                 ON CONFLICT (kind, subject) DO UPDATE SET count = count + 1",
+                (kind, subject),
+            )?;
             if seq % PRUNE_EVERY == 0 {
                 transaction.execute("DELETE FROM event WHERE seq <= ?1", [seq - i64::from(MAX_EVENTS)])?;
             }
@@ -77,6 +90,18 @@ impl Store {
                         message: row.get(4)?,
                     },
                 })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many events there ever were, by kind and subject (empty for the installation).
+    pub fn event_counts(&self) -> Result<Vec<EventCount>, StoreError> {
+        self.read(|transaction| {
+            let mut statement =
+                transaction.prepare_cached("SELECT kind, subject, count FROM event_count ORDER BY kind, subject")?;
+            let rows = statement.query_map([], |row| {
+                Ok(EventCount { kind: row.get(0)?, subject: row.get(1)?, count: unsigned(row.get(2)?) })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -175,6 +200,12 @@ mod tests {
         assert_eq!(store.events_after(total - 1, 10).unwrap(), [EventRecord { seq: total, event: event(total) }]);
         let all = store.events_after(0, u32::MAX).unwrap();
         assert!(all.len() <= (MAX_EVENTS + 100) as usize, "{}", all.len());
+        let counted = EventCount {
+            kind: "container_started".to_owned(),
+            subject: "personal/agent".to_owned(),
+            count: unsigned(total),
+        };
+        assert_eq!(store.event_counts().unwrap(), [counted]);
     }
 
     #[test]

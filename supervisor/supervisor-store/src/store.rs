@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_create_installation.sql"),
     include_str!("../migrations/0002_create_registry.sql"),
     include_str!("../migrations/0003_create_records.sql"),
+    include_str!("../migrations/0004_count_events.sql"),
 ];
 
 /// There is one supervisor; only somebody with `sqlite3` can be in the way, and not for long.
@@ -30,7 +31,7 @@ pub struct Store {
 
 impl Store {
     /// The schema that this release writes.
-    pub const SCHEMA: u32 = 3;
+    pub const SCHEMA: u32 = 4;
 
     /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {

@@ -10,6 +10,7 @@
 //! | [`compose`] | the topology as a compose file |
 //! | [`doctor`] | what is wrong with an installation or its host |
 //! | [`measure`] | quantities in words |
+//! | [`metrics`] | numbers for Prometheus |
 //! | [`settings`] | the operator's files: check, show, compare; secrets |
 //! | [`registry`] | devices, setup links, requests to pair, script tokens |
 //! | [`sockets`] | clients for the admin sockets of the containers |
@@ -30,6 +31,7 @@ pub mod desired;
 pub mod doctor;
 pub mod host;
 pub mod measure;
+pub mod metrics;
 pub mod probe;
 pub mod push;
 pub mod reconcile;

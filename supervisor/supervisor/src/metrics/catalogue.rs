@@ -1,0 +1,112 @@
+//! Every metric: its name, what it is and what it means. The reference is written from here.
+
+/// Whether a number can go down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until the process that counts is started again. Its name ends in `_total`.
+    Counter,
+    Gauge,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub meaning: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $meaning:literal;)*) => {
+        $(pub const $constant: Metric =
+            Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], meaning: $meaning };)*
+
+        /// All of them, in the order of the reference.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = Gauge "bot_build_info" ["version"] "Always 1; the supervisor's version.";
+    UP_SECONDS = Gauge "bot_supervisor_uptime_seconds" [] "Time since the supervisor started.";
+    WELL = Gauge "bot_well" [] "1 while everything desired is ready and nothing is under way.";
+    ENGINE_UP = Gauge "bot_engine_up" [] "1 while Docker answers.";
+    UNAPPLIED = Gauge "bot_files_unapplied" [] "1 while the files on the disk are not the ones in force.";
+    PASSES = Counter "bot_reconcile_passes_total" [] "Passes of the loop since the supervisor started.";
+    PASS_SECONDS = Gauge "bot_reconcile_duration_seconds" [] "How long the last pass took.";
+    EVENTS = Counter "bot_events_total" ["kind", "profile", "role"] "Events ever recorded; kind `restart` counts restarts.";
+    READY = Gauge "bot_target_ready" ["profile", "role"] "1 while all probes of the target are well.";
+    CONDITION = Gauge "bot_target_condition" ["profile", "role", "condition"] "1 for the condition that the target is in.";
+    FAILURES = Gauge "bot_target_failures" ["profile", "role"] "Failures that still count towards back-off and quarantine.";
+    QUARANTINED = Gauge "bot_target_quarantined" ["profile", "role"] "1 while the target is left alone after repeated failures.";
+    STARTED = Gauge "bot_container_start_time_seconds" ["profile", "role"] "When the container's latest process started, in seconds since 1970.";
+    GENERATION = Gauge "bot_agent_generation" ["profile"] "The highest generation ever given to an agent of the profile.";
+    PROBE_SECONDS = Gauge "bot_probe_latency_seconds" ["profile", "role"] "Round trip of the latest answered probe.";
+    DEVICES = Gauge "bot_devices" ["profile"] "Devices that may chat.";
+    PAIRING_REQUESTS = Gauge "bot_pairing_requests" ["profile"] "Requests to pair that wait for the operator.";
+    TOKENS = Gauge "bot_tokens" ["profile"] "Script tokens in use.";
+    SNAPSHOT_TIME = Gauge "bot_snapshot_timestamp_seconds" ["profile"] "When the newest complete snapshot was taken, in seconds since 1970.";
+    SNAPSHOT_AGE = Gauge "bot_snapshot_age_seconds" ["profile"] "How old the newest complete snapshot is.";
+    SNAPSHOT_BYTES = Gauge "bot_snapshot_bytes" ["profile"] "Size of the newest complete snapshot.";
+    SCRAPED = Gauge "bot_status_up" ["profile", "role"] "1 when the container told its numbers for this scrape; they are absent otherwise.";
+    SESSIONS = Gauge "bot_agent_sessions" ["profile"] "Sessions.";
+    MESSAGES = Gauge "bot_agent_messages" ["profile"] "Stored messages.";
+    DATABASE_BYTES = Gauge "bot_agent_database_bytes" ["profile"] "Size of the agent's database.";
+    TURNS_RUNNING = Gauge "bot_agent_turns_running" ["profile"] "Turns that run now.";
+    TURNS = Counter "bot_agent_turns_total" ["profile", "outcome"] "Turns that ended: completed, failed, stopped, interrupted.";
+    FIRST_TOKENS = Counter "bot_agent_first_tokens_total" ["profile"] "Turns that received a first token.";
+    FIRST_TOKEN_SECONDS = Counter "bot_agent_first_token_wait_seconds_total" ["profile"] "Time waited for first tokens; divided by their number it is the mean time to first token.";
+    AGENT_TOKENS = Counter "bot_agent_tokens_total" ["profile", "direction"] "Tokens of the profile's turns: input, output.";
+    TOOL_CALLS = Counter "bot_agent_tool_calls_total" ["profile", "decision"] "Tool calls: allowed, denied.";
+    CONNECTIONS = Gauge "bot_gate_connections" ["profile"] "Open connections.";
+    WEBSOCKETS = Gauge "bot_gate_websockets" ["profile"] "Open WebSockets.";
+    WAITING = Gauge "bot_gate_waiting" ["profile"] "Requests that wait at a held door.";
+    REQUESTS = Counter "bot_gate_requests_total" ["profile"] "Requests.";
+    REFUSED = Counter "bot_gate_refused_total" ["profile"] "Refused before authentication: foreign Host or Origin, malformed, over a limit.";
+    DENIED = Counter "bot_gate_denied_total" ["profile"] "Refused by authentication.";
+    SPARK_REQUESTS = Counter "bot_spark_requests_total" [] "Completions asked for.";
+    SPARK_ERRORS = Counter "bot_spark_errors_total" [] "Completions that failed.";
+    SPARK_CANCELLED = Counter "bot_spark_cancelled_total" [] "Completions whose client went away.";
+    SPARK_ESTIMATED = Counter "bot_spark_estimated_total" [] "Answers whose tokens were estimated, because the server did not tell.";
+    SPARK_INFLIGHT = Gauge "bot_spark_inflight" [] "Completions that run now.";
+    SPARK_TOKENS = Counter "bot_spark_tokens_total" ["direction"] "Tokens through spark: input, output.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let mut seen = BTreeSet::new();
+        for metric in ALL {
+            let name = metric.name;
+            assert!(seen.insert(name), "{name} is there twice");
+            assert!(name.starts_with("bot_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
+            assert!(metric.meaning.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_reference_lists_every_metric() {
+        let page = include_str!("../../../../docs/reference/metrics.md");
+        let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `bot_")).collect();
+        let expected: Vec<String> = ALL.iter().map(row).collect();
+        assert_eq!(listed, expected, "write this into docs/reference/metrics.md:\n{}", expected.join("\n"));
+    }
+
+    fn row(metric: &Metric) -> String {
+        let Metric { name, kind, labels, meaning } = metric;
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{name}` | {kind} | {} | {meaning} |", labels.join(", "))
+    }
+}

@@ -1,0 +1,90 @@
+//! Numbers as `OpenMetrics` text, which Prometheus reads.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::catalogue::{ALL, Kind, Metric};
+use super::samples::Sample;
+
+/// What the answer says that it is.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The numbers as text, metric by metric in the order of the catalogue.
+pub fn encode(samples: Vec<Sample>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Known(samples)));
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Known(Vec<Sample>);
+
+impl Collector for Known {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        for metric in ALL {
+            let samples: Vec<&Sample> = self.0.iter().filter(|sample| sample.metric.name == metric.name).collect();
+            if !samples.is_empty() {
+                one(&mut encoder, metric, &samples)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn one(encoder: &mut DescriptorEncoder, metric: &Metric, samples: &[&Sample]) -> fmt::Result {
+    // The encoder ends a counter's name with `_total` and a meaning with a full stop.
+    let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
+    let help = metric.meaning.trim_end_matches('.');
+    let kind = match metric.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Gauge => MetricType::Gauge,
+    };
+    let mut encoder = encoder.encode_descriptor(name, help, None, kind)?;
+    for sample in samples {
+        let labels: Vec<(&str, &str)> =
+            metric.labels.iter().copied().zip(sample.labels.iter().map(String::as_str)).collect();
+        let mut one = encoder.encode_family(&labels)?;
+        match metric.kind {
+            Kind::Counter => one.encode_counter::<NoLabelSet, _, u64>(&sample.value, None)?,
+            Kind::Gauge => one.encode_gauge(&sample.value)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::catalogue;
+
+    #[test]
+    fn the_text() {
+        let sample = |metric, labels: &[&str], value| Sample {
+            metric,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            value,
+        };
+        let text = encode(vec![
+            sample(&catalogue::TURNS, &["personal", "completed"], 3.0),
+            sample(&catalogue::TURNS, &["personal", "failed"], 0.0),
+            sample(&catalogue::WELL, &[], 1.0),
+        ]);
+        assert_eq!(
+            text.unwrap(),
+            "# HELP bot_well 1 while everything desired is ready and nothing is under way.\n\
+             # TYPE bot_well gauge\n\
+             bot_well 1.0\n\
+             # HELP bot_agent_turns Turns that ended: completed, failed, stopped, interrupted.\n\
+             # TYPE bot_agent_turns counter\n\
+             bot_agent_turns_total{profile=\"personal\",outcome=\"completed\"} 3.0\n\
+             bot_agent_turns_total{profile=\"personal\",outcome=\"failed\"} 0.0\n\
+             # EOF\n"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! From one moment to numbers. Pure.
+
+use platform_types::agent::AgentStatus;
+use platform_types::gate::GateStatus;
+use platform_types::spark::SparkStatus;
+use platform_types::{ProfileName, Role};
+use supervisor_plan::Target;
+use supervisor_plan::observed::Engine;
+use supervisor_plan::report::{Condition, TargetReport};
+
+use super::catalogue::{self as is, Metric};
+use super::scrape::Scrape;
+use crate::api::view::is_well;
+
+/// One number of one metric; its labels are in the order of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub metric: &'static Metric,
+    pub labels: Vec<String>,
+    pub value: f64,
+}
+
+#[derive(Debug, Default)]
+struct Samples(Vec<Sample>);
+
+impl Samples {
+    fn add<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: f64) {
+        debug_assert_eq!(metric.labels.len(), N, "{}", metric.name);
+        self.0.push(Sample { metric, labels: labels.map(str::to_owned).into(), value });
+    }
+}
+
+/// Every number that is known.
+pub fn samples(scrape: &Scrape) -> Vec<Sample> {
+    let mut samples = Samples::default();
+    supervisor(&mut samples, scrape);
+    for target in scrape.world.desired.services.keys() {
+        of_target(&mut samples, scrape, target);
+    }
+    for profile in scrape.world.config.profiles.keys() {
+        of_profile(&mut samples, scrape, profile);
+    }
+    if let Some(status) = &scrape.spark {
+        spark(&mut samples, status);
+    }
+    samples.0
+}
+
+fn supervisor(samples: &mut Samples, scrape: &Scrape) {
+    let world = &scrape.world;
+    samples.add(&is::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
+    samples.add(&is::UP_SECONDS, [], seconds(scrape.now.millis_since(scrape.started_at)));
+    samples.add(&is::WELL, [], truth(is_well(world)));
+    samples.add(&is::ENGINE_UP, [], truth(matches!(world.observed.engine, Engine::Reachable)));
+    samples.add(&is::UNAPPLIED, [], truth(world.unapplied));
+    samples.add(&is::PASSES, [], number(world.passes));
+    samples.add(&is::PASS_SECONDS, [], number(world.last_pass_micros) / 1e6);
+    for event in &scrape.events {
+        let (profile, role) = split(&event.subject);
+        samples.add(&is::EVENTS, [&event.kind, profile, role], number(event.count));
+    }
+}
+
+fn of_target(samples: &mut Samples, scrape: &Scrape, target: &Target) {
+    let world = &scrape.world;
+    let (profile, role) = (target.profile().map_or("", ProfileName::as_str), target.role().as_str());
+    let labels = [profile, role];
+    let report = world.report.targets.get(target);
+    let condition = report.map_or(Condition::Missing, |report| report.condition);
+    samples.add(&is::READY, labels, truth(condition == Condition::Ready));
+    samples.add(&is::CONDITION, [profile, role, &condition.to_string()], 1.0);
+    let failures = world.ledger.failures.get(target).map_or(0, Vec::len);
+    samples.add(&is::FAILURES, labels, number(u64::try_from(failures).unwrap_or(u64::MAX)));
+    samples.add(&is::QUARANTINED, labels, truth(condition == Condition::Quarantined));
+    if let Some(started) = report.and_then(|report| started(scrape, report)) {
+        samples.add(&is::STARTED, labels, started);
+    }
+    if let Some(probe) = world.probes.get(target) {
+        samples.add(&is::PROBE_SECONDS, labels, number(probe.latency_micros) / 1e6);
+    }
+    let told = match (target.role(), target.profile()) {
+        (Role::Agent, Some(profile)) => scrape.agents.contains_key(profile),
+        (Role::Gate, Some(profile)) => scrape.gates.contains_key(profile),
+        (Role::Spark, _) => scrape.spark.is_some(),
+        _ => return,
+    };
+    samples.add(&is::SCRAPED, labels, truth(told));
+}
+
+fn started(scrape: &Scrape, report: &TargetReport) -> Option<f64> {
+    let container = scrape.world.observed.container(report.container.as_ref()?)?;
+    Some(seconds(container.started_at?.as_millis()))
+}
+
+fn of_profile(samples: &mut Samples, scrape: &Scrape, profile: &ProfileName) {
+    let name = profile.as_str();
+    if let Some(generation) = scrape.world.ledger.generations.get(profile) {
+        samples.add(&is::GENERATION, [name], number(generation.0));
+    }
+    if let Some(tally) = scrape.tallies.get(profile) {
+        samples.add(&is::DEVICES, [name], f64::from(tally.devices));
+        samples.add(&is::PAIRING_REQUESTS, [name], f64::from(tally.requests));
+        samples.add(&is::TOKENS, [name], f64::from(tally.tokens));
+    }
+    if let Some(snapshot) = scrape.snapshots.iter().find(|snapshot| snapshot.profile == *profile) {
+        samples.add(&is::SNAPSHOT_TIME, [name], seconds(snapshot.at.as_millis()));
+        samples.add(&is::SNAPSHOT_AGE, [name], seconds(scrape.now.millis_since(snapshot.at)));
+        samples.add(&is::SNAPSHOT_BYTES, [name], number(snapshot.bytes));
+    }
+    if let Some(status) = scrape.agents.get(profile) {
+        agent(samples, name, status);
+    }
+    if let Some(status) = scrape.gates.get(profile) {
+        gate(samples, name, status);
+    }
+}
+
+fn agent(samples: &mut Samples, name: &str, status: &AgentStatus) {
+    samples.add(&is::SESSIONS, [name], number(status.sessions));
+    samples.add(&is::MESSAGES, [name], number(status.messages));
+    samples.add(&is::DATABASE_BYTES, [name], number(status.database_bytes));
+    samples.add(&is::TURNS_RUNNING, [name], number(status.turns_running));
+    let outcomes = [
+        ("completed", status.turns_completed_total),
+        ("failed", status.turns_failed_total),
+        ("stopped", status.turns_cancelled_total),
+        ("interrupted", status.turns_interrupted_total),
+    ];
+    for (outcome, count) in outcomes {
+        samples.add(&is::TURNS, [name, outcome], number(count));
+    }
+    samples.add(&is::FIRST_TOKENS, [name], number(status.first_token_count));
+    samples.add(&is::FIRST_TOKEN_SECONDS, [name], number(status.first_token_millis_sum) / 1e3);
+    samples.add(&is::AGENT_TOKENS, [name, "input"], number(status.input_tokens_total));
+    samples.add(&is::AGENT_TOKENS, [name, "output"], number(status.output_tokens_total));
+    let allowed = status.tool_calls_total.saturating_sub(status.tool_calls_denied_total);
+    samples.add(&is::TOOL_CALLS, [name, "allowed"], number(allowed));
+    samples.add(&is::TOOL_CALLS, [name, "denied"], number(status.tool_calls_denied_total));
+}
+
+fn gate(samples: &mut Samples, name: &str, status: &GateStatus) {
+    samples.add(&is::CONNECTIONS, [name], number(status.connections));
+    samples.add(&is::WEBSOCKETS, [name], number(status.websockets));
+    samples.add(&is::WAITING, [name], number(status.waiting));
+    samples.add(&is::REQUESTS, [name], number(status.requests_total));
+    samples.add(&is::REFUSED, [name], number(status.refused_total));
+    samples.add(&is::DENIED, [name], number(status.denied_total));
+}
+
+fn spark(samples: &mut Samples, status: &SparkStatus) {
+    samples.add(&is::SPARK_REQUESTS, [], number(status.requests_total));
+    samples.add(&is::SPARK_ERRORS, [], number(status.errors_total));
+    samples.add(&is::SPARK_CANCELLED, [], number(status.cancelled_total));
+    samples.add(&is::SPARK_ESTIMATED, [], number(status.estimated_total));
+    samples.add(&is::SPARK_INFLIGHT, [], number(status.inflight));
+    samples.add(&is::SPARK_TOKENS, ["input"], number(status.input_tokens_total));
+    samples.add(&is::SPARK_TOKENS, ["output"], number(status.output_tokens_total));
+}
+
+/// `personal/agent`, `spark` and `personal` as profile and role.
+fn split(subject: &str) -> (&str, &str) {
+    match subject.split_once('/') {
+        Some((profile, role)) => (profile, role),
+        None if subject.parse::<Role>().is_ok() => ("", subject),
+        None => (subject, ""),
+    }
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 are of no interest")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53 for 285,000 years")]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1e3
+}
