@@ -27,7 +27,7 @@ export async function measureIdle(installation) {
     rows.push([name.replace(`${installation.name}-`, ''), resident(pid).toFixed(1), '-', size.toFixed(1)]);
   }
   table(`Idle for ${IDLE_SECONDS} s`, ['process', 'resident MB', 'processor %', 'image MB'], rows);
-  const metrics = (await installation.botctl('metrics')).stdout;
+  const metrics = await installation.metrics();
   const value = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]);
   const [sum, count] = [value('bot_reconcile_duration_seconds_sum'), value('bot_reconcile_duration_seconds_count')];
   table('Reconcile pass', ['passes', 'mean ms'], [[count, ((sum / count) * 1000).toFixed(3)]]);

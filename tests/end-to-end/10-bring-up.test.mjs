@@ -90,7 +90,7 @@ test('the doctor has at least ten checks and none fails', async () => {
 });
 
 test('metrics are Prometheus text', async () => {
-  const text = (await bot.botctl('metrics')).stdout;
+  const text = await bot.metrics();
   assert.match(text, /^# TYPE \S+ (gauge|counter|histogram)$/m);
   assert.match(text, /personal/);
 });

@@ -11,6 +11,7 @@ import sys
 import openai
 
 SECONDS = 60.0
+MAX_SEEN_CHARS = 400
 HELLO = [{"role": "user", "content": "Say hello."}]
 
 
@@ -21,7 +22,7 @@ class Facts:
         self.failed = 0
 
     def check(self, fact, holds, seen):
-        print(f"{'ok' if holds else 'NOT OK'}: {fact}" + ("" if holds else f"; seen: {seen!r}"), flush=True)
+        print(f"{'ok' if holds else 'NOT OK'}: {fact}" + ("" if holds else f"; seen: {repr(seen)[:MAX_SEEN_CHARS]}"), flush=True)
         self.failed += not holds
 
     def refuses(self, fact, kind, code, call):

@@ -54,6 +54,15 @@ export class Installation {
     return (await this.json('open', profile)).url;
   }
 
+  /** Switches metrics on, once, and reads them. */
+  async metrics() {
+    if (!this.metricsPort) {
+      this.metricsPort = await freePort();
+      await this.configure((text) => text.replace(/^#? ?metrics = .*/m, `metrics = "127.0.0.1:${this.metricsPort}"`));
+    }
+    return until('metrics are served', async () => (await fetch(`http://127.0.0.1:${this.metricsPort}/metrics`)).text());
+  }
+
   url(profile) {
     return `http://127.0.0.1:${this.ports[profile]}`;
   }
