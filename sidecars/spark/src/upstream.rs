@@ -304,7 +304,9 @@ fn cause(error: &reqwest::Error) -> String {
         innermost = inner;
         source = inner.source();
     }
-    quote(&innermost.to_string())
+    let text = innermost.to_string();
+    // The resolver's own words are those of a protocol trace.
+    if text.contains("no records found") { "its name cannot be resolved".to_owned() } else { quote(&text) }
 }
 
 fn parse_url(text: &str) -> Result<Url, UpstreamError> {
