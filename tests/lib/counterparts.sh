@@ -19,5 +19,5 @@ sdk=$BOT_TEST_CACHE/openai-sdk
 if [ ! -x "$sdk/venv/bin/python" ] || ! "$sdk/venv/bin/python" -c 'import openai' 2>/dev/null; then
   mkdir -p "$sdk"
   python3 -m venv "$sdk/venv"
-  "$sdk/venv/bin/pip" install -q -r tests/end-to-end/openai-requirements.txt >"$logs/openai-sdk.log" 2>&1
+  "$sdk/venv/bin/pip" install -q -r tests/end-to-end/openai-sdk-requirements.txt >"$logs/openai-sdk.log" 2>&1
 fi
