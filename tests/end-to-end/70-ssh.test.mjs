@@ -58,7 +58,7 @@ test('a member of bot-admin sees status, health, logs and events, without a term
     assert.doesNotMatch(stdout, /\u001b/, 'no colours where there is no terminal');
   }
   assert.match((await login(member, botctl('status'))).stdout, /personal\/agent/);
-  assert.equal(JSON.parse((await login(member, botctl('status --json'))).stdout).schema.startsWith('bot-platform/status'), true);
+  assert.equal(JSON.parse((await login(member, botctl('status --json'))).stdout).schema.startsWith('bot-platform.status'), true);
 });
 
 test('somebody else is refused with what to do', async () => {
