@@ -187,3 +187,74 @@ pub(crate) fn finish_reason(text: &str) -> FinishReason {
         other => FinishReason::Other(other.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use agent_core::prompt::{Risk, Sampling};
+    use platform_types::ModelId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_as_servers_read_it() {
+        let call = |arguments: &str| ToolCall {
+            id: "call00001".into(),
+            name: "clock.now".into(),
+            arguments: arguments.into(),
+        };
+        let request = ModelRequest {
+            model: ModelId::new("openai/gpt-oss-120b").unwrap(),
+            messages: vec![
+                Prompt::System { text: "s".into() },
+                Prompt::User { text: "u".into() },
+                Prompt::Assistant { text: String::new(), calls: vec![call("{\"a\":1}"), call("{broken")] },
+                Prompt::Tool { call: "call00001".into(), text: "r".into() },
+                Prompt::Assistant { text: String::new(), calls: Vec::new() },
+            ],
+            tools: vec![ToolSpec {
+                name: "clock.now".into(),
+                description: "d".into(),
+                parameters: json!({"type": "object"}),
+                risk: Risk::Read,
+            }],
+            sampling: Sampling { top_p: Some(0.5), ..Sampling::default() },
+        };
+        let function = |arguments: &str| json!({"id": "call00001", "type": "function", "function": {"name": "clock_now", "arguments": arguments}});
+        assert_eq!(
+            serde_json::to_value(Request::new(&request)).unwrap(),
+            json!({
+                "model": "openai/gpt-oss-120b",
+                "messages": [
+                    {"role": "system", "content": "s"},
+                    {"role": "user", "content": "u"},
+                    {"role": "assistant", "content": null, "tool_calls": [function("{\"a\":1}"), function("{}")]},
+                    {"role": "tool", "content": "r", "tool_call_id": "call00001"},
+                    {"role": "assistant", "content": ""},
+                ],
+                "stream": true,
+                "stream_options": {"include_usage": true},
+                "tools": [{"type": "function", "function": {
+                    "name": "clock_now", "description": "d", "parameters": {"type": "object"},
+                }}],
+                "top_p": 0.5,
+            })
+        );
+    }
+
+    #[test]
+    fn chunks_are_read_leniently() {
+        for text in [
+            "{}",
+            r#"{"choices":null,"usage":null,"error":null}"#,
+            r#"{"choices":[{"delta":null,"finish_reason":null}]}"#,
+            r#"{"choices":[{"delta":{"content":null,"tool_calls":null,"refusal":null}}],"timings":{"x":1}}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"id":null,"function":{"name":null,"arguments":null}}]}}]}"#,
+            r#"{"usage":{"prompt_tokens":null}}"#,
+        ] {
+            let chunk: Chunk = serde_json::from_str(text).unwrap();
+            assert!(chunk.error.is_none(), "{text}");
+        }
+        assert!(serde_json::from_str::<Chunk>(r#"{"error":"x"}"#).unwrap().error.is_some());
+    }
+}
