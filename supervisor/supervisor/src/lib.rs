@@ -29,6 +29,8 @@ pub mod compose;
 pub mod daemon;
 pub mod desired;
 pub mod doctor;
+#[cfg(test)]
+mod example;
 pub mod host;
 pub mod measure;
 pub mod metrics;

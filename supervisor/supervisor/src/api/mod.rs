@@ -23,3 +23,6 @@ pub mod view;
 pub mod wire;
 
 pub use server::{bind, serve};
+
+#[cfg(test)]
+mod tests;

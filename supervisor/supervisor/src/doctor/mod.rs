@@ -15,6 +15,9 @@ pub mod facts;
 pub mod host;
 pub mod tailscale;
 
+#[cfg(test)]
+mod tests;
+
 use crate::api::wire::findings::{Check, Verdict};
 use facts::Facts;
 

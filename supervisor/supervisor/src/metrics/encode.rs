@@ -3,7 +3,7 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
@@ -38,24 +38,30 @@ impl Collector for Known {
 }
 
 fn one(encoder: &mut DescriptorEncoder, metric: &Metric, samples: &[&Sample]) -> fmt::Result {
-    // The encoder ends a counter's name with `_total` and a meaning with a full stop.
+    // The encoder ends a counter's name with `_total`.
     let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
-    let help = metric.meaning.trim_end_matches('.');
     let kind = match metric.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,
     };
-    let mut encoder = encoder.encode_descriptor(name, help, None, kind)?;
+    let mut encoder = encoder.encode_descriptor(name, metric.meaning, None, kind)?;
     for sample in samples {
         let labels: Vec<(&str, &str)> =
             metric.labels.iter().copied().zip(sample.labels.iter().map(String::as_str)).collect();
-        let mut one = encoder.encode_family(&labels)?;
-        match metric.kind {
-            Kind::Counter => one.encode_counter::<NoLabelSet, _, u64>(&sample.value, None)?,
-            Kind::Gauge => one.encode_gauge(&sample.value)?,
+        if labels.is_empty() {
+            number(&mut encoder, sample)?;
+        } else {
+            number(&mut encoder.encode_family(&labels)?, sample)?;
         }
     }
     Ok(())
+}
+
+fn number(encoder: &mut MetricEncoder, sample: &Sample) -> fmt::Result {
+    match sample.metric.kind {
+        Kind::Counter => encoder.encode_counter::<NoLabelSet, _, u64>(&sample.value, None),
+        Kind::Gauge => encoder.encode_gauge(&sample.value),
+    }
 }
 
 #[cfg(test)]

@@ -179,3 +179,80 @@ fn number(count: u64) -> f64 {
 fn seconds(millis: i64) -> f64 {
     millis as f64 / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use platform_types::layout::Roots;
+    use supervisor_store::EventCount;
+
+    use super::*;
+    use crate::api::view::Tally;
+    use crate::example::{self, NOW, profile};
+    use crate::metrics::{catalogue, encode};
+
+    fn scrape() -> Scrape {
+        let name = profile("personal");
+        let count = |kind: &str, subject: &str| EventCount { kind: kind.into(), subject: subject.into(), count: 3 };
+        Scrape {
+            now: NOW,
+            started_at: NOW.plus_millis(-60_000),
+            world: example::world(&Roots::system()),
+            tallies: BTreeMap::from([(name.clone(), Tally { devices: 2, ..Tally::default() })]),
+            snapshots: vec![platform_types::backup::Snapshot {
+                id: "1".repeat(64),
+                profile: name.clone(),
+                at: NOW.plus_millis(-90_500),
+                reason: "manual".to_owned(),
+                files: 3,
+                bytes: 4_096,
+                added_bytes: None,
+                complete: true,
+            }],
+            events: vec![count("restart", "personal/agent"), count("applied", ""), count("device_paired", "ops")],
+            agents: BTreeMap::from([(
+                name.clone(),
+                AgentStatus {
+                    tool_calls_total: 5,
+                    tool_calls_denied_total: 2,
+                    first_token_millis_sum: 2_500,
+                    ..AgentStatus::default()
+                },
+            )]),
+            gates: BTreeMap::from([(name, GateStatus { requests_total: 7, ..GateStatus::default() })]),
+            spark: Some(SparkStatus { input_tokens_total: 11, ..SparkStatus::default() }),
+        }
+    }
+
+    #[test]
+    fn every_metric_has_a_number() {
+        let samples = samples(&scrape());
+        for metric in catalogue::ALL {
+            assert!(samples.iter().any(|sample| sample.metric == metric), "{} is never told", metric.name);
+        }
+    }
+
+    #[test]
+    fn the_numbers() {
+        let text = encode::encode(samples(&scrape())).unwrap();
+        for line in [
+            "bot_well 1.0",
+            "bot_target_ready{profile=\"personal\",role=\"agent\"} 1.0",
+            "bot_target_condition{profile=\"\",role=\"spark\",condition=\"ready\"} 1.0",
+            "bot_events_total{kind=\"restart\",profile=\"personal\",role=\"agent\"} 3.0",
+            "bot_events_total{kind=\"applied\",profile=\"\",role=\"\"} 3.0",
+            "bot_events_total{kind=\"device_paired\",profile=\"ops\",role=\"\"} 3.0",
+            "bot_probe_latency_seconds{profile=\"ops\",role=\"gate\"} 0.00064",
+            "bot_reconcile_duration_seconds 0.00125",
+            "bot_snapshot_age_seconds{profile=\"personal\"} 90.5",
+            "bot_agent_tool_calls_total{profile=\"personal\",decision=\"allowed\"} 3.0",
+            "bot_agent_first_token_wait_seconds_total{profile=\"personal\"} 2.5",
+            "bot_gate_requests_total{profile=\"personal\"} 7.0",
+            "bot_spark_tokens_total{direction=\"input\"} 11.0",
+            "bot_status_up{profile=\"ops\",role=\"agent\"} 0.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -19,3 +19,6 @@ pub mod code;
 pub mod decision;
 pub mod gates;
 pub mod operations;
+
+#[cfg(test)]
+mod tests;

@@ -10,3 +10,6 @@ pub mod sessions;
 pub mod settings;
 pub mod spark;
 pub mod status;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The socket as `botctl` meets it: real connections, the reconciler in the test's hands.
+
+use std::time::Duration;
+
+use platform_kit::client::{CallError, Client};
+use platform_kit::socket::Peer;
+use platform_types::layout::Roots;
+use serde_json::{Value, json};
+use supervisor_plan::report::Condition;
+use supervisor_plan::{Impact, Target, impact};
+use tokio_util::sync::CancellationToken;
+
+use super::wire::planning::Plan;
+use super::wire::status::Status;
+use super::{bind, serve};
+use crate::example::{self, Daemon, profile};
+use crate::state::{Applied, ApplyError, Command, Preview};
+
+struct Running {
+    client: Client,
+    stop: CancellationToken,
+    daemon: Daemon,
+    _directory: tempfile::TempDir,
+}
+
+fn start() -> Running {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = example::daemon(directory.path());
+    std::fs::create_dir_all(&daemon.shared.roots.runtime).unwrap();
+    let listener = bind(&daemon.shared.roots).unwrap();
+    let stop = CancellationToken::new();
+    platform_kit::task::spawn("test socket", serve(listener, daemon.shared.clone(), stop.clone()));
+    let client = Client::new(daemon.shared.roots.supervisor_socket(), Peer::Trusted, Duration::from_secs(10));
+    Running { client, stop, daemon, _directory: directory }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn refused(result: Result<Value, CallError>) -> (u16, String, String) {
+    match result {
+        Err(CallError::Refused { status, code, message }) => (status.as_u16(), code, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn status_tells_how_everything_is() {
+    let running = start();
+    let status: Status = running.client.get("/v1/status").await.unwrap();
+    assert!(status.well);
+    assert_eq!(status.targets.len(), 6);
+    running.daemon.world.send_modify(|world| {
+        let mut report = (*world.report).clone();
+        report.targets.get_mut(&Target::spark()).unwrap().condition = Condition::Silent;
+        world.report = report.into();
+    });
+    let status: Status = running.client.get("/v1/status").await.unwrap();
+    assert!(!status.well);
+}
+
+#[tokio::test]
+async fn errors_have_one_shape_and_say_what_to_do() {
+    let running = start();
+    let check = |result, status: u16, code: &str, word: &str| {
+        let (found, found_code, message) = refused(result);
+        assert_eq!((found, found_code.as_str()), (status, code), "{message}");
+        assert!(message.contains(word), "{message}");
+    };
+    let client = &running.client;
+    check(client.get("/v1/nonsense").await, 404, "not_found", "different releases");
+    check(client.get("/v1/profiles/nobody/devices").await, 404, "not_found", "there is ops, personal");
+    check(client.get("/v1/profiles/No%20Body/devices").await, 400, "bad_request", "is not a profile name");
+    check(client.get("/v1/logs?who=%1b%5b2J").await, 404, "not_found", r"\\u{1b}[2J");
+    check(client.get("/v1/logs?nonsense=1").await, 400, "bad_request", "unknown field");
+    check(client.get("/v1/apply").await, 405, "method_not_allowed", "method");
+    check(client.post("/v1/apply", &json!({"rety": true})).await, 400, "bad_request", "unknown field");
+    check(client.get("/v1/profiles/personal/sessions").await, 503, "agent_unavailable", "personal/agent");
+    check(client.get("/v1/profiles/personal/sessions/..%2Fx").await, 400, "bad_request", "32 hex digits");
+    let relative = json!({"snapshot": "latest", "to": "relative"});
+    check(client.post("/v1/profiles/personal/restore", &relative).await, 400, "bad_request", "absolute");
+    let approve = json!({"code": "phone"});
+    check(client.post("/v1/profiles/ops/devices/approve", &approve).await, 400, "bad_request", "1a2b-3c4d");
+}
+
+#[tokio::test]
+async fn plan_and_apply_go_to_the_reconciler() {
+    let mut running = start();
+    let client = running.client.clone();
+    let asked = platform_kit::task::spawn("ask", async move { client.get::<Plan>("/v1/plan").await });
+    let Some(Command::Preview { reply }) = running.daemon.commands.recv().await else { panic!("not a preview") };
+    let world = running.daemon.world.borrow().clone();
+    let impacts = vec![
+        Impact { target: Target::spark(), change: impact::Change::Unchanged },
+        Impact { target: Target::gate(&profile("ops")), change: impact::Change::Pushed },
+    ];
+    let report = (*world.report).clone();
+    let preview = Preview { findings: Vec::new(), changed: true, impacts, actions: Vec::new(), report };
+    reply.send(Ok(preview)).unwrap();
+    let plan = asked.await.unwrap().unwrap();
+    assert_eq!(plan.impacts.len(), 1);
+
+    let client = running.client.clone();
+    let asked = platform_kit::task::spawn("ask", async move { client.post::<_, Value>("/v1/apply", &json!({})).await });
+    let Some(Command::Apply { reply }) = running.daemon.commands.recv().await else { panic!("not an apply") };
+    let findings = supervisor_config::read("prot = 1\n", &supervisor_config::Surroundings::default()).findings;
+    reply.send(Err(ApplyError::Config(findings))).unwrap();
+    let (status, _, message) = refused(asked.await.unwrap());
+    assert_eq!(status, 400);
+    assert!(message.contains("platform.toml:1"), "{message}");
+}
+
+#[tokio::test]
+async fn a_retry_clears_what_went_wrong() {
+    let mut running = start();
+    running.daemon.world.send_modify(|world| {
+        let mut ledger = (*world.ledger).clone();
+        ledger.failures.insert(Target::spark(), Vec::new());
+        world.ledger = ledger.into();
+    });
+    let client = running.client.clone();
+    let body = json!({"retry": true});
+    let asked = platform_kit::task::spawn("ask", async move { client.post::<_, Value>("/v1/apply", &body).await });
+    let Some(Command::Apply { reply }) = running.daemon.commands.recv().await else { panic!("not an apply") };
+    let report = (*running.daemon.world.borrow().report).clone();
+    reply.send(Ok(Applied { findings: Vec::new(), actions: Vec::new(), report })).unwrap();
+    let Some(Command::ClearQuarantine { target, reply }) = running.daemon.commands.recv().await else {
+        panic!("not a clearing")
+    };
+    assert_eq!(target, Target::spark());
+    reply.send(true).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap()["retried"], json!(["spark"]));
+}
+
+#[tokio::test]
+async fn a_secret_is_stored_and_delivered() {
+    let mut running = start();
+    std::fs::create_dir_all(&running.daemon.shared.roots.config).unwrap();
+    let client = running.client.clone();
+    let body = json!({"value": "s3cret"});
+    let asked =
+        platform_kit::task::spawn("ask", async move { client.post::<_, Value>("/v1/secrets/spark-key", &body).await });
+    let Some(Command::SecretChanged { reply }) = running.daemon.commands.recv().await else { panic!("not told") };
+    reply.send(()).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), json!({"name": "spark-key", "delivered": false}));
+    let listed: Value = running.client.get("/v1/secrets").await.unwrap();
+    assert!(!listed.to_string().contains("s3cret"));
+    assert_eq!(listed["secrets"][0]["name"], "spark-key");
+}
+
+#[tokio::test]
+async fn the_socket_is_for_root_and_its_group() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let running = start();
+    let path = running.daemon.shared.roots.supervisor_socket();
+    let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let expect = if super::peer::admin_gid().is_some() { 0o660 } else { 0o600 };
+    assert_eq!(mode, expect);
+    let nowhere = Roots::under(std::path::Path::new("/nonexistent"));
+    assert!(bind(&nowhere).is_err());
+}

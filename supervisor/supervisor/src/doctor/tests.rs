@@ -1,0 +1,295 @@
+//! Each check with the facts of a sound installation, and with what it is there to find.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use platform_types::layout::Roots;
+use platform_types::{Port, SecretName};
+use supervisor_plan::observed::{self, ObservedContainer};
+use supervisor_plan::report::Condition;
+use supervisor_plan::spec::{MountSource, Network};
+use supervisor_plan::{Report, Target};
+
+use super::examine;
+use super::facts::{Daemon, Disk, Facts, SocketFile};
+use super::host::{Listener, Mount};
+use super::tailscale::{Serve, Tailscale};
+use crate::api::wire::findings::{Check, Verdict};
+use crate::api::wire::settings::{ConfigCheck, SecretEntry, Secrets};
+use crate::example::{self, NOW, profile};
+use crate::state::World;
+
+const GIB: u64 = 1 << 30;
+
+fn sound() -> Facts {
+    let roots = Roots::system();
+    let world = example::world(&roots);
+    let mut mounts = vec![mount("/", "ext4", "rw"), mount("/var/lib/docker", "xfs", "rw,prjquota")];
+    let sources = world.desired.services.values().flat_map(|service| service.spec.mounts.values());
+    mounts.extend(sources.filter_map(|found| match &found.source {
+        MountSource::Bind { path } if path.starts_with("/run/") => {
+            Some(mount(path, "tmpfs", "rw,size=1024k,nr_inodes=64"))
+        }
+        _ => None,
+    }));
+    let snapshots = ["personal", "ops"].map(|name| platform_types::backup::Snapshot {
+        id: "1".repeat(64),
+        profile: profile(name),
+        at: NOW.plus_millis(-3_600_000),
+        reason: "manual".to_owned(),
+        files: 3,
+        bytes: 4_096,
+        added_bytes: None,
+        complete: true,
+    });
+    let daemon = Daemon { world, started_at: NOW.plus_millis(-7_200_000), snapshots: snapshots.into() };
+    Facts {
+        roots,
+        now: NOW,
+        daemon: Some(daemon),
+        silence: None,
+        config: Ok(ConfigCheck { path: "platform.toml".to_owned(), valid: true, findings: Vec::new() }),
+        secrets: Some(Secrets { now: NOW, secrets: Vec::new() }),
+        mounts,
+        listeners: Some(vec![Listener { address: Some([127, 0, 0, 1].into()), port: 18789 }]),
+        disks: vec![disk(40 * GIB)],
+        socket: Some(SocketFile { mode: 0o660, uid: 0, gid: 990, admin_gid: Some(990) }),
+        run_mode: Some(0o700),
+        clock_sign: Some("/run/systemd/timesync/synchronized".to_owned()),
+        tailscale: served("vm102.example.ts.net:443", "http://127.0.0.1:18789", false),
+    }
+}
+
+fn mount(point: &str, fs_type: &str, options: &str) -> Mount {
+    Mount { point: point.into(), fs_type: fs_type.to_owned(), options: options.to_owned() }
+}
+
+fn disk(free_bytes: u64) -> Disk {
+    Disk {
+        holds: "the ledger and backups".to_owned(),
+        path: PathBuf::from("/var/lib/bot-platform"),
+        free_bytes,
+        total_bytes: 100 * GIB,
+        free_inodes: 1_000_000,
+        total_inodes: 6_000_000,
+    }
+}
+
+fn served(host: &str, proxy: &str, funnel: bool) -> Tailscale {
+    Tailscale::Answered(Serve {
+        proxies: [(host.to_owned(), proxy.to_owned())].into(),
+        funnels: if funnel { vec![host.to_owned()] } else { Vec::new() },
+    })
+}
+
+/// Changes the daemon's world.
+fn in_world(change: impl FnOnce(&mut World)) -> impl FnOnce(&mut Facts) {
+    |facts| change(&mut facts.daemon.as_mut().unwrap().world)
+}
+
+fn in_report(change: impl FnOnce(&mut Report)) -> impl FnOnce(&mut Facts) {
+    in_world(|world| change(Arc::make_mut(&mut world.report)))
+}
+
+fn in_container(change: impl FnOnce(&mut ObservedContainer)) -> impl FnOnce(&mut Facts) {
+    in_world(|world| {
+        let containers = &mut Arc::make_mut(&mut world.observed).containers;
+        let gate = Some(Target::gate(&profile("personal")));
+        change(containers.iter_mut().find(|found| found.labels.target == gate).unwrap());
+    })
+}
+
+fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.check == name).unwrap()
+}
+
+/// The one check gives this verdict and says this; every finding has a remedy.
+fn check(change: impl FnOnce(&mut Facts), name: &str, verdict: Verdict, says: &str) {
+    let mut facts = sound();
+    change(&mut facts);
+    let checks = examine(&facts);
+    let found = of(&checks, name);
+    let said = format!("{} {}", found.summary, found.details.join(" "));
+    assert!(said.contains(says), "{name} says {said:?}, not {says:?}");
+    assert_eq!(found.verdict, verdict, "{name}: {said}");
+    if matches!(verdict, Verdict::Advice | Verdict::Warning | Verdict::Problem) {
+        assert!(found.remedy.is_some(), "{name} has no remedy");
+    }
+}
+
+#[test]
+fn a_sound_installation() {
+    let checks = examine(&sound());
+    assert!(checks.len() >= 10);
+    let open: Vec<&str> =
+        checks.iter().filter(|check| check.verdict != Verdict::Ok).map(|check| check.check.as_str()).collect();
+    // The example's engine has live-restore off, and no file system bounds a single volume.
+    assert_eq!(open, ["quotas", "live-restore"]);
+}
+
+#[test]
+fn without_the_supervisor_the_host_is_still_looked_at() {
+    let mut facts = sound();
+    (facts.daemon, facts.silence) = (None, Some("connection refused".to_owned()));
+    let checks = examine(&facts);
+    assert_eq!(of(&checks, "supervisor").verdict, Verdict::Problem);
+    assert!(of(&checks, "supervisor").summary.contains("connection refused"));
+    assert_eq!(of(&checks, "containers").verdict, Verdict::Unknown);
+    assert_eq!(of(&checks, "config").verdict, Verdict::Ok);
+    assert_eq!(of(&checks, "disk-space").verdict, Verdict::Ok);
+}
+
+#[test]
+fn docker_and_its_engine() {
+    let engine = |change: fn(&mut supervisor_docker::EngineInfo)| {
+        in_world(move |world| change(Arc::make_mut(world.engine.as_mut().unwrap())))
+    };
+    check(engine(|info| info.api_version = "1.40".to_owned()), "docker", Verdict::Problem, "too old");
+    check(engine(|info| info.seccomp = false), "docker", Verdict::Problem, "seccomp");
+    check(engine(|info| info.version = "28.1.0".to_owned()), "docker", Verdict::Advice, "the tests run on 20.10");
+    check(engine(|info| info.live_restore = true), "live-restore", Verdict::Ok, "survive");
+    check(
+        in_world(|world| {
+            let since = NOW.plus_millis(-1_000);
+            let error = "connection refused".to_owned();
+            Arc::make_mut(&mut world.observed).engine = observed::Engine::Unreachable { since, error };
+        }),
+        "docker",
+        Verdict::Problem,
+        "connection refused",
+    );
+}
+
+#[test]
+fn files_and_secrets() {
+    check(|facts| facts.config = Err("it is not there".to_owned()), "config", Verdict::Problem, "not there");
+    check(
+        |facts| {
+            let findings = supervisor_config::read("prot = 1", &supervisor_config::Surroundings::default()).findings;
+            facts.config = Ok(ConfigCheck { path: String::new(), valid: false, findings });
+        },
+        "config",
+        Verdict::Problem,
+        "platform.toml:1",
+    );
+    check(in_world(|world| world.unapplied = true), "config", Verdict::Advice, "differ");
+    let entry = |problem: Option<&str>| SecretEntry {
+        name: SecretName::new("spark-key").unwrap(),
+        set_at: Some(NOW),
+        needed: true,
+        problem: problem.map(str::to_owned),
+    };
+    let with = |problem: Option<&'static str>| {
+        move |facts: &mut Facts| facts.secrets = Some(Secrets { now: NOW, secrets: vec![entry(problem)] })
+    };
+    check(with(Some("it has mode 0644")), "secrets", Verdict::Problem, "mode 0644");
+    check(with(None), "secrets", Verdict::Ok, "1 stored");
+    check(|facts| facts.secrets = None, "secrets", Verdict::Unknown, "not allowed");
+}
+
+#[test]
+fn images_and_containers() {
+    check(
+        in_world(|world| Arc::make_mut(&mut world.observed).images = BTreeSet::new()),
+        "images",
+        Verdict::Problem,
+        "6 of 6",
+    );
+    check(
+        in_container(|gate| gate.spec.image.0 = "sha256:old".to_owned()),
+        "images",
+        Verdict::Warning,
+        "personal/gate",
+    );
+    check(
+        in_report(|report| report.targets.get_mut(&Target::spark()).unwrap().condition = Condition::Silent),
+        "containers",
+        Verdict::Problem,
+        "spark is silent",
+    );
+    check(in_container(|gate| gate.spec.log.max_bytes = 0), "log-limits", Verdict::Problem, "bot-personal-gate");
+}
+
+#[test]
+fn what_can_be_reached_from_where() {
+    check(
+        in_container(|gate| {
+            if let Network::Bridge { publish: Some(publish), .. } = &mut gate.spec.network {
+                publish.host_ip = "0.0.0.0".to_owned();
+            }
+        }),
+        "ports",
+        Verdict::Problem,
+        "0.0.0.0:18789",
+    );
+    check(
+        |facts| facts.listeners = Some(vec![Listener { address: Some([0, 0, 0, 0].into()), port: 18790 }]),
+        "ports",
+        Verdict::Problem,
+        "port 18790",
+    );
+    check(
+        in_world(|world| {
+            Arc::make_mut(&mut world.observed).ports_taken.insert(Port::new(18790).unwrap());
+        }),
+        "listeners",
+        Verdict::Problem,
+        "port 18790 of ops",
+    );
+    let socket = |mode, gid| {
+        move |facts: &mut Facts| {
+            facts.socket = Some(SocketFile { mode, uid: 0, gid, admin_gid: Some(990) });
+        }
+    };
+    check(socket(0o666, 990), "sockets", Verdict::Problem, "mode 0666");
+    check(socket(0o600, 0), "sockets", Verdict::Advice, "bot-admin");
+    check(|facts| facts.run_mode = Some(0o755), "sockets", Verdict::Problem, "mode 0755");
+    check(|facts| facts.mounts.truncate(2), "run-tmpfs", Verdict::Problem, "not bounded");
+}
+
+#[test]
+fn space_and_file_systems() {
+    check(|facts| facts.disks = vec![disk(GIB)], "disk-space", Verdict::Warning, "less than");
+    check(|facts| facts.disks = vec![disk(1_000)], "disk-space", Verdict::Problem, "full");
+    check(|facts| facts.disks[0].free_inodes = 10, "disk-space", Verdict::Warning, "inodes");
+    let docker_on =
+        |fs_type: &'static str| move |facts: &mut Facts| facts.mounts[1] = mount("/var/lib/docker", fs_type, "rw");
+    check(docker_on("ext4"), "quotas", Verdict::Advice, "not enforced");
+    check(docker_on("nfs4"), "quotas", Verdict::Problem, "not safe");
+    check(docker_on("tmpfs"), "quotas", Verdict::Warning, "reboot");
+}
+
+#[test]
+fn snapshots_and_the_clock() {
+    let daemon = |facts: &mut Facts| facts.daemon.as_mut().unwrap().snapshots.clear();
+    check(daemon, "snapshots", Verdict::Advice, "2 profiles");
+    let old = |facts: &mut Facts| facts.daemon.as_mut().unwrap().snapshots[0].at = NOW.plus_millis(-30 * 86_400_000);
+    check(old, "snapshots", Verdict::Advice, "personal is 30 d old");
+    check(|facts| facts.clock_sign = None, "clock", Verdict::Advice, "nothing that keeps the clock right");
+}
+
+#[test]
+fn the_tailnet() {
+    let tailscale = |found: Tailscale| move |facts: &mut Facts| facts.tailscale = found;
+    check(tailscale(Tailscale::NotInstalled), "tailscale", Verdict::Warning, "not found");
+    check(tailscale(Tailscale::Failed("no daemon".to_owned())), "tailscale", Verdict::Unknown, "no daemon");
+    check(
+        tailscale(Tailscale::Answered(Serve::default())),
+        "tailscale",
+        Verdict::Warning,
+        "tailscale serve --bg --https=443 http://127.0.0.1:18789",
+    );
+    check(
+        tailscale(served("vm102.example.ts.net:8443", "http://127.0.0.1:18789", false)),
+        "tailscale",
+        Verdict::Warning,
+        "is served as vm102.example.ts.net:8443",
+    );
+    check(
+        tailscale(served("vm102.example.ts.net:443", "http://127.0.0.1:18789", true)),
+        "tailscale",
+        Verdict::Problem,
+        "Funnel",
+    );
+}
