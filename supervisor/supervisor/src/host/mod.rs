@@ -128,10 +128,10 @@ impl Host {
         let copies =
             [(RunDir::BackupSecrets, keys, provision.backup_uid), (RunDir::SparkSecrets, spark, provision.spark_uid)];
         for (dir, names, uid) in copies {
-            let copied = Folder::open(&self.roots.run_dir(&dir))
+            let result = Folder::open(&self.roots.run_dir(&dir))
                 .map_err(CopyError::from)
                 .and_then(|target| secrets::copy(source.path(), &target, &names, uid));
-            problems.extend(copied.err().map(HostError::from));
+            problems.extend(result.err().map(HostError::from));
         }
         problems
     }
