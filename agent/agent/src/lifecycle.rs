@@ -1,10 +1,10 @@
 //! Standby, active, drained; and whether the agent is ready.
 //!
 //! ```text
-//!   Standby ──activate──▶ Active ──drain──▶ Stopped
-//!      │  ▲                                   ▲
-//!      │  └── activation failed: why is kept  │
-//!      └──────────────── drain ───────────────┘
+//!   Standby ──activate──▶ Active ──drain──▶ Draining ──▶ Stopped
+//!      │  ▲                                                 ▲
+//!      │  └── activation failed: why is kept                │
+//!      └──────────────────────── drain ─────────────────────┘
 //! ```
 //!
 //! State is opened only by an activation with the container's own generation, which the supervisor sends once it has
@@ -37,6 +37,8 @@ enum State {
     /// The last activation failed; the next may work.
     Failed(String),
     Active(Arc<Mind>),
+    /// Running turns finish; nobody else is served.
+    Draining,
     Stopped,
 }
 
@@ -76,7 +78,7 @@ impl Lifecycle {
             State::Active(mind) => return Ok(mind),
             State::Standby => "the agent is in standby",
             State::Failed(_) => "the agent could not be activated",
-            State::Stopped => "the agent is stopping",
+            State::Draining | State::Stopped => "the agent is stopping",
         };
         Err(Failure::new(ErrorCode::AgentUnavailable, words).with_retry_after(1))
     }
@@ -92,7 +94,9 @@ impl Lifecycle {
         }
         match self.state() {
             State::Active(mind) => return self.put_in_force(&mind, config),
-            State::Stopped => return Err(Failure::new(ErrorCode::AgentUnavailable, "the agent is stopping")),
+            State::Draining | State::Stopped => {
+                return Err(Failure::new(ErrorCode::AgentUnavailable, "the agent is stopping"));
+            }
             State::Standby | State::Failed(_) => {}
         }
         self.check(&config)?;
@@ -126,6 +130,7 @@ impl Lifecycle {
             self.set(State::Stopped);
             return Ok(());
         };
+        self.set(State::Draining);
         let drained = mind.drain().await;
         self.set(State::Stopped);
         tracing::info!("drained");
@@ -145,7 +150,7 @@ impl Lifecycle {
         match self.state() {
             State::Standby => readiness.notes.push("standby: waiting for POST /activate".to_owned()),
             State::Failed(words) => unready(format!("activation failed: {words}")),
-            State::Stopped => unready("the agent is stopping".to_owned()),
+            State::Draining | State::Stopped => unready("the agent is stopping".to_owned()),
             State::Active(mind) => {
                 match tokio::time::timeout(PROBE_TIMEOUT, mind.probe()).await {
                     Ok(Ok(Ok(()))) => {}

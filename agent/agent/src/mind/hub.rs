@@ -64,6 +64,8 @@ pub(super) struct Hub {
     pub schedule: Schedule<String>,
     /// By session.
     pub live: BTreeMap<String, Live>,
+    /// Turns that could not be begun, because the disk is full say; tried again with every tick.
+    pub stalled: Vec<QueuedTurn>,
     /// Jobs whose reply has not come yet.
     pub pending: usize,
     /// Set once the agent stops: who waits for its end.
@@ -89,6 +91,7 @@ impl Hub {
             sessions: BTreeMap::new(),
             schedule: Schedule::default(),
             live: BTreeMap::new(),
+            stalled: Vec::new(),
             pending: 0,
             draining: None,
             ended: false,
@@ -115,7 +118,7 @@ impl Hub {
                     Some(input) => self.apply(input),
                     None => break,
                 },
-                _ = ticks.tick(), if !self.live.is_empty() => self.tick(),
+                _ = ticks.tick(), if !(self.live.is_empty() && self.stalled.is_empty()) => self.tick(),
                 changed = config.changed(), if configured => match changed {
                     Ok(()) => self.welcome_all(),
                     Err(_) => configured = false,

@@ -149,12 +149,20 @@ impl Mind {
     pub async fn drain(&self) -> Result<(), StoreError> {
         let mut slot = self.thread.lock().await;
         let Some(thread) = slot.take() else { return Ok(()) };
-        self.interrupt.send_replace(Some(Cancel::Interrupted));
-        let (done, drained) = oneshot::channel();
-        if self.inbox.send(Input::Drain(done)).await.is_ok() {
-            // Either way the hub has ended.
-            let _ = drained.await;
-        }
+        let chats = async {
+            let (done, drained) = oneshot::channel();
+            if self.inbox.send(Input::Drain(done)).await.is_ok() {
+                // Either way the hub has ended.
+                let _ = drained.await;
+            }
+        };
+        let scripts = async {
+            // All slots are free once the last turn of a script has ended.
+            let all = u32::try_from(MAX_SCRIPT_TURNS).unwrap_or(u32::MAX);
+            let _ = tokio::time::timeout(DRAIN_FINISH, self.scripts.acquire_many(all)).await;
+            self.interrupt.send_replace(Some(Cancel::Interrupted));
+        };
+        tokio::join!(chats, scripts);
         thread.close(&self.database).await
     }
 }

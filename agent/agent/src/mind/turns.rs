@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::turn::{Answer, Cancel, Emission, Record, Setup};
-use agent_store::{Begun, FinishedTurn, Partial, StoreError};
+use agent_store::{Begun, FinishedTurn, Partial, QueuedTurn, StoreError};
 use platform_types::Timestamp;
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -91,12 +91,16 @@ impl Hub {
             return;
         }
         while let Some((session, turn)) = self.schedule.start_next() {
-            let history_bytes = self.history_bytes(&session);
-            self.submit(move |store| {
-                let result = store.begin(&turn, history_bytes).map(|begun| begun.map(Box::new));
-                Reply::Begun { session, turn, result }
-            });
+            self.take_out_of_line(QueuedTurn { session, turn });
         }
+    }
+
+    fn take_out_of_line(&mut self, QueuedTurn { session, turn }: QueuedTurn) {
+        let history_bytes = self.history_bytes(&session);
+        self.submit(move |store| {
+            let result = store.begin(&turn, history_bytes).map(|begun| begun.map(Box::new));
+            Reply::Begun { session, turn, result }
+        });
     }
 
     /// A turn that was counted on will not come.
@@ -117,9 +121,13 @@ impl Hub {
                 self.start_turns();
             }
             Err(error) => {
-                // The message is safe, and its turn still in line: it is begun when the agent starts again.
+                // The message is safe: its turn is tried again with every tick, or after the next start.
                 tracing::error!(error = &error as &dyn std::error::Error, turn, "a turn could not be begun");
-                self.leave_line(session, turn);
+                if error.is_passing() {
+                    self.stalled.push(QueuedTurn { session: session.to_owned(), turn: turn.to_owned() });
+                } else {
+                    self.leave_line(session, turn);
+                }
                 let failed = Failed::store(&error);
                 let failed = ToPage::Failed {
                     code: failed.code.as_str().to_owned(),
@@ -150,7 +158,7 @@ impl Hub {
             ended: None,
             _counted: self.counters.running(),
         };
-        if self.draining.is_some() || !self.sessions.contains_key(&session) {
+        if !self.sessions.contains_key(&session) {
             live.cancel(Cancel::Interrupted);
         }
         let started = ToPage::Turn { session: session.clone(), turn: live.view.clone() };
@@ -203,6 +211,11 @@ impl Hub {
 
     /// Keeps what running turns said, and tries again to store what could not be stored.
     pub(super) fn tick(&mut self) {
+        if self.draining.is_none() {
+            for stalled in std::mem::take(&mut self.stalled) {
+                self.take_out_of_line(stalled);
+            }
+        }
         let sessions: Vec<String> = self.live.keys().cloned().collect();
         for session in sessions {
             let Some(live) = self.live.get(&session) else { continue };

@@ -169,3 +169,23 @@ async fn scripts_wait_for_no_slot() {
     let (answers, ()) = tokio::join!(all, check);
     assert!(answers.iter().all(|(status, _, _)| *status == 200));
 }
+
+#[tokio::test]
+async fn a_running_completion_is_finished_before_the_agent_stops() {
+    let mut world = World::start().await;
+    let body = ask(false);
+    {
+        let answer = world.agent.post("/v1/chat/completions", &[TOKEN], &body);
+        let model = async {
+            let stream = world.model.next().await.stream();
+            world.agent.terminate();
+            until("the drain", || async { world.agent.admin.get::<Value>("/readyz").await.err() }).await;
+            assert_eq!(world.agent.get("/v1/models", &[TOKEN]).await.0, 503);
+            stream.text("zwei").await;
+            stream.finish("stop").await;
+        };
+        let ((status, _, text), ()) = tokio::join!(answer, model);
+        assert!(status == 200 && text.contains("zwei"), "{status} {text}");
+    }
+    assert!(world.agent.ended().await.success());
+}
