@@ -68,7 +68,7 @@ start_supervisor() {
 }
 
 # The pid that holds the lock, from the file that the supervisor wrote.
-supervisor_pid() { cat "$runtime/supervisor.lock" 2>/dev/null; }
+supervisor_pid() { cat "$runtime/supervisor.lock" 2>/dev/null || true; }
 
 supervisor_runs() { "$state/bin/botctl" "${at_root[@]}" status --json >/dev/null 2>&1; }
 

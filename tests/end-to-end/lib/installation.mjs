@@ -21,7 +21,8 @@ export class Installation {
 
   up(options = {}) {
     const ports = `${this.ports.personal},${this.ports.ops}`;
-    return run('deploy/up', ['--root', this.root, '--name', this.name, '--ports', ports], { seconds: 900, ...options });
+    const binaries = process.env.BOT_TEST_BINARIES ? ['--binaries', process.env.BOT_TEST_BINARIES] : [];
+    return run('deploy/up', ['--root', this.root, '--name', this.name, '--ports', ports, ...binaries], { seconds: 1200, ...options });
   }
 
   down(...args) {
