@@ -127,11 +127,28 @@ impl Found {
         self.differs("added capabilities", cap_add, &have.cap_add, |set| words_or(set.iter(), "none"));
         self.differs("no-new-privileges", no_new_privileges, &have.no_new_privileges, |value| yes_no(*value));
         self.differs("privileged", privileged, &have.privileged, |value| yes_no(*value));
-        self.differs("seccomp", seccomp, &have.seccomp, |seccomp| show_seccomp(seccomp).to_owned());
+        self.seccomp(seccomp, &have.seccomp);
         self.differs("init", init, &have.init, |value| yes_no(*value));
         self.differs("host namespaces", host_namespaces, &have.host_namespaces, |set| words_or(set.iter(), "none"));
         self.differs("devices", devices, &have.devices, |set| words_or(set.iter(), "none"));
         self.differs("restart policy", restart_policy, &have.restart_policy, Clone::clone);
+    }
+
+    /// What a profile says counts, not how its JSON is laid out: other tools write it anew.
+    fn seccomp(&mut self, want: &Seccomp, have: &Seccomp) {
+        let meaning = |json: &str| serde_json::from_str::<serde_json::Value>(json).ok();
+        let found = match (want, have) {
+            (Seccomp::Custom { json: want }, Seccomp::Custom { json: have }) => {
+                if want == have || meaning(want).is_some_and(|want| Some(want) == meaning(have)) {
+                    return;
+                }
+                "another profile"
+            }
+            (_, have) => show_seccomp(have),
+        };
+        if want != have {
+            self.push("seccomp", show_seccomp(want), found);
+        }
     }
 
     fn log(&mut self, want: &LogLimits, have: &LogLimits) {

@@ -187,3 +187,18 @@ fn everything_at_once_is_said_in_a_fixed_order() {
         &["image is other, should be 0123456789ab", "pids is unlimited, should be 64", "log files is 1, should be 3"],
     );
 }
+
+#[test]
+fn a_seccomp_profile_is_compared_by_what_it_says() {
+    let of = |json: &str| {
+        let mut spec = gate();
+        spec.confinement.seccomp = Seccomp::Custom { json: json.to_owned() };
+        spec
+    };
+    let want = of("{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": []}");
+    let laid_out_anew = of("{\n  \"syscalls\":[],\"defaultAction\":\"SCMP_ACT_ERRNO\"}");
+    assert_eq!(want.drift(&laid_out_anew), []);
+    let drift: Vec<String> = want.drift(&of("{\"syscalls\": []}")).iter().map(ToString::to_string).collect();
+    assert_eq!(drift, ["seccomp is another profile, should be a profile of its own"]);
+    assert_eq!(want.drift(&of("not JSON")).len(), 1);
+}

@@ -315,4 +315,17 @@ mod tests {
             assert_eq!(parsed.root, Some(PathBuf::from("/srv/x")));
         }
     }
+    #[test]
+    fn the_reference_has_every_command() {
+        let page = include_str!("../../../../docs/reference/botctl.md");
+        for command in Botctl::command().get_subcommands() {
+            let name = command.get_name();
+            let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
+            let heading = headings.into_iter().find(|heading| heading.split(' ').next() == Some(name));
+            let heading = heading.unwrap_or_else(|| panic!("docs/reference/botctl.md has no section {name}"));
+            for sub in command.get_subcommands() {
+                assert!(heading.contains(sub.get_name()), "the section {heading:?} does not name {}", sub.get_name());
+            }
+        }
+    }
 }

@@ -49,10 +49,10 @@ fn key(target: &Target) -> String {
     target.to_string().replace('/', "-")
 }
 
-/// The current generation of an agent, or its first.
+/// The generation after every one of the profile so far: a container of another has no claim to the state.
 fn generation(target: &Target, ledger: &Ledger) -> Option<Generation> {
     let profile = target.profile().filter(|_| target.role() == Role::Agent)?;
-    Some(ledger.generations.get(profile).copied().unwrap_or(Generation(1)))
+    Some(ledger.generations.get(profile).copied().unwrap_or_default().next())
 }
 
 fn compose_service(
@@ -277,7 +277,7 @@ mod tests {
         for (target, service) in &desired.services {
             let found = &file.services[&key(target)];
             let generation = match (target.role(), target.profile().map(ProfileName::as_str)) {
-                (Role::Agent, Some("ops")) => Some(Generation(7)),
+                (Role::Agent, Some("ops")) => Some(Generation(8)),
                 (Role::Agent, _) => Some(Generation(1)),
                 _ => None,
             };

@@ -78,7 +78,7 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
     let world = shared.world.borrow().clone();
     let snapshots = crate::registry::operations::in_ledger(shared, supervisor_store::Store::latest_snapshots).await;
     let docker = world.engine.as_ref().map(|engine| PathBuf::from(&engine.root_directory));
-    let needed = world.config.secrets_in_force();
+    let needed = settings::secrets::needed(&world.config);
     let now = shared.clock.now();
     let secrets = settings::secrets::list(&shared.roots, &needed, now).ok();
     let daemon = Daemon { world, started_at: shared.started_at, snapshots: snapshots.unwrap_or_default() };

@@ -56,12 +56,12 @@ impl Gate {
 async fn events(State(gate): State<Gate>) -> Body {
     let line = |event: &GateEvent| serde_json::to_string(event).unwrap() + "\n";
     let first: String = gate.undecided.lock().unwrap().iter().map(line).collect();
-    let live = stream::unfold(gate.live.subscribe(), move |mut live| async move {
+    let later = stream::unfold(gate.live.subscribe(), move |mut live| async move {
         live.changed().await.ok()?;
         let text = live.borrow_and_update().as_ref().map(line).unwrap_or_default();
         Some((Ok::<_, std::io::Error>(text), live))
     });
-    Body::from_stream(futures_util::StreamExt::chain(stream::iter([Ok(first + "\n")]), live))
+    Body::from_stream(futures_util::StreamExt::chain(stream::iter([Ok(first + "\n")]), later))
 }
 
 async fn decision(State(gate): State<Gate>, Path(id): Path<String>, Json(word): Json<PairingDecision>) -> Json<()> {

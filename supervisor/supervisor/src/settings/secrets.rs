@@ -6,9 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 use platform_kit::secret::{self, MAX_SECRET_BYTES};
 use platform_types::layout::Roots;
 use platform_types::{SecretName, Timestamp};
+use supervisor_config::Config;
 
 use crate::api::wire::settings::{SecretEntry, Secrets};
 use crate::host::folder::{Access, Folder, FolderError};
+use crate::host::secrets::repository_key;
 use crate::words::chain;
 
 /// More files than secrets can be.
@@ -42,6 +44,12 @@ pub fn set(roots: &Roots, name: &SecretName, text: &str) -> Result<(), SetError>
     let value = value(text)?;
     let folder = Folder::make(&roots.secrets(), Access::root(0o700))?;
     Ok(folder.write(name.as_str(), format!("{value}\n").as_bytes(), Access::root(0o600))?)
+}
+
+/// What processes of this release need: what the file names, and the key of each profile's repository.
+pub fn needed(config: &Config) -> BTreeSet<SecretName> {
+    let keys = config.profiles.keys().filter_map(|profile| SecretName::new(repository_key(profile)).ok());
+    config.secrets_in_force().into_iter().chain(keys).collect()
 }
 
 /// What is there and what is needed, by name.

@@ -27,7 +27,8 @@ pub fn routes() -> Router<Shared> {
 }
 
 async fn list_secrets(State(shared): State<Shared>) -> Result<Json<wire::Secrets>, Failure> {
-    let needed = shared.world.borrow().config.secrets_in_force();
+    let config = shared.world.borrow().config.clone();
+    let needed = secrets::needed(&config);
     secrets::list(&shared.roots, &needed, shared.clock.now()).map(Json).map_err(|error| internal(&error))
 }
 

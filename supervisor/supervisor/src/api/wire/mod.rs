@@ -43,3 +43,53 @@ pub enum Line<T> {
 /// The answer to a request that has nothing more to say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}
+
+#[cfg(test)]
+mod tests {
+    use platform_types::backup::{Restored, Snapshot};
+    use platform_types::chat::Transcript;
+    use platform_types::spark::{ModelList, SparkHealth};
+
+    use super::*;
+
+    fn name<T: Document>() -> &'static str {
+        T::SCHEMA
+    }
+
+    #[test]
+    fn schema_names_are_distinct_and_in_the_reference() {
+        let names = [
+            name::<status::Status>(),
+            name::<status::Health>(),
+            name::<SparkHealth>(),
+            name::<ModelList>(),
+            name::<planning::Plan>(),
+            name::<planning::Applied>(),
+            name::<registry::Link>(),
+            name::<registry::Devices>(),
+            name::<registry::DeviceChanged>(),
+            name::<registry::RequestRefused>(),
+            name::<registry::Tokens>(),
+            name::<registry::TokenCreated>(),
+            name::<registry::TokenRevoked>(),
+            name::<sessions::Sessions>(),
+            name::<Transcript>(),
+            name::<backups::Snapshots>(),
+            name::<Snapshot>(),
+            name::<Restored>(),
+            name::<journal::Event>(),
+            name::<journal::LogLine>(),
+            name::<settings::Secrets>(),
+            name::<settings::SecretSet>(),
+            name::<settings::ConfigCheck>(),
+            name::<settings::ConfigText>(),
+            name::<settings::ConfigDiff>(),
+            name::<findings::Checkup>(),
+        ];
+        let page = include_str!("../../../../../docs/reference/botctl.md");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/reference/botctl.md");
+            assert_eq!(names.iter().filter(|other| **other == name).count(), 1, "{name} is there twice");
+        }
+    }
+}

@@ -11,7 +11,10 @@ pub fn event(screen: &Screen, event: &Event) -> String {
     let at = screen.tone(Tone::Faint, &at);
     let subject = event.subject.as_deref().unwrap_or("installation");
     let kind = screen.tone(Tone::Faint, &format!("[{}]", neutral(&event.kind)));
-    format!("{at}  {:<16} {}  {kind}\n", neutral(subject), neutral(&event.message))
+    // What the subject's column says need not be said again.
+    let message =
+        event.message.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&event.message);
+    format!("{at}  {:<16} {}  {kind}\n", neutral(subject), neutral(message))
 }
 
 /// `personal/agent  {"level":"INFO",…}`. `width` is that of the longest name so far, so that lines line up.

@@ -5,9 +5,9 @@ use crate::doctor::facts::Facts;
 
 pub fn check(facts: &Facts) -> Finding {
     let Some(daemon) = &facts.daemon else {
-        let why = facts.silence.as_deref().unwrap_or("it does not answer");
+        let why = facts.silence.as_deref().unwrap_or("the supervisor does not answer");
         return Finding::problem(
-            format!("the supervisor does not answer: {why}"),
+            why,
             "start it: systemctl start bot-supervisor; its log: journalctl -u bot-supervisor",
         );
     };
