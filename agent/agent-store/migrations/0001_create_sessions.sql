@@ -27,6 +27,8 @@ CREATE TABLE messages (
     UNIQUE (session, seq)
 ) STRICT;
 
+CREATE INDEX messages_by_reply ON messages (session, reply_to) WHERE reply_to IS NOT NULL;
+
 CREATE TABLE turns (
     id            TEXT    NOT NULL PRIMARY KEY,
     session       TEXT    NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,

@@ -134,14 +134,13 @@ pub(crate) fn begun(tx: &Transaction<'_>, turn: &str, history_bytes: usize) -> R
     Ok(Some(Begun { turn, session, bot, message: Prompt::User { text }, history }))
 }
 
+const PAST: &str = "SELECT person.text, bot.exchange FROM messages AS person
+    LEFT JOIN messages AS bot ON bot.session = person.session AND bot.reply_to = person.seq
+    WHERE person.session = ?1 AND person.seq < ?2 AND person.author = 'person' ORDER BY person.seq DESC";
+
 /// What was said before message `seq`, each message of a person with its answer; the newest `max_bytes` of it.
 fn past(tx: &Transaction<'_>, session: &str, seq: u64, max_bytes: usize) -> Result<Vec<Group>, StoreError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT person.text, bot.exchange FROM messages AS person
-         LEFT JOIN messages AS bot
-           ON bot.session = person.session AND bot.reply_to = person.seq AND bot.seq > person.seq
-         WHERE person.session = ?1 AND person.seq < ?2 AND person.author = 'person' ORDER BY person.seq DESC",
-    )?;
+    let mut statement = tx.prepare_cached(PAST)?;
     let mut rows = statement.query(params![session, seq])?;
     let mut groups = Vec::new();
     let mut bytes = 0;
@@ -235,4 +234,20 @@ fn insert_answer(
         tools: answer.tools.clone(),
         note: answer.note.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PAST;
+
+    #[test]
+    fn history_is_read_through_indexes() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crate::schema::open(&directory.path().join("agent.db")).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {PAST}")).unwrap();
+        let rows = statement.query_map(["s", "1"], |row| row.get::<_, String>(3)).unwrap();
+        let plan: Vec<String> = rows.map(Result::unwrap).collect();
+        assert!(plan.iter().any(|step| step.contains("messages_by_reply (session=? AND reply_to=?)")), "{plan:?}");
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{plan:?}");
+    }
 }

@@ -23,6 +23,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const TURNS: u32 = 500;
+/// A new chat after this: the history goes to the model with every turn.
+const TURNS_PER_SESSION: u32 = 25;
 const STARTS: usize = 20;
 const FSYNCS: usize = 500;
 
@@ -124,20 +126,26 @@ async fn connect(http: &Path) -> Page {
     let mut request = "ws://localhost/ws".into_client_request().unwrap();
     request.headers_mut().insert("x-bot-device", "0".repeat(64).parse().unwrap());
     let (mut page, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-    let session = format!("{:032x}", 1);
-    say(&mut page, json!({"type": "create_session", "id": session, "bot": "assistant"})).await;
-    until(&mut page, "sessions").await;
-    say(&mut page, json!({"type": "open", "session": session})).await;
-    until(&mut page, "history").await;
+    until(&mut page, "welcome").await;
     page
+}
+
+async fn session(page: &mut Page, session: &str) {
+    say(page, json!({"type": "create_session", "id": session, "bot": "assistant"})).await;
+    until(page, "sessions").await;
+    say(page, json!({"type": "open", "session": session})).await;
+    until(page, "history").await;
 }
 
 async fn turns(page: &mut Page) -> Vec<Duration> {
     let mut times = Vec::new();
     for n in 0..TURNS {
+        let (session_id, id) = (format!("{:032x}", n / TURNS_PER_SESSION), format!("{n:032x}"));
+        if n % TURNS_PER_SESSION == 0 {
+            session(page, &session_id).await;
+        }
         let begun = Instant::now();
-        let (session, id) = (format!("{:032x}", 1), format!("{n:032x}"));
-        say(page, json!({"type": "send", "session": session, "id": id, "text": "A short question?"})).await;
+        say(page, json!({"type": "send", "session": session_id, "id": id, "text": "A short question?"})).await;
         until(page, "ended").await;
         times.push(begun.elapsed());
     }
