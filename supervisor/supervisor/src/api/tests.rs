@@ -148,7 +148,8 @@ async fn a_secret_is_stored_and_delivered() {
     assert_eq!(asked.await.unwrap().unwrap(), json!({"name": "spark-key", "delivered": false}));
     let listed: Value = running.client.get("/v1/secrets").await.unwrap();
     assert!(!listed.to_string().contains("s3cret"));
-    assert_eq!(listed["secrets"][0]["name"], "spark-key");
+    let names: Vec<&Value> = listed["secrets"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+    assert_eq!(names, ["backup-ops", "backup-personal", "spark-key"]);
 }
 
 #[tokio::test]
