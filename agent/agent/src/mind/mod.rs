@@ -15,6 +15,7 @@ mod connections;
 mod hub;
 mod page;
 mod replies;
+mod task;
 mod turns;
 
 use std::sync::Arc;

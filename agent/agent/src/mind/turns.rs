@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_core::turn::{Answer, Cancel, Emission, Record, Setup};
+use agent_core::turn::{Answer, Cancel, Emission, Record};
 use agent_store::{Begun, FinishedTurn, Partial, QueuedTurn, StoreError};
 use platform_types::Timestamp;
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::hub::{Failed, Hub, Input};
 use super::replies::{Reply, shown};
+use super::task::TurnTask;
 use crate::counters::Running;
-use crate::driver::{Driver, Owner, Step, Tooling};
+use crate::driver::Owner;
 
 /// Time for running turns to finish by themselves when the agent stops.
 pub const DRAIN_FINISH: Duration = Duration::from_secs(10);
@@ -340,60 +341,5 @@ impl Hub {
         if self.draining.is_some() && self.live.is_empty() && self.pending == 0 {
             self.ended = true;
         }
-    }
-}
-
-/// Drives one turn and reports to the hub.
-struct TurnTask {
-    hub: mpsc::Sender<Input>,
-    session: String,
-    turn: String,
-    tooling: Arc<Tooling>,
-}
-
-impl TurnTask {
-    async fn run(self, begun: Begun, owner: Owner, cancel: watch::Receiver<Option<Cancel>>) {
-        let (journal, mut syncs) = mpsc::channel(1);
-        let owner = Owner { journal: Some(journal), ..owner };
-        let Begun { turn, message, history, .. } = begun;
-        let setup = Setup {
-            id: turn,
-            model: owner.bot.model.clone(),
-            system: owner.bot.instructions.clone(),
-            history,
-            message,
-            tools: self.tooling.registry.offered(&owner.bot),
-            sampling: agent_core::prompt::Sampling::default(),
-            context_window: self.tooling.window(&owner.bot.model).await,
-        };
-        let mut driver = Driver::new(setup, owner, self.tooling.clone(), cancel);
-        loop {
-            let update = tokio::select! {
-                step = driver.next() => match step {
-                    Some(Step::Record(record)) => Update::Record(record),
-                    Some(Step::Emission(emission)) => Update::Emission(emission),
-                    Some(Step::Finished(answer)) => Update::Finished(answer),
-                    None => return,
-                },
-                Some(ack) = syncs.recv() => Update::Sync(ack),
-            };
-            self.report(update).await;
-        }
-    }
-
-    /// The bot was taken out of the configuration while its message waited.
-    async fn without_bot(self, bot: String) {
-        let failure = agent_core::turn::ModelFailure {
-            code: platform_types::ErrorCode::NotFound.as_str().to_owned(),
-            message: format!("The bot {bot} of this chat is no longer configured; start a new chat."),
-            overflow: None,
-        };
-        self.report(Update::Finished(Box::new(Answer::failed(failure)))).await;
-    }
-
-    async fn report(&self, update: Update) {
-        let (session, turn) = (self.session.clone(), self.turn.clone());
-        // A hub that has ended closes the turn when the agent starts again.
-        let _ = self.hub.send(Input::Turn { session, turn, update }).await;
     }
 }

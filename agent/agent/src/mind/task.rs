@@ -1,0 +1,66 @@
+//! The task that drives one turn and reports to the hub.
+
+use std::sync::Arc;
+
+use agent_core::turn::{Answer, Cancel, Setup};
+use agent_store::Begun;
+use tokio::sync::{mpsc, watch};
+
+use super::hub::Input;
+use super::turns::Update;
+use crate::driver::{Driver, Owner, Step, Tooling};
+
+/// Drives one turn and reports to the hub.
+pub(super) struct TurnTask {
+    pub hub: mpsc::Sender<Input>,
+    pub session: String,
+    pub turn: String,
+    pub tooling: Arc<Tooling>,
+}
+
+impl TurnTask {
+    pub async fn run(self, begun: Begun, owner: Owner, cancel: watch::Receiver<Option<Cancel>>) {
+        let (journal, mut syncs) = mpsc::channel(1);
+        let owner = Owner { journal: Some(journal), ..owner };
+        let Begun { turn, message, history, .. } = begun;
+        let setup = Setup {
+            id: turn,
+            model: owner.bot.model.clone(),
+            system: owner.bot.instructions.clone(),
+            history,
+            message,
+            tools: self.tooling.registry.offered(&owner.bot),
+            sampling: agent_core::prompt::Sampling::default(),
+            context_window: self.tooling.window(&owner.bot.model).await,
+        };
+        let mut driver = Driver::new(setup, owner, self.tooling.clone(), cancel);
+        loop {
+            let update = tokio::select! {
+                step = driver.next() => match step {
+                    Some(Step::Record(record)) => Update::Record(record),
+                    Some(Step::Emission(emission)) => Update::Emission(emission),
+                    Some(Step::Finished(answer)) => Update::Finished(answer),
+                    None => return,
+                },
+                Some(ack) = syncs.recv() => Update::Sync(ack),
+            };
+            self.report(update).await;
+        }
+    }
+
+    /// The bot was taken out of the configuration while its message waited.
+    pub async fn without_bot(self, bot: String) {
+        let failure = agent_core::turn::ModelFailure {
+            code: platform_types::ErrorCode::NotFound.as_str().to_owned(),
+            message: format!("The bot {bot} of this chat is no longer configured; start a new chat."),
+            overflow: None,
+        };
+        self.report(Update::Finished(Box::new(Answer::failed(failure)))).await;
+    }
+
+    async fn report(&self, update: Update) {
+        let (session, turn) = (self.session.clone(), self.turn.clone());
+        // A hub that has ended closes the turn when the agent starts again.
+        let _ = self.hub.send(Input::Turn { session, turn, update }).await;
+    }
+}
