@@ -4,3 +4,5 @@ try {
 } catch {
   document.documentElement.dataset.theme = 'auto';
 }
+// A module that did not arrive (the network changed while the page loaded) leaves the page empty: load it again.
+addEventListener('error', ({ target }) => { if (target.tagName === 'SCRIPT') setTimeout(() => location.reload(), 1_000); }, true);
