@@ -13,8 +13,9 @@ let browser;
 let page;
 
 before(async () => {
-  [bot, browser] = await Promise.all([Installation.create('faults'), launch()]);
+  bot = await Installation.create('faults');
   await bot.up();
+  browser = await launch(); // After the bridges are there: Chromium drops requests when the host's networks change.
   page = await device(browser);
   await pair(page, await bot.link('personal'));
 });
@@ -40,7 +41,7 @@ test('kill -9 of the supervisor disturbs no chat, and the next one adopts everyt
 test('a second supervisor of the same installation is refused and says who runs', async () => {
   const second = await run(`${bot.root}/lib/bin/bot-supervisor`, ['--root', bot.root], { mayFail: true, seconds: 20 });
   assert.notEqual(second.code, 0);
-  assert.match(second.stderr + second.stdout, /already runs|is running|held by/);
+  assert.match(second.stderr + second.stdout, /another supervisor \(process \d+\) runs this installation/);
 });
 
 for (const role of ['agent', 'gate', 'spark', 'backup']) {
@@ -61,14 +62,15 @@ test('a wedged agent (SIGSTOP) counts as dead and is started again', async () =>
   await bot.well();
 });
 
+// One container each: repairs of the same one wait longer and longer.
 const drifts = {
-  'a memory limit': (name) => docker('update', '--memory', '64m', '--memory-swap', '64m', name),
-  'a processor limit': (name) => docker('update', '--cpus', '0.1', name),
-  'a restart policy': (name) => docker('update', '--restart', 'always', name),
+  'a memory limit': ['gate', 'ops', (name) => docker('update', '--memory', '64m', '--memory-swap', '64m', name)],
+  'a processor limit': ['gate', 'personal', (name) => docker('update', '--cpus', '0.1', name)],
+  'a restart policy': ['agent', 'personal', (name) => docker('update', '--restart', 'always', name)],
 };
-for (const [what, change] of Object.entries(drifts)) {
+for (const [what, [role, profile, change]] of Object.entries(drifts)) {
   test(`${what} that somebody changed by hand is repaired`, async () => {
-    const name = bot.container('gate', 'ops');
+    const name = bot.container(role, profile);
     const { HostConfig: wanted } = await inspect(name);
     await change(name);
     const same = ({ HostConfig, State }) => State.Running && HostConfig.Memory === wanted.Memory && HostConfig.NanoCpus === wanted.NanoCpus && HostConfig.RestartPolicy.Name === 'no';
@@ -79,13 +81,13 @@ for (const [what, change] of Object.entries(drifts)) {
 
 test('a container that was removed by hand comes back; a stranger is left alone', async () => {
   const image = (await inspect(bot.container('backup'))).Image;
-  await docker('run', '-d', '--name', `${bot.name}-stranger`, '--network', 'none', image);
-  const stranger = (await inspect(`${bot.name}-stranger`)).Id;
+  // Our own image, our own name prefix, but not our label; it ends at once, for it has no sockets to bind.
+  await docker('run', '--name', `${bot.name}-stranger`, '--network', 'none', image).catch(() => {});
+  const stranger = await inspect(`${bot.name}-stranger`);
   await docker('rm', '-f', bot.container('spark'));
   await bot.containerUntil('is back', bot.container('spark'), ({ State }) => State.Running, 30);
   await bot.well();
-  const { Id, State } = await inspect(`${bot.name}-stranger`);
-  assert.deepEqual([Id, State.Running], [stranger, true]);
+  assert.deepEqual(await inspect(`${bot.name}-stranger`), stranger);
 });
 
 test('the chat went through all of this', async () => {

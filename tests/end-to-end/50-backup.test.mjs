@@ -15,8 +15,9 @@ let browser;
 let page;
 
 before(async () => {
-  [bot, browser] = await Promise.all([Installation.create('backup'), launch()]);
+  bot = await Installation.create('backup');
   await bot.up();
+  browser = await launch(); // After the bridges are there: Chromium drops requests when the host's networks change.
   page = await device(browser);
   await pair(page, await bot.link('personal'));
   await ask(page, 'remember the blue door');

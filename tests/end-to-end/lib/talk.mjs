@@ -19,7 +19,9 @@ export async function ask(page, text) {
   const before = await page.locator('chat-message.bot').count();
   await say(page, text);
   const answer = page.locator('chat-message.bot').nth(before);
-  await answer.waitFor();
+  await answer.waitFor().catch(async (error) => {
+    throw new Error(`no answer; the page shows:\n${await page.locator('body').innerText()}\n${page.problems.join('\n')}`, { cause: error });
+  });
   return (await answer.locator('.body').innerText()).trim();
 }
 
