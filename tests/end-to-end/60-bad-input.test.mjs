@@ -102,6 +102,6 @@ test('malformed and oversized HTTP is refused, the gate lives', async () => {
   const { personal } = bot.ports;
   assert.match(await raw(personal, 'GARBAGE\r\n\r\n'), /^HTTP\/1\.1 400/);
   assert.match(await raw(personal, `GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 4(03|21)/);
-  assert.match(await raw(personal, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${personal}\r\nX: ${'a'.repeat(100_000)}\r\n\r\n`), /^HTTP\/1\.1 431/);
+  assert.match(await raw(personal, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${personal}\r\nX: ${'a'.repeat(100_000)}\r\n\r\n`), /^HTTP\/1\.1 413/);
   assert.equal((await fetch(bot.url('personal'))).status, 200);
 });

@@ -21,8 +21,8 @@ before(async () => {
   if (madeGroup) await run('groupadd', ['--system', 'bot-admin']);
   bot = await Installation.create('ssh');
   await bot.up();
-  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', '--groups', 'bot-admin', member]);
-  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', stranger]);
+  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', '--password', '*', '--groups', 'bot-admin', member]);
+  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', '--password', '*', stranger]);
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(bot.root, 'host-key')]);
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(bot.root, 'client-key')]);
   await mkdir('/run/sshd', { recursive: true });
