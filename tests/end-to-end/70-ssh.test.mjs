@@ -21,8 +21,8 @@ before(async () => {
   if (madeGroup) await run('groupadd', ['--system', 'bot-admin']);
   bot = await Installation.create('ssh');
   await bot.up();
-  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', '--password', '*', '--groups', 'bot-admin', member]);
-  await run('useradd', ['--no-create-home', '--shell', '/bin/sh', '--password', '*', stranger]);
+  await run('useradd', ['--no-create-home', '--home-dir', '/', '--shell', '/bin/sh', '--password', '*', '--groups', 'bot-admin', member]);
+  await run('useradd', ['--no-create-home', '--home-dir', '/', '--shell', '/bin/sh', '--password', '*', stranger]);
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(bot.root, 'host-key')]);
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(bot.root, 'client-key')]);
   await mkdir('/run/sshd', { recursive: true });
@@ -65,5 +65,5 @@ test('somebody else is refused with what to do', async () => {
   const { code, stderr } = await login(stranger, botctl('status'));
   assert.equal(code, 69);
   assert.match(stderr, /bot-admin/);
-  assert.equal(stderr.trim().split('\n').length, 1);
+  assert.equal(stderr.trim().split('\n').length, 1, stderr);
 });
