@@ -6,7 +6,8 @@ use std::process::Command;
 
 /// Crates that decide and never do: no runtime, no database, no engine.
 const PURE: &[&str] = &["platform-types", "supervisor-config", "supervisor-plan", "agent-core"];
-const IMPURE_DEPENDENCIES: &[&str] = &["tokio", "hyper", "axum", "reqwest", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
+const IMPURE_DEPENDENCIES: &[&str] =
+    &["tokio", "hyper", "axum", "reqwest", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
 
 /// Each foreign SDK has one crate.
 const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
@@ -20,11 +21,29 @@ const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
 ];
 
 /// What a pure crate's source never says.
-const IMPURE_WORDS: &[&str] = &["std::fs", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "std::env"];
+const IMPURE_WORDS: &[&str] =
+    &["std::fs", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "std::env"];
 
 const TOP_LEVEL: &[&str] = &[
-    ".ci", ".config", ".gitignore", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md",
-    "agent", "clippy.toml", "compose", "deploy", "docs", "images", "rustfmt.toml", "sidecars", "supervisor", "tests",
+    ".ci",
+    ".config",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "agent",
+    "clippy.toml",
+    "compose",
+    "deploy",
+    "docs",
+    "images",
+    "rustfmt.toml",
+    "sidecars",
+    "supervisor",
+    "tests",
 ];
 
 struct Workspace {
@@ -121,7 +140,10 @@ fn the_top_level_is_fixed() {
     let tracked = String::from_utf8(tracked.stdout).expect("UTF-8 names");
     let entries: BTreeSet<&str> = tracked.lines().filter_map(|line| line.split('/').next()).collect();
     for entry in entries {
-        assert!(TOP_LEVEL.contains(&entry), "{entry} is new at the top level: add it to the rules with a decision, or move it");
+        assert!(
+            TOP_LEVEL.contains(&entry),
+            "{entry} is new at the top level: add it to the rules with a decision, or move it"
+        );
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use platform_types::{Port, Role};
 use platform_types::role::{LABEL_GENERATION, LABEL_INSTALL, LABEL_PROFILE, LABEL_RELEASE, LABEL_ROLE, LABEL_SPEC};
+use platform_types::{Port, Role};
 
 use super::backoff::LIMIT;
 use super::case::Case;
@@ -81,7 +81,8 @@ pub(super) fn obstacles(
     if observed.foreign_containers.contains(name) {
         found.push((foreign("container", name), "rename or remove it".to_owned()));
     }
-    if let Some(network) = service.network.as_ref().filter(|n| observed.networks.get(&n.name) == Some(&Owner::Foreign)) {
+    if let Some(network) = service.network.as_ref().filter(|n| observed.networks.get(&n.name) == Some(&Owner::Foreign))
+    {
         found.push((foreign("network", &network.name), "remove it".to_owned()));
     }
     if let Some(volume) = service.volume.as_ref().filter(|v| observed.volumes.get(&v.name) == Some(&Owner::Foreign)) {
