@@ -11,7 +11,7 @@ class ChatComposer extends HTMLElement {
     const { chat } = this;
     this.field = h('textarea', { id: 'message', rows: 1, 'aria-label': t('composer.label'), placeholder: t('composer.placeholder'),
       autocomplete: 'off', enterkeyhint: touch.matches ? 'enter' : 'send', dir: 'auto',
-      oninput: () => this.changed(), onkeydown: (event) => this.key(event) });
+      oninput: () => { this.eager = false; this.changed(); }, onkeydown: (event) => this.key(event) });
     this.stop = iconButton('stop', t('composer.stop'), () => this.halt(), { class: 'icon-button stop' });
     this.submit = iconButton('send', t('composer.send'), undefined, { type: 'submit', class: 'icon-button send' });
     this.hint = h('p', { class: 'hint', role: 'status' });
@@ -54,6 +54,7 @@ class ChatComposer extends HTMLElement {
     this.stop.disabled = this.stopping || chat.connection.state !== 'online';
     this.submit.hidden = running && empty;
     this.submit.disabled = empty || excess > 0 || !chat.welcomed;
+    if (this.eager && !this.submit.disabled) this.send();
     this.hint.textContent = excess > 0 ? t('composer.long', { bytes: excess.toLocaleString(document.documentElement.lang) }) : '';
   }
 
@@ -62,13 +63,15 @@ class ChatComposer extends HTMLElement {
     if (event.isComposing) return;
     if (event.key === 'Enter' && !event.shiftKey && !touch.matches) {
       event.preventDefault();
-      if (!this.submit.disabled) this.send();
+      this.eager = this.submit.disabled; // not welcomed yet: it goes as soon as it can
+      if (!this.eager) this.send();
     } else if (event.key === 'Escape' && !this.stop.hidden) this.halt();
   }
 
   send() {
     const text = this.field.value.trim();
     const key = this.draftKey;
+    this.eager = false;
     if (text === '' || !this.chat.send(text)) return;
     this.chat.outbox.setDraft(key, '');
     this.restore();

@@ -18,6 +18,8 @@ use crate::words::chain;
 
 /// What people say instead of an id.
 const LATEST: &str = "latest";
+/// Shortest beginning of a snapshot's id, as the restore task wants it.
+const MIN_ID_CHARS: usize = 6;
 /// An agent drains in 20 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// Opening a state that an older release wrote may mean to migrate it.
@@ -112,10 +114,12 @@ async fn replace(
     Ok(restored)
 }
 
-/// The id of the latest snapshot, or what was given.
+/// The id of the latest snapshot, or what was given if it can be the beginning of an id.
 fn resolve(operator: &Operator, snapshot: &str) -> Result<String, OperationError> {
     if snapshot != LATEST {
-        return Ok(snapshot.to_owned());
+        let plausible = snapshot.len() >= MIN_ID_CHARS && snapshot.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let what = format!("name at least {MIN_ID_CHARS} characters of the snapshot's id, or \"{LATEST}\"");
+        return if plausible { Ok(snapshot.to_owned()) } else { Err(failed(&what)) };
     }
     let latest = operator.store.latest_snapshot(&operator.profile).map_err(|error| failed(&chain(&error)))?;
     let latest = latest.ok_or_else(|| failed("there is no snapshot yet; see: botctl backup list"))?;
