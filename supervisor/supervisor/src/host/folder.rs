@@ -3,6 +3,7 @@
 //! **Invariant.** In a directory that somebody else may write, a name can be anything at any time. Every step here goes
 //! through a descriptor: what was opened is what is changed, whatever the name means a moment later.
 
+use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -196,6 +197,21 @@ impl Folder {
         }
     }
 
+    /// Removes everything in this directory but what is named. Links are removed, not followed; names need not be UTF-8.
+    pub fn clear_except(&self, keep: &BTreeSet<String>) -> Result<(), FolderError> {
+        let through = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let entries = std::fs::read_dir(through).map_err(|source| self.failed_here("list", source))?;
+        for name in entries.filter_map(|entry| Some(entry.ok()?.file_name())) {
+            match name.to_str() {
+                Some(text) if keep.contains(text) => {}
+                Some(text) => self.remove_tree(text)?,
+                None => unlinkat(self.file.as_fd(), name.as_os_str(), UnlinkatFlags::NoRemoveDir)
+                    .map_err(|errno| self.failed("remove", &name.to_string_lossy(), errno))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Names in this directory, at most `limit`.
     pub fn names(&self, limit: usize) -> Result<Vec<String>, FolderError> {
         let through = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -264,6 +280,22 @@ mod tests {
     use super::*;
 
     const FILE: Access = Access::root(0o444);
+
+    #[test]
+    fn everything_goes_but_what_is_named_whatever_it_is_called() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at(".canary"), "x").unwrap();
+        std::fs::write(at("1.sock"), "").unwrap();
+        std::fs::write(directory.path().join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+        std::fs::create_dir_all(at("folder/inner")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", at("link")).unwrap();
+        let keep = BTreeSet::from([".canary".to_owned()]);
+        Folder::open(directory.path()).unwrap().clear_except(&keep).unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(std::path::Path::new("/etc/hostname").exists());
+    }
 
     #[test]
     fn links_in_a_hostile_directory_are_replaced_not_followed() {

@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use platform_types::layout::{Roots, RunDir};
-use platform_types::{ProfileName, SecretName};
+use platform_types::layout::{CANARY_FILE, Roots, RunDir, socket_file};
+use platform_types::{Generation, ProfileName, SecretName};
 use supervisor_plan::spec::{ContainerSpec, MountSource, VolumeSpec};
 use supervisor_plan::topology::OwnedRunDir;
 use supervisor_store::{Store, StoreError};
@@ -84,6 +84,17 @@ impl Host {
         problems.extend(self.provide_repositories(provision).err());
         problems.extend(self.provide_secrets(provision));
         problems
+    }
+
+    /// Makes room for an agent's sockets: what earlier generations, or a taken-over one, left there goes. A file system of
+    /// 64 inodes would be full otherwise, and no agent could bind.
+    pub fn sweep_sockets(&self, profile: &ProfileName, live: &[Generation]) -> Result<(), HostError> {
+        let mut keep: BTreeSet<String> = live.iter().copied().map(socket_file).collect();
+        keep.insert(CANARY_FILE.to_owned());
+        for dir in [RunDir::AgentHttp(profile.clone()), RunDir::AgentAdmin(profile.clone())] {
+            Folder::open(&self.roots.run_dir(&dir))?.clear_except(&keep)?;
+        }
+        Ok(())
     }
 
     fn provide_dir(&self, owned: &OwnedRunDir) -> Result<(), HostError> {

@@ -67,6 +67,7 @@ impl Reconciler {
         if actions.iter().any(|action| matches!(action.step, Step::Launch(_) | Step::Start { .. })) {
             // What is mounted has to be there before, whatever happened to it meanwhile.
             self.provide();
+            self.sweep_sockets(&actions);
         }
         let before = self.ledger.clone();
         for action in &actions {
@@ -109,6 +110,22 @@ impl Reconciler {
         let hands = self.hands.clone();
         self.effects.spawn(async move { Event::Performed(Box::new(execute::perform(hands, order).await)) });
         false
+    }
+
+    /// Before an agent starts, its socket directories hold nothing but the sockets of agents that run.
+    fn sweep_sockets(&self, actions: &[Action]) {
+        let starting = actions.iter().filter(|action| matches!(action.step, Step::Launch(_) | Step::Start { .. }));
+        for target in starting.map(|action| &action.target).filter(|target| target.role() == Role::Agent) {
+            let Some(profile) = target.profile() else { continue };
+            let running = self.sight.observed.containers.iter().filter(|container| {
+                container.labels.target.as_ref() == Some(target)
+                    && matches!(container.state, State::Running | State::Paused)
+            });
+            let live: Vec<_> = running.filter_map(|container| container.labels.generation).collect();
+            if let Err(error) = self.hands.host.sweep_sockets(profile, &live) {
+                tracing::warn!(subject = %target, error = chain(&error), "the socket directories could not be swept");
+            }
+        }
     }
 
     fn in_flight(&self) -> BTreeSet<Target> {

@@ -51,16 +51,28 @@ async fn into_folder(
     if !path.is_absolute() {
         return Err(failed("name the folder by its absolute path"));
     }
+    refuse_used(path)?;
     let made = Folder::make(path, Access::root(0o700)).map_err(|error| failed(&chain(&error)))?;
-    if !made.names(1).map_err(|error| failed(&chain(&error)))?.is_empty() {
-        return Err(failed(&format!("{} is not empty; name a folder that does not exist yet", path.display())));
-    }
     let ids = operator.world.borrow().ledger.ids.clone();
     let backup = ids.get("backup").ok_or_else(|| failed("backup has no uid yet"))?;
     made.give(Access::of(backup, 0o700)).map_err(|error| failed(&chain(&error)))?;
     let task = tasks(operator, &ids).restore_into_folder(snapshot, &path.display().to_string());
     teller.tell("the snapshot is restored and verified").await;
     run_restore(operator, teller, task).await
+}
+
+/// A folder that holds something, or anything else of that name, is refused before its owner or mode is touched.
+fn refuse_used(path: &Path) -> Result<(), OperationError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&format!("{} cannot be looked at: {error}", path.display()))),
+        Ok(_) => {}
+    }
+    let there = Folder::open(path).map_err(|error| failed(&chain(&error)))?;
+    if there.names(1).map_err(|error| failed(&chain(&error)))?.is_empty() {
+        return Ok(());
+    }
+    Err(failed(&format!("{} is not empty; name a folder that does not exist yet", path.display())))
 }
 
 async fn into_profile(
