@@ -68,13 +68,13 @@ test('a port that somebody else uses blocks one gate, says so, and goes away by 
   await bot.well();
 });
 
-test('a model id that the box does not list, and a box that is down, are said in status; the page stays up', async () => {
+test('a model id that the box does not list, and a box that is down, are said with their cause; the page stays up', async () => {
   await bot.configure((text) => `${text}\n[spark]\nurl = "http://127.0.0.1:9/v1"\nmodel = "no/such"\n`);
   await until('spark health tells the cause', async () => {
     const health = await bot.json('spark', 'health');
     return health.reachable === false && health.problem;
   });
-  assert.match((await bot.botctl('status')).stdout, /unreachable|refused|cannot/i);
+  assert.match((await bot.botctl('spark', 'health')).stdout, /no connection|refused|cannot/i);
   assert.equal((await fetch(bot.url('personal'))).status, 200);
   await bot.configure(() => good);
   await bot.well();

@@ -14,6 +14,22 @@ export async function say(page, text) {
   await page.locator('#message').press('Enter');
 }
 
+/**
+ * As `ask`, of a real model server. An answer that failed says why and offers "Ask again": it is pressed once, and the
+ * reason is told to the test's report.
+ */
+export async function askReal(page, text, t) {
+  const answer = await ask(page, text);
+  const failed = page.locator('chat-message.bot').last().locator('.note.failed');
+  if ((await failed.count()) === 0) return answer;
+  t.diagnostic(`asked again: ${await failed.innerText()}`);
+  const before = await page.locator('chat-message.bot').count();
+  await failed.getByRole('button', { name: 'Ask again' }).click();
+  const second = page.locator('chat-message.bot').nth(before);
+  await second.waitFor();
+  return (await second.innerText()).trim();
+}
+
 /** Says something and waits for the whole answer; gives its text. */
 export async function ask(page, text) {
   const before = await page.locator('chat-message.bot').count();
