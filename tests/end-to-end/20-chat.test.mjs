@@ -7,7 +7,7 @@ import { device, launch } from './lib/browser.mjs';
 import { Installation } from './lib/installation.mjs';
 import { MODEL, SENTENCE, startModelServer } from './lib/model-server.mjs';
 import { until } from './lib/shell.mjs';
-import { ask, askReal, assertQuiet, pair, say } from './lib/talk.mjs';
+import { ask, assertQuiet, pair, say } from './lib/talk.mjs';
 
 let bot;
 let browser;
@@ -47,12 +47,12 @@ test('before pairing nothing of the profile is shown', async () => {
 });
 
 for (const profile of ['personal', 'ops']) {
-  test(`${profile}: a link pairs the browser, and a message is answered by the real model`, async (t) => {
+  test(`${profile}: a link pairs the browser, and a message is answered by the real model`, async () => {
     const page = (pages[profile] = await device(browser));
     const link = await bot.link(profile);
     await pair(page, link);
     assert.doesNotMatch(page.url(), /setup/, 'the code left the address');
-    assert.match(await askReal(page, `Hello from ${profile}`, t), SENTENCE);
+    assert.match(await ask(page, `Hello from ${profile}`), SENTENCE);
     const again = await device(browser);
     await again.goto(link);
     await again.getByRole('button', { name: 'Pair this browser' }).click();

@@ -14,22 +14,6 @@ export async function say(page, text) {
   await page.locator('#message').press('Enter');
 }
 
-/**
- * As `ask`, of a real model server. An answer that failed says why and offers "Ask again": it is pressed once, and the
- * reason is told to the test's report.
- */
-export async function askReal(page, text, t) {
-  const answer = await ask(page, text);
-  const failed = page.locator('chat-message.bot').last().locator('.note.failed');
-  if ((await failed.count()) === 0) return answer;
-  t.diagnostic(`asked again: ${await failed.innerText()}`);
-  const before = await page.locator('chat-message.bot').count();
-  await failed.getByRole('button', { name: 'Ask again' }).click();
-  const second = page.locator('chat-message.bot').nth(before);
-  await second.waitFor();
-  return (await second.innerText()).trim();
-}
-
 /** Says something and waits for the whole answer; gives its text. */
 export async function ask(page, text) {
   const before = await page.locator('chat-message.bot').count();
@@ -38,6 +22,8 @@ export async function ask(page, text) {
   await answer.waitFor().catch(async (error) => {
     throw new Error(`no answer; the page shows:\n${await page.locator('body').innerText()}\n${page.problems.join('\n')}`, { cause: error });
   });
+  const failed = answer.locator('.note.failed');
+  if (await failed.count()) throw new Error(`the answer failed: ${await failed.innerText()}`);
   return (await answer.locator('.body').innerText()).trim();
 }
 
