@@ -9,7 +9,7 @@ use rusqlite::ErrorCode;
 pub enum StoreError {
     #[error("the disk is full, nothing was written to the ledger: free some space and try again")]
     DiskFull,
-    #[error("the ledger is damaged: stop the supervisor and restore supervisor.db from a snapshot")]
+    #[error("the ledger is damaged: restart the supervisor, which sets it aside and goes on from supervisor.db.copy")]
     Corrupt(#[source] rusqlite::Error),
     /// A value that this release does not understand.
     #[error("the ledger holds a {what} that this release cannot read: {text:?}")]
@@ -19,6 +19,11 @@ pub enum StoreError {
     Regress { what: &'static str },
     #[error("the ledger cannot be read or written")]
     Sqlite(#[source] rusqlite::Error),
+    /// The ledger has it; the file that guards against its loss has not.
+    #[error("{path} cannot be written")]
+    Mark { path: PathBuf, source: std::io::Error },
+    #[error("{path} cannot be written")]
+    Copy { path: PathBuf, source: std::io::Error },
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -42,8 +47,27 @@ pub enum OpenError {
         "{path} has schema {found}, this release knows up to {known}: a newer release wrote it; install that release again"
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
-    #[error("{path} is damaged ({detail}): move it away and restore it from a snapshot")]
+    /// There is nothing to recover from.
+    #[error(
+        "{path} is damaged ({detail}), and neither supervisor.id nor supervisor.db.copy lies beside it: put back a copy \
+         of yours, or begin anew with: mv {path} {path}.damaged"
+    )]
     Corrupt { path: PathBuf, detail: String },
+    /// Nobody can say which of the two is right.
+    #[error(
+        "{one} is of installation {one_install} and {other} of installation {other_install}: move away the one that does \
+         not belong here, for example: mv {other} {other}.other"
+    )]
+    OtherInstallation { one: PathBuf, one_install: String, other: PathBuf, other_install: String },
+    #[error(
+        "the ledger {path} is missing, and {mark} cannot be read ({detail}): put back a copy of either, or begin anew \
+         with: mv {mark} {mark}.damaged"
+    )]
+    Lost { path: PathBuf, mark: PathBuf, detail: String },
+    #[error("{path} cannot be recovered")]
+    Recover { path: PathBuf, source: std::io::Error },
+    #[error("{path} cannot be recovered")]
+    Rebuild { path: PathBuf, source: StoreError },
     #[error("the disk with {path} is full: free some space and start again")]
     DiskFull { path: PathBuf },
     #[error("migration {number} failed on {path}; the file is as it was before")]

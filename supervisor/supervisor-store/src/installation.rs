@@ -21,7 +21,7 @@ impl Store {
     }
 
     /// Replaces what the planner remembers. A ledger that forgot an id, or counts backwards, is refused: a number that
-    /// was given away once must never be given away again.
+    /// was given away once must never be given away again, not even after this ledger is lost.
     pub fn save_ledger(&self, ledger: &Ledger) -> Result<(), StoreError> {
         self.write(|transaction| {
             if ledger.install != install_id(transaction)? {
@@ -33,15 +33,9 @@ impl Store {
                 }
                 only_grows(&old, ledger)?;
             }
-            let document = serde_json::to_string(ledger)
-                .map_err(|error| StoreError::Unreadable { what: "planner document", text: error.to_string() })?;
-            transaction.execute(
-                "INSERT INTO planner (one, document) VALUES (1, ?1)
-                 ON CONFLICT (one) DO UPDATE SET document = excluded.document",
-                [document],
-            )?;
-            Ok(())
-        })
+            write_document(transaction, ledger)
+        })?;
+        self.settle()
     }
 
     /// The canary of a mount, by the mount's name on the host (a path, a volume). The first call keeps `candidate`.
@@ -56,11 +50,22 @@ impl Store {
     }
 }
 
-fn install_id(transaction: &Transaction<'_>) -> Result<String, StoreError> {
+pub(crate) fn install_id(transaction: &Transaction<'_>) -> Result<String, StoreError> {
     Ok(transaction.query_row("SELECT id FROM installation", [], |row| row.get(0))?)
 }
 
-fn stored(transaction: &Transaction<'_>) -> Result<Option<Ledger>, StoreError> {
+pub(crate) fn write_document(transaction: &Transaction<'_>, ledger: &Ledger) -> Result<(), StoreError> {
+    let document = serde_json::to_string(ledger)
+        .map_err(|error| StoreError::Unreadable { what: "planner document", text: error.to_string() })?;
+    transaction.execute(
+        "INSERT INTO planner (one, document) VALUES (1, ?1)
+         ON CONFLICT (one) DO UPDATE SET document = excluded.document",
+        [document],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn stored(transaction: &Transaction<'_>) -> Result<Option<Ledger>, StoreError> {
     let document: Option<String> =
         transaction.query_row("SELECT document FROM planner", [], |row| row.get(0)).optional()?;
     document

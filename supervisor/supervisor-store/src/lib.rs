@@ -7,6 +7,9 @@
 //! | module | what |
 //! |---|---|
 //! | [`store`] | opening, migrations, transactions |
+//! | [`recovery`] | a ledger that is lost, damaged or older than it should be; the copy beside it |
+//! | `mark` | the file beside it: what must never be forgotten |
+//! | `files` | where they lie, how they are replaced |
 //! | [`error`] | what can go wrong |
 //! | [`installation`] | the install id, the planner's memory, canaries |
 //! | [`devices`] | paired devices and setup links |
@@ -16,9 +19,12 @@
 
 pub mod devices;
 pub mod error;
+mod files;
 pub mod installation;
+mod mark;
 pub mod pairings;
 pub mod records;
+pub mod recovery;
 pub mod store;
 pub mod tokens;
 
@@ -26,5 +32,6 @@ pub use devices::{DeviceRecord, GateRegistry, LinkRecord, NewDevice, Redemption}
 pub use error::{OpenError, StoreError};
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};
 pub use records::{EventCount, EventRecord, NewEvent};
+pub use recovery::{Opened, Recovered};
 pub use store::Store;
 pub use tokens::TokenRecord;

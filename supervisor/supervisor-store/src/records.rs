@@ -2,6 +2,7 @@
 
 use platform_types::backup::Snapshot;
 use platform_types::{ProfileName, Timestamp};
+use rusqlite::Transaction;
 
 use crate::devices::column_profile;
 use crate::error::StoreError;
@@ -45,23 +46,7 @@ pub struct EventCount {
 impl Store {
     /// Adds an event and gives its number.
     pub fn record_event(&self, event: &NewEvent) -> Result<i64, StoreError> {
-        let NewEvent { at, kind, subject, message } = event;
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO event (at, kind, subject, message) VALUES (?1, ?2, ?3, ?4)",
-                (at.as_millis(), kind, subject, message),
-            )?;
-            let seq = transaction.last_insert_rowid();
-            transaction.execute(
-                "INSERT INTO event_count (kind, subject, count) VALUES (?1, coalesce(?2, ''), 1)
-                 ON CONFLICT (kind, subject) DO UPDATE SET count = count + 1",
-                (kind, subject),
-            )?;
-            if seq % PRUNE_EVERY == 0 {
-                transaction.execute("DELETE FROM event WHERE seq <= ?1", [seq - i64::from(MAX_EVENTS)])?;
-            }
-            Ok(seq)
-        })
+        self.write(|transaction| insert_event(transaction, event))
     }
 
     /// Up to `limit` events after number `after`, oldest first.
@@ -165,6 +150,24 @@ impl Store {
     pub fn latest_snapshot(&self, profile: &ProfileName) -> Result<Option<Snapshot>, StoreError> {
         Ok(self.latest_snapshots()?.into_iter().find(|snapshot| snapshot.profile == *profile))
     }
+}
+
+pub(crate) fn insert_event(transaction: &Transaction<'_>, event: &NewEvent) -> Result<i64, StoreError> {
+    let NewEvent { at, kind, subject, message } = event;
+    transaction.execute(
+        "INSERT INTO event (at, kind, subject, message) VALUES (?1, ?2, ?3, ?4)",
+        (at.as_millis(), kind, subject, message),
+    )?;
+    let seq = transaction.last_insert_rowid();
+    transaction.execute(
+        "INSERT INTO event_count (kind, subject, count) VALUES (?1, coalesce(?2, ''), 1)
+         ON CONFLICT (kind, subject) DO UPDATE SET count = count + 1",
+        (kind, subject),
+    )?;
+    if seq % PRUNE_EVERY == 0 {
+        transaction.execute("DELETE FROM event WHERE seq <= ?1", [seq - i64::from(MAX_EVENTS)])?;
+    }
+    Ok(seq)
 }
 
 fn clamp(number: u64) -> i64 {

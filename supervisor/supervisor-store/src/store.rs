@@ -11,6 +11,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{OpenError, StoreError};
+use crate::files::Files;
+use crate::mark::Mark;
 
 /// In order; the number of a migration is its place, from 1, and the `user_version` that it leaves.
 const MIGRATIONS: &[&str] = &[
@@ -18,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_create_registry.sql"),
     include_str!("../migrations/0003_create_records.sql"),
     include_str!("../migrations/0004_count_events.sql"),
+    include_str!("../migrations/0005_mark_installation.sql"),
 ];
 
 /// There is one supervisor; only somebody with `sqlite3` can be in the way, and not for long.
@@ -26,14 +29,33 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The open ledger.
 #[derive(Debug, Clone)]
 pub struct Store {
-    connection: Arc<Mutex<Connection>>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub connection: Connection,
+    /// `None` for a ledger that has nothing beside it.
+    pub guard: Option<Guard>,
+}
+
+/// What lies beside the ledger, and how far it follows.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pub files: Files,
+    /// What the ledger says, and whether the file says so too.
+    pub mark: Option<Mark>,
+    pub is_written: bool,
+    /// Changes of this connection that the copy has.
+    pub copied: Option<u64>,
 }
 
 impl Store {
     /// The schema that this release writes.
-    pub const SCHEMA: u32 = 4;
+    pub const SCHEMA: u32 = 5;
 
-    /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`].
+    /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`]. Nothing beside it is looked at:
+    /// [`Store::open_guarded`] is what an installation needs.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let create = |source| OpenError::Create { path: path.to_path_buf(), source };
         std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(create)?;
@@ -60,12 +82,12 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         connection.pragma_update(None, "foreign_keys", "ON").map_err(fail)?;
         connection.pragma_update(None, "trusted_schema", "OFF").map_err(fail)?;
-        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fail)?;
+        let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fail)?;
         if verdict != "ok" {
             return Err(OpenError::Corrupt { path: path.to_path_buf(), detail: verdict });
         }
         migrate(&mut connection, path, found)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { held: Arc::new(Mutex::new(Held { connection, guard: None })) })
     }
 
     /// Runs `work` in one write transaction: all of it is kept, or nothing.
@@ -73,11 +95,26 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut held = self.lock();
+        let is_guarded = held.guard.is_some();
+        let transaction = held.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
+        let mark = is_guarded.then(|| Mark::of(&transaction)).transpose()?;
         transaction.commit()?;
+        if let (Some(guard), Some(mark)) = (&mut held.guard, mark) {
+            // What was asked for is in the ledger. A file that cannot follow is tried again with the next write, and is
+            // an error where something is given away: [`Store::settle`].
+            let _ = guard.follow(mark);
+        }
         Ok(value)
+    }
+
+    /// Makes sure that the file beside the ledger says what the ledger says.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        match &mut self.lock().guard {
+            Some(guard) => guard.settle(),
+            None => Ok(()),
+        }
     }
 
     /// Runs `work` in one read transaction: it sees one moment.
@@ -85,14 +122,36 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
+        let mut held = self.lock();
+        let transaction = held.connection.transaction()?;
         work(&transaction)
     }
 
     /// A panic inside a transaction rolled it back, so the connection is still good.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guard {
+    pub fn new(files: Files) -> Self {
+        Self { files, mark: None, is_written: false, copied: None }
+    }
+
+    pub fn follow(&mut self, mark: Mark) -> Result<(), StoreError> {
+        if self.mark.as_ref() != Some(&mark) {
+            self.mark = Some(mark);
+            self.is_written = false;
+        }
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if let (Some(mark), false) = (&self.mark, self.is_written) {
+            mark.write(&self.files.mark)?;
+            self.is_written = true;
+        }
+        Ok(())
     }
 }
 
@@ -106,6 +165,9 @@ fn migrate(connection: &mut Connection, path: &Path, found: u32) -> Result<(), O
         };
         apply(connection).map_err(|source| match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => OpenError::DiskFull { path: path.to_path_buf() },
+            Some(ErrorCode::DatabaseCorrupt) => {
+                OpenError::Corrupt { path: path.to_path_buf(), detail: source.to_string() }
+            }
             _ => OpenError::Migrate { path: path.to_path_buf(), number, source },
         })?;
     }
@@ -209,7 +271,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let pages: u32 =
             store.read(|transaction| Ok(transaction.query_row("PRAGMA page_count", [], |row| row.get(0))?)).unwrap();
-        store.lock().pragma_update(None, "max_page_count", pages).unwrap();
+        store.lock().connection.pragma_update(None, "max_page_count", pages).unwrap();
         let full = (0..10_000).find_map(|n| store.canary(&format!("mount {n}"), "0123456789abcdef").err());
         assert!(matches!(full, Some(StoreError::DiskFull)), "{full:?}");
         store.install_id().unwrap();
@@ -233,6 +295,7 @@ mod tests {
         let pragma = |name: &str| {
             store
                 .lock()
+                .connection
                 .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
                 .unwrap()
         };
