@@ -63,7 +63,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn models(State(shared): State<Arc<Shared>>) -> Response {
-    let list = async { shared.backend()?.list(NOW).await };
+    let list = async { shared.backend()?.list_soon(NOW).await };
     match list.await {
         Ok(listed) => Json(normalised(&listed)).into_response(),
         Err(refusal) => refusal.into_response(),

@@ -61,7 +61,7 @@ async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: T
         let body = collect(source, MAX_ANSWER_BYTES, deadline).await?;
         ticket.begins();
         let chunk: Chunk<'_> = serde_json::from_slice(&body).map_err(|_| foreign(&body))?;
-        if chunk.error.is_some() {
+        if chunk.error.is_some() || chunk.is_flat_error() {
             return Err(diagnosis::in_place_of_an_answer(&body));
         }
         if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
@@ -127,18 +127,14 @@ impl Relay {
                     let (last, complaint) = self.transcript.end();
                     held.extend_from_slice(&last);
                     self.ended = true;
-                    match (self.transcript.first(), complaint) {
-                        (None | Some(First::Life), Some(refusal)) => return Err(refusal),
-                        (Some(First::Chunk { .. }), Some(refusal)) => {
-                            self.ticket.fail(&refusal);
-                            held.extend_from_slice(refusal.event().as_bytes());
-                        }
-                        _ => {}
-                    }
+                    held.extend_from_slice(&self.doubt(complaint)?);
                 }
             }
         }
         self.ticket.begins();
+        if !self.ended {
+            held.extend_from_slice(&self.doubt(self.transcript.fault())?);
+        }
         match self.transcript.first() {
             Some(First::Error(body) | First::Foreign(body)) => return Err(diagnosis::in_place_of_an_answer(body)),
             Some(First::Chunk { model: Some(name) }) if !self.listed.answers_as(name) => {
@@ -151,6 +147,15 @@ impl Relay {
         self.held = held.freeze();
         self.note();
         Ok(())
+    }
+
+    /// What is wrong before the head was sent: an error event behind words, an error status without.
+    fn doubt(&mut self, fault: Option<Refusal>) -> Result<Bytes, Refusal> {
+        match fault {
+            None => Ok(Bytes::new()),
+            Some(refusal) if self.transcript.has_begun() => Ok(self.break_off(&refusal)),
+            Some(refusal) => Err(refusal),
+        }
     }
 
     /// The next bytes for the client.
@@ -169,6 +174,10 @@ impl Relay {
                     let Ok(forward) = self.transcript.take(&bytes) else { return Some(self.break_off(&too_long())) };
                     if let Some(refusal) = self.compare() {
                         return Some(self.break_off(&refusal));
+                    }
+                    if let Some(refusal) = self.transcript.fault() {
+                        let event = self.break_off(&refusal);
+                        return Some([forward, event].concat().into());
                     }
                     self.note();
                     if !forward.is_empty() {

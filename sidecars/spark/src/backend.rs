@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use platform_types::spark::{self, BackendKind, DEMO_MODEL};
 use platform_types::{ErrorCode, ModelId};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::catalogue::{Catalogue, Outcome, choose};
 use crate::demo;
@@ -80,17 +80,34 @@ impl Backend {
         }
     }
 
-    /// What the last question for the list came to, and whether the key can be read.
+    /// [`Self::list`] for whoever cannot wait for a slow box.
+    pub async fn list_soon(&self, max_age: Duration) -> Outcome {
+        match self {
+            Self::Demo(_) => self.list(max_age).await,
+            Self::Box(model_box) => match timeout(model_box.limits.look, self.list(max_age)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(model_box.upstream.too_late()),
+            },
+        }
+    }
+
+    /// Asks the box now: what is wrong with it, if anything.
+    pub async fn look(&self) -> Option<String> {
+        match self {
+            Self::Demo(_) => None,
+            Self::Box(model_box) => model_box.fault(&self.list(Duration::ZERO).await),
+        }
+    }
+
+    /// That there is no box; or what the last question for its list came to, and whether the key can be read. With a box
+    /// each note is a fault of it.
     pub fn notes(&self) -> Vec<String> {
         match self {
             Self::Demo(_) => vec![format!("no model box is configured; the built-in {DEMO_MODEL} answers")],
             Self::Box(model_box) => {
-                let outcome = match model_box.catalogue.last() {
-                    Some(Err(refusal)) => Some(refusal.failure.message),
-                    Some(Ok(listed)) => choose(&listed, &model_box.model).err().map(|refusal| refusal.failure.message),
-                    None => None,
-                };
-                outcome.into_iter().chain(model_box.upstream.key_problem()).collect()
+                let fault = model_box.catalogue.last().and_then(|outcome| model_box.fault(&outcome));
+                let key = model_box.upstream.key_problem().filter(|problem| fault.as_ref() != Some(problem));
+                fault.into_iter().chain(key).collect()
             }
         }
     }
@@ -137,6 +154,15 @@ pub fn contradiction(asked: &Listed, echoed: &str) -> Refusal {
 }
 
 impl ModelBox {
+    /// Why no chat with the configured model would be answered.
+    fn fault(&self, outcome: &Outcome) -> Option<String> {
+        let refusal = match outcome {
+            Ok(listed) => choose(listed, &self.model).err()?,
+            Err(refusal) => refusal.clone(),
+        };
+        Some(refusal.failure.message)
+    }
+
     async fn chat(&self, request: &ChatRequest, deadline: Instant) -> Result<Source, Refusal> {
         let reply = self.upstream.chat(request.body(), deadline).await?;
         if reply.status.is_success() {

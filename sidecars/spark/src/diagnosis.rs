@@ -85,6 +85,7 @@ pub fn in_place_of_an_answer(body: &[u8]) -> Refusal {
     let is_error = serde_json::from_slice::<Value>(body).is_ok_and(|value| {
         value.get("error").is_some_and(|error| !error.is_null())
             || value.get("object").is_some_and(|kind| kind == "error")
+            || value.get("message").is_some_and(Value::is_string) && value.get("code").is_some()
     });
     if !is_error {
         return crate::transcript::foreign(body);

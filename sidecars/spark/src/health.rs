@@ -14,7 +14,7 @@ use crate::refusal::{Origin, Refusal};
 /// Probes the box; a list younger than `max_age` counts as a probe.
 pub async fn probe(backend: &Backend, max_age: Duration, clock: &dyn Clock) -> SparkHealth {
     let started = Instant::now();
-    let outcome = backend.list(max_age).await;
+    let outcome = backend.list_soon(max_age).await;
     let mut health = SparkHealth {
         backend: backend.kind(),
         url: backend.url(),

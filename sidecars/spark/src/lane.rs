@@ -84,7 +84,7 @@ impl Lane {
 }
 
 async fn models(State(lane): State<Lane>) -> Response {
-    let list = async { lane.shared.backend()?.list(lane.shared.limits.list_age).await };
+    let list = async { lane.shared.backend()?.list_soon(lane.shared.limits.list_age).await };
     match list.await {
         Ok(listed) => Json(normalised(&listed)).into_response(),
         Err(refusal) => refusal.into_response(),

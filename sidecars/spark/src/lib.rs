@@ -13,11 +13,12 @@
 //! | [`request`], [`json`] | which requests are let through |
 //! | [`backend`] | where completions come from: the demo model or the box |
 //! | [`catalogue`], [`models`] | which models there are, asked fresh |
-//! | [`upstream`] | HTTP to the box: timeouts, the one retry, the key |
+//! | [`upstream`] | HTTP to the box: timeouts, the key |
 //! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
 //! | [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`] | one request from admission to its line in the log |
 //! | [`health`] | three facts about the box |
+//! | [`watch`] | asking it now and then, so that the notes are true while nobody chats |
 //! | [`demo`] | the built-in model |
 
 pub mod admin;
@@ -39,3 +40,4 @@ pub mod sse;
 pub mod ticket;
 pub mod transcript;
 pub mod upstream;
+pub mod watch;

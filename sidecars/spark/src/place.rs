@@ -62,10 +62,15 @@ impl Place {
 /// How long things may take. Sizes are constants beside the code that keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// A connection to the box, with name lookup and TLS.
+    /// A connection to the box, with name lookup and TLS. A busy server loses the first packets of connections
+    /// (llama-server lets five wait), and the kernel sends them again after 1 s and 3 s.
     pub connect: Duration,
     /// The whole of `GET /v1/models`.
     pub list: Duration,
+    /// For whoever only wants to know how the box is: supervisor and agents wait 3 s for spark.
+    pub look: Duration,
+    /// Between two questions to a box that is well, and to one that is not.
+    pub watch: Watch,
     /// From the request to the first byte of the answer: a prompt of 100,000 tokens takes minutes to read.
     pub first_byte: Duration,
     /// Silence in the middle of an answer.
@@ -80,11 +85,20 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// How often the box is asked when nobody chats: one small GET, which loads no model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    pub well: Duration,
+    pub unwell: Duration,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(2),
-            list: Duration::from_secs(5),
+            connect: Duration::from_secs(5),
+            list: Duration::from_secs(10),
+            look: Duration::from_millis(2_500),
+            watch: Watch { well: Duration::from_mins(1), unwell: Duration::from_secs(30) },
             first_byte: Duration::from_mins(10),
             idle: Duration::from_mins(2),
             list_age: Duration::from_secs(2),

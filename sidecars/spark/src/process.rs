@@ -26,6 +26,7 @@ use crate::listen::{self, Patience};
 use crate::place::{Limits, Place};
 use crate::refusal::Refusal;
 use crate::ticket::Counters;
+use crate::watch::watch;
 
 /// Every socket may be connected by whoever sees it: the mount is the permission.
 const SOCKET_MODE: u32 = 0o666;
@@ -48,11 +49,13 @@ struct InForce {
     profiles: Vec<ProfileName>,
 }
 
-/// The sockets of the profiles, and the tasks that serve them.
+/// The sockets of the profiles, the tasks that serve them, and the one that watches the box.
 #[derive(Debug, Default)]
 struct Sockets {
     bound: BTreeMap<ProfileName, Bound>,
     serving: JoinSet<()>,
+    /// Watches the box of the configuration in force.
+    watching: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,8 @@ impl Shared {
         let kind = backend.kind();
         let in_force = InForce { revision, backend: Arc::new(backend), profiles };
         tracing::info!(revision = revision.0, backend = ?kind, profiles = in_force.profiles.len(), "configuration in force");
+        sockets.watching.abort_all();
+        sockets.watching.spawn(watch(in_force.backend.clone(), self.limits.watch));
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Some(in_force);
         Ok(())
     }
@@ -139,7 +144,7 @@ impl Sockets {
             }
             stays
         });
-        while self.serving.try_join_next().is_some() {}
+        while self.serving.try_join_next().is_some() || self.watching.try_join_next().is_some() {}
         for (profile, listener) in fresh {
             let stop = CancellationToken::new();
             let routes = Lane::new(profile.clone(), shared.clone()).routes();
@@ -154,6 +159,7 @@ impl Sockets {
     }
 
     async fn drain(&mut self) {
+        self.watching.abort_all();
         for bound in self.bound.values() {
             bound.stop.cancel();
         }

@@ -60,6 +60,8 @@ pub enum Event<'a> {
     Done,
     /// The text after `data:`; lines of one event are joined.
     Data(Cow<'a, [u8]>),
+    /// The text after `error:`, which llama-server wrote until 2025.
+    Error(&'a [u8]),
     /// Not of this protocol: HTML, bare JSON.
     Foreign,
 }
@@ -80,6 +82,7 @@ impl<'a> Event<'a> {
                         joined.to_mut().extend_from_slice(value);
                     }
                 },
+                b"error" => return Self::Error(value),
                 b"" | b"event" | b"id" | b"retry" => {}
                 _ => return Self::Foreign,
             }
@@ -144,6 +147,7 @@ mod tests {
         check(b"data:[DONE]\r\n\r\n", Event::Done);
         check(b"data: {}\n\n", Event::Data(Cow::Borrowed(b"{}")));
         check(b"data: {\ndata: }\n\n", Event::Data(Cow::Borrowed(b"{\n}")));
+        check(b"error: {\"code\":500}\n\n", Event::Error(b"{\"code\":500}"));
         check(b"<html>\n\n", Event::Foreign);
         check(b"{\"error\":\"x\"}", Event::Foreign);
     }

@@ -1,7 +1,8 @@
 //! What a streamed answer says, read from a copy of its bytes. Pure.
 //!
-//! Invariants: every event is forwarded as it came, in order; the one exception is the usage-only chunk, which is taken
-//! out when spark asked for it and the client had not. Half an event is never forwarded.
+//! Invariants: every event is forwarded as it came, in order. The exceptions: the usage-only chunk, which is taken out
+//! when spark asked for it and the client had not; an error in a shape that no client knows, which becomes one in the
+//! shape that all know; the `[DONE]` of an answer without a word. Half an event is never forwarded.
 
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ use platform_types::ErrorCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::diagnosis::in_place_of_an_answer;
 use crate::refusal::{Refusal, quote};
 use crate::sse::{Event, MAX_EVENT_BYTES, Splitter, TooLong};
 
@@ -55,6 +57,15 @@ pub struct Chunk<'a> {
     pub usage: Option<WireUsage>,
     #[serde(borrow, default)]
     pub error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    object: Option<Cow<'a, str>>,
+}
+
+impl Chunk<'_> {
+    /// vLLM and `SGLang` write some errors flat: `{"object":"error","message":…}`.
+    pub fn is_flat_error(&self) -> bool {
+        self.object.as_deref() == Some("error")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +95,8 @@ enum Mark {
     Finished,
     /// `[DONE]` was seen.
     Done,
+    /// `[DONE]` was seen, and not one chunk.
+    Empty,
     /// An error event was seen; nothing need be added.
     Failed,
 }
@@ -97,12 +110,22 @@ pub struct Transcript {
     usage: Option<Usage>,
     chunks: u64,
     hide_usage: bool,
+    /// An error that was not forwarded, because no client would know it.
+    kept_back: Option<Bytes>,
 }
 
 impl Transcript {
     /// `hide_usage`: the client has not asked for the usage-only chunk.
     pub fn new(hide_usage: bool) -> Self {
-        Self { splitter: Splitter::default(), first: None, mark: Mark::Open, usage: None, chunks: 0, hide_usage }
+        Self {
+            splitter: Splitter::default(),
+            first: None,
+            mark: Mark::Open,
+            usage: None,
+            chunks: 0,
+            hide_usage,
+            kept_back: None,
+        }
     }
 
     /// Takes bytes of the server; gives what is to be forwarded.
@@ -121,6 +144,11 @@ impl Transcript {
     /// The first event, once it is complete.
     pub fn first(&self) -> Option<&First> {
         self.first.as_ref()
+    }
+
+    /// There was at least one chunk of an answer.
+    pub fn has_begun(&self) -> bool {
+        self.chunks > 0
     }
 
     /// The answer is complete; what follows is of no interest.
@@ -142,6 +170,18 @@ impl Transcript {
         self.usage.unwrap_or(Usage { input: 0, output: self.chunks, estimated: true })
     }
 
+    /// Why the answer is over, whatever the box may still send.
+    pub fn fault(&self) -> Option<Refusal> {
+        match (&self.kept_back, self.mark) {
+            (Some(error), _) => Some(in_place_of_an_answer(error)),
+            (None, Mark::Empty) => Some(Refusal::backend(
+                ErrorCode::UpstreamEmptyStream,
+                "the model box said that its answer is complete, without a word of it",
+            )),
+            _ => None,
+        }
+    }
+
     /// Takes the end of the stream: what is still to be forwarded, and what is wrong with this end.
     pub fn end(&mut self) -> (Bytes, Option<Refusal>) {
         let rest = std::mem::take(&mut self.splitter).rest();
@@ -157,13 +197,16 @@ impl Transcript {
     }
 
     fn complaint(&self) -> Option<Refusal> {
+        if let Some(fault) = self.fault() {
+            return Some(fault);
+        }
         match (&self.first, self.mark) {
-            (_, Mark::Finished | Mark::Done | Mark::Failed) => None,
+            (_, Mark::Finished | Mark::Done | Mark::Empty | Mark::Failed) => None,
             (None, _) => Some(Refusal::backend(
                 ErrorCode::UpstreamEmptyStream,
                 "the model box began an answer and ended it without a word; often the prompt was too long for it",
             )),
-            (Some(First::Foreign(bytes)), _) => Some(foreign(bytes)),
+            (Some(First::Foreign(bytes)), _) => Some(in_place_of_an_answer(bytes)),
             (Some(First::Life), _) if self.chunks == 0 => Some(Refusal::backend(
                 ErrorCode::UpstreamEmptyStream,
                 "the model box sent pings and then ended its answer without a word",
@@ -183,10 +226,11 @@ impl Transcript {
             Event::Done => {
                 // After an error it is the error that counts.
                 if self.mark != Mark::Failed {
-                    self.mark = Mark::Done;
+                    self.mark = if self.chunks == 0 { Mark::Empty } else { Mark::Done };
                 }
-                (First::Chunk { model: None }, true)
+                (First::Chunk { model: None }, self.mark != Mark::Empty && self.kept_back.is_none())
             }
+            Event::Error(error) => (self.keep_back(error), false),
             Event::Data(data) => match serde_json::from_slice::<Chunk<'_>>(&data) {
                 Ok(chunk) => self.read(&chunk, &data),
                 Err(_) => (First::Foreign(Bytes::copy_from_slice(&data)), true),
@@ -198,9 +242,19 @@ impl Transcript {
         forward
     }
 
+    fn keep_back(&mut self, error: &[u8]) -> First {
+        self.mark = Mark::Failed;
+        let error = Bytes::copy_from_slice(error);
+        self.kept_back.get_or_insert_with(|| error.clone());
+        First::Error(error)
+    }
+
     fn read(&mut self, chunk: &Chunk<'_>, data: &[u8]) -> (First, bool) {
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage.into());
+        }
+        if chunk.is_flat_error() && chunk.error.is_none() {
+            return (self.keep_back(data), false);
         }
         if chunk.error.is_some() {
             self.mark = Mark::Failed;
@@ -225,7 +279,7 @@ impl Transcript {
 /// The end of a stream without its blank line is an event all the same when it is whole in itself.
 fn is_readable(rest: &[u8]) -> bool {
     match Event::read(rest) {
-        Event::Done => true,
+        Event::Done | Event::Error(_) => true,
         Event::Data(data) => serde_json::from_slice::<Chunk<'_>>(&data).is_ok(),
         Event::Life | Event::Foreign => false,
     }

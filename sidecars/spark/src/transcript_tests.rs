@@ -78,6 +78,29 @@ fn ends_that_are_good_enough() {
 }
 
 #[test]
+fn errors_that_no_client_knows_are_kept_back_and_told() {
+    let flat = "data: {\"object\":\"error\",\"message\":\"engine died\",\"code\":500}\n\n";
+    let named = "error: {\"code\":500,\"message\":\"engine died\",\"type\":\"server_error\"}\n\n";
+    for error in [flat, named] {
+        for stream in [[CHUNK, error].concat(), [CHUNK, error, DONE].concat(), [CHUNK, error.trim_end()].concat()] {
+            let (text, code, transcript) = run(&stream, true);
+            assert_eq!((text.as_str(), code), (CHUNK, Some(ErrorCode::UpstreamError)), "{stream}");
+            assert!(transcript.has_failed() && !transcript.is_whole());
+            assert!(transcript.fault().unwrap().message().contains("engine died"));
+        }
+    }
+}
+
+#[test]
+fn the_end_of_an_answer_that_never_began_is_no_answer() {
+    for before in ["", PING, USAGE] {
+        let (text, code, transcript) = run(&[before, DONE].concat(), true);
+        assert_eq!((text, code), (before.replace(USAGE, ""), Some(ErrorCode::UpstreamEmptyStream)), "{before}");
+        assert!(!transcript.is_whole());
+    }
+}
+
+#[test]
 fn the_first_event_is_known_once_it_is_complete() {
     let mut transcript = Transcript::new(true);
     let mut take = |text: &str| {

@@ -1,15 +1,12 @@
 //! HTTP to the model box.
 //!
-//! Invariants: no redirects, no proxies, no compression, HTTP/1.1. A request is sent a second time only when the first
-//! went out on a connection that had been kept alive and came to nothing before a byte of an answer (servers close idle
-//! connections after 5 s, llama-server also after 100 requests). The key is read from its file for every request, so a
-//! changed file counts at once; it never reaches the log or an error message.
+//! Invariants: no redirects, no proxies, no compression, HTTP/1.1. Each request has a connection of its own, so none can
+//! trip over one that the server has just closed (servers do so after 5 s, llama-server also after 100 requests), and none
+//! is ever sent twice. The key is read from its file for every request, so a changed file counts at once; it never reaches
+//! the log or an error message.
 
 use std::error::Error as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,15 +18,10 @@ use platform_kit::secret::{self, SecretError};
 use platform_types::ErrorCode;
 use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
-use tower::{Layer, Service};
 
 use crate::place::Limits;
 use crate::refusal::{Refusal, quote};
 
-/// Idle connections are dropped before servers close them (vLLM, SGLang and llama-server after 5 s).
-const POOL_IDLE: Duration = Duration::from_secs(3);
-/// As many as one profile has requests.
-const POOL_SIZE: usize = 8;
 /// Longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
@@ -60,10 +52,7 @@ pub struct Upstream {
     base: Url,
     key: Option<PathBuf>,
     limits: Limits,
-    /// Keeps connections for a moment.
-    kept: Client,
-    /// Opens a connection for every request.
-    fresh: Client,
+    client: Client,
 }
 
 /// An answer with its head read.
@@ -84,31 +73,22 @@ impl Upstream {
     ) -> Result<Self, UpstreamError> {
         let base = parse_url(url)?;
         let roots = read_roots(extra_roots)?;
-        let builder = || {
-            let builder = Client::builder()
-                .user_agent(concat!("bot-spark/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(limits.connect)
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
-                .referer(false)
-                .no_proxy()
-                .no_gzip()
-                .no_brotli()
-                .no_deflate()
-                .no_zstd()
-                .http1_only()
-                .tcp_keepalive(Duration::from_secs(15))
-                .pool_idle_timeout(POOL_IDLE)
-                .connector_layer(NoteConnects);
-            roots.iter().cloned().fold(builder, ClientBuilder::add_root_certificate)
-        };
-        Ok(Self {
-            base,
-            key,
-            limits,
-            kept: builder().pool_max_idle_per_host(POOL_SIZE).build().map_err(UpstreamError::Client)?,
-            fresh: builder().pool_max_idle_per_host(0).build().map_err(UpstreamError::Client)?,
-        })
+        let builder = Client::builder()
+            .user_agent(concat!("bot-spark/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .http1_only()
+            .tcp_keepalive(Duration::from_secs(15))
+            .pool_max_idle_per_host(0);
+        let builder = roots.into_iter().fold(builder, ClientBuilder::add_root_certificate);
+        Ok(Self { base, key, limits, client: builder.build().map_err(UpstreamError::Client)? })
     }
 
     pub fn url(&self) -> &str {
@@ -155,17 +135,7 @@ impl Upstream {
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>, deadline: Instant) -> Result<Reply, Refusal> {
         let request = self.request(method, path, body)?;
-        let again = request.try_clone();
-        let connected = Arc::new(AtomicBool::new(false));
-        let mut outcome = timeout_at(deadline, CONNECTED.scope(connected.clone(), self.kept.execute(request))).await;
-        if let (Ok(Err(error)), Some(again)) = (&outcome, again)
-            && was_closed(error)
-            && !connected.load(Ordering::Relaxed)
-        {
-            tracing::debug!("a kept connection was stale");
-            outcome = timeout_at(deadline, self.fresh.execute(again)).await;
-        }
-        match outcome {
+        match timeout_at(deadline, self.client.execute(request)).await {
             Ok(Ok(response)) => Ok(reply(response)),
             Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(self.too_late()),
@@ -173,7 +143,7 @@ impl Upstream {
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Request, Refusal> {
-        let mut request = self.kept.request(method, format!("{}/{path}", self.url()));
+        let mut request = self.client.request(method, format!("{}/{path}", self.url()));
         request = request.header(header::ACCEPT_ENCODING, "identity");
         if let Some(key) = self.bearer()? {
             request = request.bearer_auth(key.expose());
@@ -217,7 +187,8 @@ impl Upstream {
         )
     }
 
-    fn too_late(&self) -> Refusal {
+    /// The refusal for a box that is not waited for any longer.
+    pub fn too_late(&self) -> Refusal {
         Refusal::router(
             ErrorCode::UpstreamTimeoutFirstByte,
             format!("the model box at {} did not begin to answer in time", self.url()),
@@ -270,18 +241,6 @@ pub fn retry_after(headers: &HeaderMap) -> Option<u32> {
     headers.get(header::RETRY_AFTER).map(HeaderValue::to_str)?.ok()?.trim().parse().ok()
 }
 
-/// The other side had closed the connection before it said a word.
-fn was_closed(error: &reqwest::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
-    let by_hyper = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
-    let by_kernel = |error: &std::io::Error| {
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
-    };
-    !error.is_connect()
-        && (innermost::<hyper::Error>(error).is_some_and(by_hyper)
-            || innermost::<std::io::Error>(error).is_some_and(by_kernel))
-}
-
 /// The last error of a kind in the chain of causes.
 fn innermost<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut found = None;
@@ -325,40 +284,4 @@ fn read_roots(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, Upstr
     };
     reqwest::Certificate::from_pem_bundle(&pem)
         .map_err(|source| UpstreamError::Roots { path: path.to_path_buf(), source })
-}
-
-tokio::task_local! {
-    /// Set when the request of this scope opened a connection.
-    static CONNECTED: Arc<AtomicBool>;
-}
-
-/// Notes in [`CONNECTED`] that a connection was opened for the request at hand.
-#[derive(Debug, Clone, Copy)]
-struct NoteConnects;
-
-impl<S> Layer<S> for NoteConnects {
-    type Service = Noting<S>;
-
-    fn layer(&self, inner: S) -> Noting<S> {
-        Noting(inner)
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Noting<S>(S);
-
-impl<S: Service<R>, R> Service<R> for Noting<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: R) -> S::Future {
-        // Outside a scope (the fresh client) there is nobody to tell.
-        let _ = CONNECTED.try_with(|connected| connected.store(true, Ordering::Relaxed));
-        self.0.call(request)
-    }
 }

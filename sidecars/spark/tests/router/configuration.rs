@@ -7,7 +7,7 @@ use platform_kit::client::CallError;
 use platform_types::health::{Readiness, Release};
 use platform_types::spark::Backend;
 use platform_types::{ModelId, ProfileName};
-use spark::place::Limits;
+use spark::place::{Limits, Watch};
 
 use crate::running::{Running, chat, within};
 use crate::scripted::*;
@@ -169,6 +169,53 @@ async fn one_question_for_all_who_ask_at_once() {
     });
     assert!(lists.iter().all(Result::is_ok));
     assert_eq!(scripted.seen().len(), 1);
+}
+
+/// Waits until `/readyz` has these notes.
+async fn noted(running: &Running, what: &str, wanted: impl Fn(&[String]) -> bool) {
+    within(what, async { while !wanted(&readiness(running).await.1.notes) {} }).await;
+}
+
+#[tokio::test]
+async fn the_notes_are_true_while_nobody_chats() {
+    let (listed, models) = tokio::sync::watch::channel(format!(r#"{{"data":[{{"id":"{MODEL}"}}]}}"#));
+    let scripted = ScriptedBox::start(move |_| whole(200, "", &models.borrow())).await;
+    let tick = std::time::Duration::from_millis(5);
+    let limits = Limits { watch: Watch { well: tick, unwell: tick }, ..Limits::default() };
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", nobody.local_addr().unwrap());
+    drop(nobody);
+    let down = Backend::Box { url: url.clone(), model: ModelId::new(MODEL).unwrap(), key: None };
+    let running = Running::with(down, limits).await;
+    noted(&running, "a box that is down", |notes| notes.len() == 1 && notes[0].contains(&url)).await;
+
+    running.push(2, scripted.backend(), &["personal"]).await.unwrap();
+    scripted.until_seen("it is asked again and again", |seen| seen.len() > 3).await;
+    noted(&running, "a box that is well", <[String]>::is_empty).await;
+    listed.send_replace(r#"{"data":[{"id":"other"}]}"#.to_owned());
+    noted(&running, "a model that has gone", |notes| notes.len() == 1 && notes[0].contains("it lists: other")).await;
+    let asked = scripted.seen();
+    assert!(asked.iter().all(|seen| seen.is_list() && seen.body.is_empty()), "nothing that would load a model");
+
+    running.push(3, Backend::Demo, &["personal"]).await.unwrap();
+    noted(&running, "the demo model", |notes| notes[0].contains("no model box")).await;
+    let after = scripted.seen().len();
+    assert_eq!(running.lane("personal").ask(chat("demo/echo", "hi", "")).await.status, 200);
+    assert!(
+        scripted.seen().len() <= after + 1,
+        "a box that is configured no more is not asked, but for what was under way"
+    );
+}
+
+#[tokio::test]
+async fn whoever_only_looks_does_not_wait_for_a_slow_box() {
+    let scripted = ScriptedBox::start(|_| vec![Step::UntilGone]).await;
+    let limits = Limits { look: std::time::Duration::from_millis(50), ..Limits::default() };
+    let running = Running::with(scripted.backend(), limits).await;
+    let health: platform_types::spark::SparkHealth = running.admin().get("/health").await.unwrap();
+    assert!(!health.answering && health.problem.unwrap().contains("did not begin to answer in time"));
+    assert!(running.lane("ops").0.get::<serde_json::Value>("/v1/models").await.is_err());
 }
 
 #[tokio::test]

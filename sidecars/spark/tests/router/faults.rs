@@ -56,6 +56,8 @@ async fn a_stream_that_breaks_gets_an_error_at_its_end() {
     // Half an event is never passed on.
     check_broken(vec![send(&b[..40])], "", "upstream_incomplete").await;
     check_broken(vec![Step::UntilGone], "", "upstream_timeout_idle").await;
+    let flat = "data: {\"object\":\"error\",\"message\":\"engine died\",\"code\":500}\n\n";
+    check_broken(vec![send(&b), send(flat), send("data: [DONE]\n\n")], &b, "upstream_error").await;
     check_broken(vec![send(":\n\n"), Step::UntilGone], ":\n\n", "upstream_timeout_idle").await;
     check_broken(vec![send(&"x".repeat(2 * 1024 * 1024)), Step::UntilGone], "", "upstream_invalid").await;
 }
@@ -79,6 +81,10 @@ async fn a_stream_that_never_began_is_an_error_status() {
     for (steps, extra, code) in [
         (stream(""), STREAM, "upstream_empty_stream"),
         (whole(200, "content-type: text/event-stream\r\n", ""), STREAM, "upstream_empty_stream"),
+        (stream("data: [DONE]\n\n"), STREAM, "upstream_empty_stream"),
+        (stream("data: {\"object\":\"error\",\"message\":\"died\"}\n\ndata: [DONE]\n\n"), STREAM, "upstream_error"),
+        (stream("error: {\"message\":\"died\",\"code\":500}\n\n"), STREAM, "upstream_error"),
+        (whole(200, "", r#"{"object":"error","message":"died","code":500}"#), "", "upstream_error"),
         (stream("<html>\n\n</html>"), STREAM, "upstream_invalid"),
         (stream("data: nonsense\n\n"), STREAM, "upstream_invalid"),
         (stream(&plain(MODEL)), STREAM, "upstream_invalid"),
@@ -118,36 +124,35 @@ async fn a_box_that_ends_the_answer_but_not_the_connection_is_left() {
 }
 
 #[tokio::test]
-async fn a_stale_connection_is_replaced_without_a_word() {
-    // The list is answered and the connection kept; the chat on it is answered by closing, on a new one by words.
-    let scripted = ScriptedBox::start(|seen| match (seen.is_list(), seen.connection) {
-        (true, _) => list(),
-        (false, 0) => vec![],
-        (false, _) => whole(200, "", &plain(MODEL)),
-    })
-    .await;
+async fn no_request_trips_over_a_connection_that_was_kept() {
+    // A server that keeps connections, and closes each when the next request comes on it.
+    let used = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    let scripted =
+        ScriptedBox::start(move |seen| match (used.lock().unwrap().insert(seen.connection), seen.is_list()) {
+            (false, _) => vec![],
+            (true, true) => list(),
+            (true, false) => whole(200, "", &plain(MODEL)),
+        })
+        .await;
     let running = Running::with(scripted.backend(), Limits::default()).await;
-    let answer = running.lane("personal").ask(chat(MODEL, "hi", "")).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let connections: Vec<_> = scripted.chats().iter().map(|seen| seen.connection).collect();
-    assert_eq!(connections, [0, 1]);
+    let lane = running.lane("personal");
+    for _ in 0..3 {
+        let answers = join_all((0..4).map(|_| lane.ask(chat(MODEL, "hi", "")))).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    }
+    let mut connections: Vec<_> = scripted.seen().iter().map(|seen| seen.connection).collect();
+    connections.sort_unstable();
+    assert_eq!(connections, (0..connections.len()).collect::<Vec<_>>(), "each request has a connection of its own");
 }
 
 #[tokio::test]
-async fn a_fresh_connection_that_breaks_is_not_tried_again() {
-    let scripted = ScriptedBox::start(|seen| {
-        if seen.is_list() {
-            [list(), vec![]].concat().into_iter().filter(|step| !matches!(step, Step::Again)).collect()
-        } else {
-            vec![]
-        }
-    })
-    .await;
+async fn a_request_that_comes_to_nothing_is_not_sent_again() {
+    let scripted = ScriptedBox::start(listing(vec![])).await;
     let running = Running::with(scripted.backend(), Limits::default()).await;
     let (code, message) = running.lane("personal").ask(chat(MODEL, "hi", "")).await.refusal();
     assert_eq!(code, "upstream_unreachable", "{message}");
     assert!(message.contains("closed before an answer"), "{message}");
-    assert!((1..=2).contains(&scripted.chats().len()), "once, and once more if the connection seemed kept");
+    assert_eq!(scripted.chats().len(), 1);
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ async fn requests_that_do_not_pass_never_reach_the_box() {
         assert_eq!(found, code);
         assert!(message.contains(words), "{message}");
     }
-    assert!(scripted.seen().is_empty());
+    assert!(scripted.chats().is_empty());
     let status = running.counted("no request is left", |status| status.inflight == 0).await;
     assert_eq!((status.requests_total, status.errors_total, status.cancelled_total), (4, 4, 0));
 }
