@@ -32,6 +32,10 @@ impl Service for Egress {
 
     fn connected(&self, _change: i64) {}
 
+    fn displaced(&self) {
+        self.gate.tally.displaced("connections of the agent");
+    }
+
     fn refused(&self, failure: &Failure) {
         self.gate.tally.failure(failure);
     }

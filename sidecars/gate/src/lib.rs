@@ -6,6 +6,7 @@
 //! | [`gate`] | what all parts share |
 //! | [`config`] | the pushed configuration, parsed |
 //! | [`limits`] | every limit |
+//! | [`seats`] | bounded places that newcomers can get |
 //! | [`http`] | connections, heads, Host and Origin, routes, answers |
 //! | [`page`] | the page's files |
 //! | [`auth`] | signatures, tickets, tokens, rate limits |
@@ -28,5 +29,6 @@ pub mod limits;
 pub mod page;
 pub mod pairing;
 pub mod run;
+pub mod seats;
 pub mod socket;
 pub mod tally;

@@ -19,6 +19,8 @@ pub const MAX_LINGER_BYTES: usize = 256 * 1024;
 
 /// Longest message from the page: a text of 64 KiB, each byte of it escaped as JSON (`\u001b`), and its envelope.
 pub const MAX_MESSAGE_IN_BYTES: usize = 512 * 1024;
+/// Bytes from the page before it has authenticated: the answer to the challenge has about 200.
+pub const MAX_UNAUTHENTICATED_BYTES: usize = 8 * 1024;
 /// Longest message from the agent: a page of history.
 pub const MAX_MESSAGE_OUT_BYTES: usize = 4 * 1024 * 1024;
 /// Messages that wait for a slow page.
@@ -54,7 +56,8 @@ pub struct Limits {
 /// Connections of browsers and scripts.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// Open connections; further ones wait in the kernel's backlog.
+    /// Open connections: a browser has six. Each costs a descriptor and at most 64 KiB. At the limit a new one displaces the one on which
+    /// nothing began or ended for longest; where all carry authenticated requests, it waits.
     pub connections: usize,
     /// From the first byte of a head to its last; also from connect to the first byte.
     pub head_time: Duration,
@@ -107,9 +110,11 @@ impl Default for DoorLimits {
 /// Sockets of the page.
 #[derive(Debug, Clone)]
 pub struct SocketLimits {
-    /// Sockets that have not authenticated yet.
+    /// Sockets that have not authenticated, or are being refused. A newcomer displaces the oldest: a page needs a few round
+    /// trips, so this many dials within them are what it takes to be in its way. Each may hold
+    /// [`MAX_UNAUTHENTICATED_BYTES`].
     pub unauthenticated: usize,
-    /// Sockets that have.
+    /// Sockets that have authenticated: places that nobody else can take, four times what the agent has for pages.
     pub authenticated: usize,
     /// From the challenge to the answer.
     pub auth_time: Duration,
@@ -130,7 +135,7 @@ pub struct SocketLimits {
 impl Default for SocketLimits {
     fn default() -> Self {
         Self {
-            unauthenticated: 64,
+            unauthenticated: 256,
             authenticated: 256,
             auth_time: Duration::from_secs(10),
             agent_time: Duration::from_secs(5),
@@ -146,20 +151,25 @@ impl Default for SocketLimits {
 /// Pairing and failed authentication.
 #[derive(Debug, Clone)]
 pub struct PairingLimits {
-    /// Requests that wait for the operator.
+    /// Requests that wait for the operator: what a person can compare. Those with a setup code are not counted, there is
+    /// one a code.
     pub pending: usize,
     /// How long a request waits, and how long its outcome can be asked for.
     pub lifetime_millis: i64,
     /// How long a nonce is good.
     pub nonce_millis: i64,
-    /// Nonces that are out.
+    /// Nonces that are out, 150 bytes each; the oldest makes way. So many have to be asked for within a page's round trip
+    /// to be in its way.
     pub nonces: usize,
     /// How long a pairing with a setup code waits for the supervisor.
     pub decision_time: Duration,
     /// How long `GET /pair/{request}` waits for news.
     pub poll_time: Duration,
-    /// Nonces and pairing attempts: this many at once, then one a second.
+    /// Pairing attempts without a code: this many at once, then one a second.
     pub attempts: u32,
+    /// Pairing attempts with a code that is not known: this many at once, then one a second. Codes have 130 bits: this keeps
+    /// signatures from being checked for nothing, it is not what makes guessing hopeless.
+    pub wrong_codes: u32,
     /// Wrong credentials: this many at once, then one every two seconds, before they are told to slow down.
     pub failures: u32,
 }
@@ -170,10 +180,11 @@ impl Default for PairingLimits {
             pending: 8,
             lifetime_millis: 10 * 60 * 1000,
             nonce_millis: 60_000,
-            nonces: 128,
+            nonces: 8192,
             decision_time: Duration::from_secs(10),
             poll_time: Duration::from_secs(25),
             attempts: 20,
+            wrong_codes: 100,
             failures: 30,
         }
     }

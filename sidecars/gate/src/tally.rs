@@ -72,6 +72,13 @@ impl Tally {
         }
     }
 
+    /// Logs that the oldest of `what` was closed because all places were taken.
+    pub fn displaced(&self, what: &'static str) {
+        if let Some(suppressed) = self.line() {
+            tracing::warn!(what, suppressed, "all places are taken; the oldest one was closed");
+        }
+    }
+
     /// Whether a line may be written now; if so, how many were not.
     fn line(&self) -> Option<u64> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

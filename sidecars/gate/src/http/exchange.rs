@@ -1,7 +1,8 @@
 //! Which side's turn it is on a connection.
 //!
 //! A request is under way from the moment its head is handed to hyper until the last byte of its answer was taken from
-//! the body. Between requests the guard checks heads; during one it only watches for the client to go.
+//! the body. Between requests the guard checks heads; during one it only watches for the client to go. Beginning and end
+//! touch the connection's seat: at the limit the connection that did neither for longest makes way.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,20 +14,32 @@ use futures_util::task::AtomicWaker;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::answer::{Body, BodyError};
+use crate::seats::Claim;
 
 /// Shared by the guard and the answer of the request that it let in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Exchange(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    claim: Claim,
     under_way: AtomicBool,
     guard: AtomicWaker,
 }
 
 impl Exchange {
+    pub fn new(claim: Claim) -> Self {
+        Self(Arc::new(Inner { claim, under_way: AtomicBool::new(false), guard: AtomicWaker::new() }))
+    }
+
     pub fn begin(&self) {
+        self.0.claim.touch();
         self.0.under_way.store(true, Ordering::Relaxed);
+    }
+
+    /// The caller has shown who he is: this request is not cut off in favour of a new connection.
+    pub fn vouch(&self) {
+        self.0.claim.vouch();
     }
 
     /// Whether an answer is under way; if so, the guard is woken when it is over.
@@ -41,6 +54,7 @@ impl Exchange {
     }
 
     fn end(&self) {
+        self.0.claim.touch();
         self.0.under_way.store(false, Ordering::Relaxed);
         self.0.guard.wake();
     }

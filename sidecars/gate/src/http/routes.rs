@@ -9,6 +9,7 @@ use platform_kit::Failure;
 use platform_types::ErrorCode;
 
 use super::answer::{self, Body};
+use super::exchange::Exchange;
 use super::listener::Service;
 use super::place;
 use crate::agent::forward::{self, AgentRoute};
@@ -99,6 +100,10 @@ impl Service for Gate {
         self.tally.connected(change);
     }
 
+    fn displaced(&self) {
+        self.tally.displaced("connections");
+    }
+
     fn refused(&self, failure: &Failure) {
         self.tally.failure(failure);
     }
@@ -118,19 +123,22 @@ async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Result<Response<
         Route::RootFile { path } => gate.page.root_file(&path).ok_or_else(not_found),
         Route::Nonce => {
             place::require_origin(request.headers())?;
-            pairing::nonce(gate, &config, place)
+            Ok(pairing::nonce(gate, &config, place))
         }
         Route::Pair => {
             place::require_origin(request.headers())?;
             pairing::pair(gate, &config, place, request).await
         }
         Route::FollowPairing { id } => Ok(pairing::follow(gate, &id).await),
-        Route::Socket => upgrade::upgrade(gate, place, request),
+        Route::Socket => upgrade::upgrade(gate, place, request).await,
         Route::Agent(agent) => {
             let caller = match agent {
                 AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
                 AgentRoute::Models | AgentRoute::Completions => caller::token(gate, &config, request.headers())?,
             };
+            if let Some(exchange) = request.extensions().get::<Exchange>() {
+                exchange.vouch();
+            }
             forward::forward(gate, agent, &caller, request.into_body()).await
         }
     }

@@ -9,6 +9,9 @@
 //!  │ ◀─ 200 | 202, then poll ── │                                    │
 //! ```
 //!
+//! Nobody's attempts are in the way of a good setup link: nonces cost nothing, attempts with and without a code are counted
+//! apart, and so are those that wait.
+//!
 //! The gate proves possession of the key and knows which setup codes are good; whether a device is paired is the supervisor's
 //! word alone.
 
@@ -26,8 +29,10 @@ use requests::Requests;
 pub struct Pairing {
     pub nonces: Nonces,
     pub requests: Requests,
-    /// Of the whole gate: behind the proxy everybody has the same address.
+    /// Attempts without a code. Of the whole gate: behind the proxy everybody has the same address.
     pub attempts: SharedBucket,
+    /// Attempts with a code that is not known. A good one needs no leave.
+    pub wrong_codes: SharedBucket,
 }
 
 impl Pairing {
@@ -36,6 +41,7 @@ impl Pairing {
             nonces: Nonces::new(limits.nonces, limits.nonce_millis),
             requests: Requests::new(limits.pending, limits.lifetime_millis),
             attempts: SharedBucket::new(limits.attempts, 1_000),
+            wrong_codes: SharedBucket::new(limits.wrong_codes, 1_000),
         }
     }
 }

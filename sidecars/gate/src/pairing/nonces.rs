@@ -1,6 +1,6 @@
-//! Nonces: minted here, good once, for a minute.
+//! Nonces: minted here, good once, for a minute. When too many are out, the oldest makes way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use platform_types::Timestamp;
@@ -10,7 +10,14 @@ use platform_types::Timestamp;
 pub struct Nonces {
     limit: usize,
     lifetime_millis: i64,
-    out: Mutex<HashMap<String, Issued>>,
+    out: Mutex<Out>,
+}
+
+#[derive(Debug, Default)]
+struct Out {
+    issued: HashMap<String, Issued>,
+    /// In the order of minting; those that were used are still in it.
+    order: VecDeque<String>,
 }
 
 /// What a nonce was minted for.
@@ -25,26 +32,24 @@ impl Nonces {
         Self { limit, lifetime_millis, out: Mutex::default() }
     }
 
-    /// Mints one, or `None` when too many are out.
-    pub fn issue(&self, host: &str, now: Timestamp) -> Option<String> {
+    /// Mints one.
+    pub fn issue(&self, host: &str, now: Timestamp) -> String {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        out.retain(|_, issued| self.fresh(issued, now));
-        if out.len() >= self.limit {
-            return None;
+        if out.order.len() >= self.limit
+            && let Some(oldest) = out.order.pop_front()
+        {
+            out.issued.remove(&oldest);
         }
         let nonce = platform_kit::random::id();
-        out.insert(nonce.clone(), Issued { host: host.to_owned(), at: now });
-        Some(nonce)
+        out.issued.insert(nonce.clone(), Issued { host: host.to_owned(), at: now });
+        out.order.push_back(nonce.clone());
+        nonce
     }
 
     /// Uses one up. `None`: never minted, used already, or expired.
     pub fn take(&self, nonce: &str, now: Timestamp) -> Option<Issued> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        out.remove(nonce).filter(|issued| self.fresh(issued, now))
-    }
-
-    fn fresh(&self, issued: &Issued, now: Timestamp) -> bool {
-        now.millis_since(issued.at).abs() <= self.lifetime_millis
+        out.issued.remove(nonce).filter(|issued| now.millis_since(issued.at).abs() <= self.lifetime_millis)
     }
 }
 
@@ -53,17 +58,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn once_for_a_minute_and_not_too_many() {
+    fn once_for_a_minute() {
         let nonces = Nonces::new(2, 60_000);
-        let a = nonces.issue("h", Timestamp(0)).expect("the first");
+        let a = nonces.issue("h", Timestamp(0));
         assert_eq!(nonces.take(&a, Timestamp(60_000)), Some(Issued { host: "h".into(), at: Timestamp(0) }));
         assert_eq!(nonces.take(&a, Timestamp(0)), None);
-        let b = nonces.issue("h", Timestamp(0)).expect("the second");
+        let b = nonces.issue("h", Timestamp(0));
         assert_eq!(nonces.take(&b, Timestamp(60_001)), None);
         assert_eq!(nonces.take("unknown", Timestamp(0)), None);
-        assert!(nonces.issue("h", Timestamp(0)).is_some());
-        assert!(nonces.issue("h", Timestamp(0)).is_some());
-        assert!(nonces.issue("h", Timestamp(0)).is_none());
-        assert!(nonces.issue("h", Timestamp(60_001)).is_some());
+    }
+
+    #[test]
+    fn the_oldest_makes_way() {
+        let nonces = Nonces::new(2, 60_000);
+        let [a, b, c] = [(); 3].map(|()| nonces.issue("h", Timestamp(0)));
+        let known = [a, b, c].map(|nonce| nonces.take(&nonce, Timestamp(0)).is_some());
+        assert_eq!(known, [false, true, true]);
     }
 }

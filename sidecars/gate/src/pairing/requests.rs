@@ -24,7 +24,7 @@ pub enum Standing {
 /// An attempt as the one who made it follows it. When the sender is gone, it has expired.
 pub type Follow = watch::Receiver<Standing>;
 
-/// All attempts, bounded.
+/// All attempts, bounded: those without a code by a number, the others by the codes that are good.
 #[derive(Debug)]
 pub struct Requests {
     limit: usize,
@@ -63,10 +63,14 @@ impl Requests {
             if entries.values().any(|entry| entry.claims(&attempt)) {
                 return Err(Failure::new(ErrorCode::Conflict, "this setup link is being used by another device"));
             }
-            if entries.values().filter(|entry| entry.pending()).count() >= self.limit {
+            let crowd = || entries.values().filter(|entry| entry.pending() && entry.attempt.code_sha256.is_none());
+            if attempt.code_sha256.is_none() && crowd().count() >= self.limit {
                 let message = "too many devices wait for approval; try again later";
                 return Err(Failure::new(ErrorCode::RateLimited, message).with_retry_after(60));
             }
+            // What was refused with this code is history: one entry a code.
+            entries
+                .retain(|_, entry| attempt.code_sha256.is_none() || entry.attempt.code_sha256 != attempt.code_sha256);
             let id = attempt.id.clone();
             let entry = Entry { attempt, standing: watch::Sender::new(Standing::Pending) };
             Ok(self.opened(entries.entry(id).or_insert(entry), true))
@@ -173,6 +177,19 @@ mod tests {
         assert_eq!(requests.undecided(Timestamp(1)).len(), 2);
         assert!(requests.follow(&first.id, Timestamp(1000)).is_none());
         requests.open(attempt('c', None, 1000)).expect("room again");
+    }
+
+    #[test]
+    fn a_code_finds_room_where_all_places_are_taken() {
+        let requests = Requests::new(1, 1000);
+        requests.open(attempt('a', None, 0)).expect("room");
+        assert_eq!(requests.open(attempt('b', None, 0)).expect_err("full").code, ErrorCode::RateLimited);
+        for _ in 0..3 {
+            let opened = requests.open(attempt('b', Some("x"), 0)).expect("room for a code");
+            requests.decide(&opened.id, &refused(), Timestamp(1)).expect("decides");
+        }
+        let held = requests.with(Timestamp(1), |entries| entries.len());
+        assert_eq!(held, 2, "one without a code, one with this one");
     }
 
     #[test]

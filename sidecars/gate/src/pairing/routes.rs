@@ -17,6 +17,7 @@ use crate::auth::{caller, signature};
 use crate::config::{self, Config};
 use crate::gate::Gate;
 use crate::http::answer::{self, Body};
+use crate::http::exchange::Exchange;
 use crate::http::place::Place;
 use crate::limits::MAX_PAIRING_BODY_BYTES;
 
@@ -64,11 +65,10 @@ enum State {
 }
 
 /// `POST /pair/nonce`.
-pub fn nonce(gate: &Gate, config: &Config, place: &Place) -> Result<Response<Body>, Failure> {
-    attempt_allowed(gate)?;
+pub fn nonce(gate: &Gate, config: &Config, place: &Place) -> Response<Body> {
     let time = gate.clock.now();
-    let nonce = gate.pairing.nonces.issue(&place.host, time).ok_or_else(|| slow_down(60))?;
-    Ok(answer::json(StatusCode::OK, &NonceAnswer { nonce, time, host: &place.host, profile: &config.profile }))
+    let nonce = gate.pairing.nonces.issue(&place.host, time);
+    answer::json(StatusCode::OK, &NonceAnswer { nonce, time, host: &place.host, profile: &config.profile })
 }
 
 /// `POST /pair`.
@@ -78,15 +78,19 @@ pub async fn pair(
     place: &Place,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    attempt_allowed(gate)?;
+    let exchange = request.extensions().get::<Exchange>().cloned();
     let wire: PairRequest = read(request, gate.limits.http.body_stall).await?;
     let now = gate.clock.now();
+    allowed(gate, config, wire.code.as_deref(), now)?;
     let attempt = prove(gate, config, place, &wire, now)?;
     if let Some(device) = config.device(&attempt.device) {
         // The key is paired already, say because the answer to an earlier request was lost.
         return Ok(answer::json(StatusCode::OK, &Paired { device: &attempt.device, name: &device.name }));
     }
     let with_code = attempt.code_sha256.is_some();
+    if let Some(exchange) = exchange.filter(|_| with_code) {
+        exchange.vouch();
+    }
     let opened = gate.pairing.requests.open(attempt.clone())?;
     if opened.new {
         tracing::info!(device = attempt.device.as_str(), with_code, "a device asks to be paired");
@@ -215,12 +219,16 @@ fn tidy_name(name: &str) -> String {
     if name.is_empty() { "device".to_owned() } else { name }
 }
 
-fn attempt_allowed(gate: &Gate) -> Result<(), Failure> {
-    gate.pairing.attempts.take(gate.clock.now()).map_err(slow_down)
-}
-
-fn slow_down(seconds: u32) -> Failure {
-    Failure::new(ErrorCode::RateLimited, "too many attempts to pair; try again later").with_retry_after(seconds)
+/// A good code always may; wrong ones and attempts without one are counted apart.
+fn allowed(gate: &Gate, config: &Config, code: Option<&str>, now: Timestamp) -> Result<(), Failure> {
+    let bucket = match code {
+        Some(code) if config.knows_link(&config::digest(code), now) => return Ok(()),
+        Some(_) => &gate.pairing.wrong_codes,
+        None => &gate.pairing.attempts,
+    };
+    bucket.take(now).map_err(|seconds| {
+        Failure::new(ErrorCode::RateLimited, "too many attempts to pair; try again later").with_retry_after(seconds)
+    })
 }
 
 fn no_word() -> Failure {

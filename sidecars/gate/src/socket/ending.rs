@@ -6,6 +6,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, error::CapacityError};
 
+/// Codes of the agent that the page gets as they are: not the protocol, too long, try again later. Everything else that the
+/// agent may say ends in a reconnect.
+const AGENT_CODES: [u16; 3] = [1008, 1009, 1013];
+
 /// The end of a socket.
 #[derive(Debug, Clone)]
 pub enum Ending {
@@ -21,8 +25,12 @@ pub enum Ending {
     TooLong,
     /// The page does not take what is sent.
     TooSlow,
-    /// The agent went away, or closed the socket.
+    /// The agent went away, or closed the socket without a code that the page knows.
     AgentGone,
+    /// The agent closed the socket, with one of [`AGENT_CODES`].
+    AgentClosed { code: u16 },
+    /// It had not authenticated, and a newcomer needed its place.
+    Displaced,
     /// The device is not paired any more.
     Revoked,
     /// The gate stops.
@@ -40,7 +48,8 @@ impl Ending {
             Self::NotText => 1003,
             Self::Malformed => 1008,
             Self::TooLong => 1009,
-            Self::TooSlow => 1013,
+            Self::TooSlow | Self::Displaced => 1013,
+            Self::AgentClosed { code } => *code,
             Self::AgentGone | Self::Stopping => 1012,
             Self::Revoked => 4401,
             Self::Refused(failure) => match failure.code {
@@ -61,6 +70,8 @@ impl Ending {
             Self::TooLong => "message too long",
             Self::TooSlow => "too slow",
             Self::AgentGone => "the agent went away",
+            Self::AgentClosed { .. } => "the agent closed the connection",
+            Self::Displaced => "too many connections wait for authentication",
             Self::Revoked => "this device is not paired any more",
             Self::Stopping => "the gate is restarting",
             Self::Refused(_) => "refused",
@@ -71,10 +82,19 @@ impl Ending {
         self.code().map(|code| CloseFrame { code: CloseCode::from(code), reason: self.reason().into() })
     }
 
+    /// What a close frame of the agent means. Its words go no further.
+    pub fn of_agent(frame: Option<&CloseFrame>) -> Self {
+        match frame.map(|frame| u16::from(frame.code)) {
+            Some(code) if AGENT_CODES.contains(&code) => Self::AgentClosed { code },
+            _ => Self::AgentGone,
+        }
+    }
+
     /// What an error while reading from the page means.
     pub fn of_page(error: &Error) -> Self {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLong,
+            Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => Self::TooLong,
             Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => Self::Malformed,
             _ => Self::Left,
         }

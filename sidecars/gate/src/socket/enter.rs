@@ -86,6 +86,9 @@ async fn dial(gate: &Gate, id: &DeviceId) -> Result<AgentSocket, Failure> {
             Ok(Ok((socket, _))) => return Ok(socket),
             // Not ready yet, or wedged, or gone in between: it waits at the door like everything else.
             Ok(Err(Error::Http(response))) if response.status() == 503 => {}
+            Ok(Err(Error::Http(response))) if response.status() == 429 => {
+                return Err(Failure::new(ErrorCode::RateLimited, "the agent has too many pages open; close one"));
+            }
             Ok(Err(Error::Io(_) | Error::Protocol(_))) | Err(_) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the agent refused a socket");

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`upgrade`] | from an HTTP request to a socket |
 //! | [`places`] | how many sockets there may be, and how much may wait for them |
+//! | [`probation`] | little may be said before authentication |
 //! | [`session`] | one socket from challenge to close |
 //! | [`enter`] | authentication and the way to the agent |
 //! | [`pipe`] | both directions, once they are connected |
@@ -13,6 +14,7 @@ pub mod ending;
 pub mod enter;
 pub mod pipe;
 pub mod places;
+pub mod probation;
 pub mod session;
 pub mod upgrade;
 

@@ -4,7 +4,7 @@
 //! are queued for the page, bounded in number and bytes. A full queue holds the agent back for a moment; a page that is
 //! slower than that is closed with 1013 and comes again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -33,10 +33,11 @@ pub async fn run(gate: &Arc<Gate>, caller: &Caller, page: &mut PageSocket, agent
     let (page_out, page_in) = page.split();
     let (agent_out, agent_in) = agent.split();
     let (queue, queued) = mpsc::channel(MAX_QUEUED_MESSAGES);
+    let last = OnceLock::new();
     tokio::select! {
         ending = from_page(gate, caller, page_in, agent_out) => ending,
-        ending = from_agent(agent_in, queue, gate.sockets.queue(), limits.queue_time) => ending,
-        ending = to_page(page_out, queued, limits) => ending,
+        ending = from_agent(agent_in, queue, gate.sockets.queue(), limits.queue_time, &last) => ending,
+        ending = to_page(page_out, queued, limits, &last) => ending,
     }
 }
 
@@ -57,21 +58,27 @@ async fn from_page(
             Ok(Some(Err(error))) => return Ending::of_page(&error),
         };
         gate.events.seen(caller, gate.clock.now());
-        let sent = tokio::time::timeout(limits.write_stall, agent.send(Message::Text(text))).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return Ending::AgentGone;
+        match tokio::time::timeout(limits.write_stall, agent.send(Message::Text(text))).await {
+            Ok(Ok(())) => {}
+            // It is going. What it said last, and why it closes, is read on the other side of this pipe.
+            Ok(Err(_)) => {
+                tokio::time::sleep(limits.close_time).await;
+                return Ending::AgentGone;
+            }
+            Err(_) => return Ending::AgentGone,
         }
     }
 }
 
-/// Queues what the agent says. Lets the queue run empty before it tells that the agent is gone.
+/// Queues what the agent says. Leaves the end in `last`, which [`to_page`] tells once the queue is empty.
 async fn from_agent(
     mut agent: SplitStream<AgentSocket>,
     out: mpsc::Sender<Queued>,
     queue: Queue,
     patience: Duration,
+    last: &OnceLock<Ending>,
 ) -> Ending {
-    loop {
+    let end = loop {
         match agent.next().await {
             Some(Ok(Message::Text(text))) => {
                 let queued = tokio::time::timeout(patience, enqueue(&out, &queue, text)).await;
@@ -80,9 +87,11 @@ async fn from_agent(
                 }
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(_) | Err(_)) | None => break,
+            Some(Ok(Message::Close(frame))) => break Ending::of_agent(frame.as_ref()),
+            Some(Ok(_) | Err(_)) | None => break Ending::AgentGone,
         }
-    }
+    };
+    last.get_or_init(|| end);
     drop(out);
     std::future::pending().await
 }
@@ -96,6 +105,7 @@ async fn to_page(
     mut page: SplitSink<&mut PageSocket, Message>,
     mut queued: mpsc::Receiver<Queued>,
     limits: &SocketLimits,
+    last: &OnceLock<Ending>,
 ) -> Ending {
     let mut ping = tokio::time::interval_at(Instant::now() + limits.ping_every, limits.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,7 +113,7 @@ async fn to_page(
         let message = tokio::select! {
             next = queued.recv() => match next {
                 Some(queued) => Message::Text(queued.text),
-                None => return Ending::AgentGone,
+                None => return last.get().cloned().unwrap_or(Ending::AgentGone),
             },
             _ = ping.tick() => Message::Ping(Bytes::new()),
         };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{MAX_QUEUED_BYTES, MAX_QUEUED_BYTES_IN_ALL, SocketLimits};
+use crate::seats::{Seat, Seats};
 
 /// Places for sockets, and the memory they share.
 #[derive(Debug)]
 pub struct SocketPlaces {
-    unauthenticated: Arc<Semaphore>,
+    unauthenticated: Seats,
     authenticated: Arc<Semaphore>,
     limit: usize,
     queued: Arc<Semaphore>,
@@ -32,16 +33,16 @@ pub struct Queue {
 impl SocketPlaces {
     pub fn new(limits: &SocketLimits) -> Self {
         Self {
-            unauthenticated: Arc::new(Semaphore::new(limits.unauthenticated)),
+            unauthenticated: Seats::new(limits.unauthenticated),
             authenticated: Arc::new(Semaphore::new(limits.authenticated)),
             limit: limits.authenticated,
             queued: Arc::new(Semaphore::new(MAX_QUEUED_BYTES_IN_ALL)),
         }
     }
 
-    /// A place until authentication.
-    pub fn stranger(&self) -> Option<OwnedSemaphorePermit> {
-        self.unauthenticated.clone().try_acquire_owned().ok()
+    /// A place until authentication; if need be that of the oldest stranger.
+    pub async fn stranger(&self) -> Seat {
+        self.unauthenticated.take().await
     }
 
     /// A place after it.

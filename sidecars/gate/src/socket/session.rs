@@ -5,6 +5,8 @@
 //!                │ 10 s         │ place          │ 15 s        │ revoked, slow, agent gone, stopping
 //!                └──────────────┴────────────────┴─────────────┴──▶ refused or closed, with a code
 //! ```
+//!
+//! Until it has authenticated a socket has a stranger's seat, also while it is being refused; a newcomer may displace it.
 
 use std::sync::Arc;
 
@@ -13,7 +15,6 @@ use platform_kit::Failure;
 use platform_types::ErrorCode;
 use platform_types::chat::GateHello;
 use platform_types::gate::Caller;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::ending::Ending;
@@ -22,27 +23,40 @@ use super::pipe;
 use super::upgrade::PageSocket;
 use crate::gate::Gate;
 use crate::http::place::Place;
+use crate::seats::Seat;
 
-/// Runs a socket to its end. `stranger` is its place until it has authenticated.
-pub async fn run(gate: Arc<Gate>, place: Place, mut page: PageSocket, stranger: OwnedSemaphorePermit) {
+/// Runs a socket to its end. `stranger` is its seat until it has authenticated.
+pub async fn run(gate: Arc<Gate>, place: Place, mut page: PageSocket, stranger: Seat) {
+    let mut stranger = Some(stranger);
     let ending = tokio::select! {
-        ending = serve(&gate, &place, &mut page, stranger) => ending,
+        ending = serve(&gate, &place, &mut page, &mut stranger) => ending,
         () = gate.stop.cancelled() => Ending::Stopping,
     };
-    if let Ending::Refused(failure) = &ending {
-        gate.tally.failure(failure);
+    match &ending {
+        Ending::Refused(failure) => gate.tally.failure(failure),
+        Ending::Displaced => gate.tally.displaced("unauthenticated sockets"),
+        _ => {}
     }
-    let closing = close(&mut page, &ending);
-    // A page that does not answer the closing handshake is left behind.
-    let _ = tokio::time::timeout(gate.limits.socket.close_time, closing).await;
+    // A page that does not answer the closing handshake is left behind; a stranger at once, when his seat is needed.
+    let closing = tokio::time::timeout(gate.limits.socket.close_time, close(&mut page, &ending));
+    tokio::select! {
+        biased;
+        _ = closing => {}
+        () = displaced(stranger.as_ref()) => {}
+    }
 }
 
-async fn serve(gate: &Arc<Gate>, place: &Place, page: &mut PageSocket, stranger: OwnedSemaphorePermit) -> Ending {
-    let entered = match enter::authenticate(gate, place, page).await {
+async fn serve(gate: &Arc<Gate>, place: &Place, page: &mut PageSocket, stranger: &mut Option<Seat>) -> Ending {
+    let entered = tokio::select! {
+        entered = enter::authenticate(gate, place, page) => entered,
+        () = displaced(stranger.as_ref()) => Err(Ending::Displaced),
+    };
+    let entered = match entered {
         Ok(entered) => entered,
         Err(ending) => return ending,
     };
-    drop(stranger);
+    page.get_mut().trust();
+    *stranger = None;
     let Some(_place) = gate.sockets.device() else {
         return Ending::Refused(Failure::new(ErrorCode::RateLimited, "too many devices are connected"));
     };
@@ -69,6 +83,14 @@ async fn connected(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered, c
         return ending;
     }
     pipe::run(gate, caller, page, agent).await
+}
+
+/// Ends when a newcomer needs the stranger's seat; never for one who has authenticated.
+async fn displaced(stranger: Option<&Seat>) {
+    match stranger {
+        Some(seat) => seat.displaced().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ends when the pushed registry does not have this device and key any more.

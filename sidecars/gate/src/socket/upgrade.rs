@@ -12,31 +12,38 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::probation::Probation;
 use super::session;
 use crate::gate::Gate;
 use crate::http::answer::{self, Body};
 use crate::http::place::{self, Place};
-use crate::limits::MAX_MESSAGE_IN_BYTES;
+use crate::limits::{MAX_MESSAGE_IN_BYTES, MAX_UNAUTHENTICATED_BYTES};
 
 const VERSION: HeaderName = header::SEC_WEBSOCKET_VERSION;
 
 /// A socket to the page.
-pub type PageSocket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+pub type PageSocket = WebSocketStream<Probation<TokioIo<hyper::upgrade::Upgraded>>>;
 
 /// `GET /ws`.
-pub fn upgrade(gate: &Arc<Gate>, place: &Place, mut request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+pub async fn upgrade(
+    gate: &Arc<Gate>,
+    place: &Place,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
     place::require_origin(request.headers())?;
     let accept = accept_key(request.headers())?;
-    let Some(stranger) = gate.sockets.stranger() else {
-        let message = "too many connections wait for authentication";
-        return Err(Failure::new(ErrorCode::RateLimited, message).with_retry_after(5));
-    };
+    let stranger = gate.sockets.stranger().await;
     let upgraded = hyper::upgrade::on(&mut request);
     let (gate_of_socket, place) = (gate.clone(), place.clone());
     let socket = async move {
-        let Ok(upgraded) = upgraded.await else { return };
+        let upgraded = tokio::select! {
+            upgraded = upgraded => upgraded,
+            () = stranger.displaced() => return gate_of_socket.tally.displaced("unauthenticated sockets"),
+        };
+        let Ok(upgraded) = upgraded else { return };
+        let stream = Probation::new(TokioIo::new(upgraded), MAX_UNAUTHENTICATED_BYTES);
         let config = super::config(MAX_MESSAGE_IN_BYTES);
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         session::run(gate_of_socket, place, socket, stranger).await;
     };
     platform_kit::task::spawn("websocket", gate.tasks.track_future(socket));

@@ -256,13 +256,49 @@ async fn only_the_page_itself_pairs() {
 
 #[tokio::test]
 async fn attempts_are_limited() {
-    let pairing = PairingLimits { attempts: 4, pending: 1, ..PairingLimits::default() };
+    let pairing = PairingLimits { attempts: 3, wrong_codes: 2, pending: 1, ..PairingLimits::default() };
     let rig = Rig::start_with(Limits { pairing, ..Limits::default() }).await;
-    assert_eq!(pair(&rig, &TestDevice::new(1), None).await.status, 202);
-    let answer = pair(&rig, &TestDevice::new(2), None).await;
-    assert_eq!((answer.status, answer.code().as_str()), (429, "rate_limited"));
-    let answer = rig.post("/pair/nonce", &json!({})).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (429, "2"));
+    let check = |answer: &Answer, status: u16, retry_after: &str| {
+        assert_eq!((answer.status, answer.header("retry-after")), (status, retry_after), "{answer:?}");
+    };
+    check(&pair(&rig, &TestDevice::new(1), None).await, 202, "");
+    check(&pair(&rig, &TestDevice::new(2), None).await, 429, "60");
+    check(&pair(&rig, &TestDevice::new(1), None).await, 202, "");
+    check(&pair(&rig, &TestDevice::new(1), None).await, 429, "2");
+    // Guesses are counted apart.
+    check(&pair(&rig, &TestDevice::new(1), Some(CODE)).await, 401, "");
+    check(&pair(&rig, &TestDevice::new(1), Some(CODE)).await, 401, "");
+    check(&pair(&rig, &TestDevice::new(1), Some(CODE)).await, 429, "2");
     rig.clock.advance(1_000);
-    assert_eq!(rig.post("/pair/nonce", &json!({})).await.status, 200);
+    check(&pair(&rig, &TestDevice::new(1), None).await, 202, "");
+    check(&pair(&rig, &TestDevice::new(1), Some(CODE)).await, 401, "");
+}
+
+#[tokio::test]
+async fn a_flood_does_not_lock_a_good_link_out() {
+    let pairing =
+        PairingLimits { attempts: 2, wrong_codes: 2, failures: 2, pending: 1, nonces: 4, ..PairingLimits::default() };
+    let rig = Rig::start_with(Limits { pairing, ..Limits::default() }).await;
+    rig.link(CODE).await;
+    for n in 0..8 {
+        let stranger = TestDevice::new(100 + n);
+        pair(&rig, &stranger, None).await;
+        pair(&rig, &stranger, Some("ZZZZZZZZZZZZZZZZZZZZZZZZZZ")).await;
+        challenge(&rig).await;
+    }
+    assert_eq!(rig.status().await.pairings_pending, 1);
+    assert_eq!(pair(&rig, &TestDevice::new(50), None).await.status, 429);
+    let device = TestDevice::new(1);
+    let mut events = Events::listen(&rig).await;
+    let supervisor = async {
+        let attempt = loop {
+            let attempt = events.attempt().await;
+            if attempt.code_sha256.is_some() {
+                break attempt;
+            }
+        };
+        decide(&rig, &attempt.id, &accepted(&device)).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(pair(&rig, &device, Some(CODE)), supervisor);
+    assert_eq!((answer.status, answer.json()["name"].as_str()), (200, Some("phone")));
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use gate::limits::{HttpLimits, Limits, MAX_BODY_BYTES, MAX_HEAD_BYTES};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::browser::read_to_end;
-use crate::support::{Rig, within};
+use crate::support::rig::TOKEN;
+use crate::support::{Agent, Rig, within};
 
 fn impatient() -> Limits {
     let time = Duration::from_millis(100);
@@ -132,20 +134,121 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     rig.until(|status| status.connections == 0).await;
 }
 
+fn few(connections: usize) -> Limits {
+    Limits { http: HttpLimits { connections, ..HttpLimits::default() }, ..Limits::default() }
+}
+
+/// A connection that stays open after its first answer.
+async fn kept(rig: &Rig) -> TcpStream {
+    let mut stream = rig.tcp().await;
+    ask_again(rig, &mut stream).await;
+    stream
+}
+
+async fn ask_again(rig: &Rig, stream: &mut TcpStream) {
+    stream.write_all(format!("GET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", rig.host()).as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}}") {
+        assert!(within(stream.read_buf(&mut answer)).await.unwrap() > 0, "closed without an answer");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 404"), "{answer:?}");
+}
+
 #[tokio::test]
-async fn connections_over_the_limit_wait() {
-    let http = HttpLimits { connections: 2, ..HttpLimits::default() };
-    let rig = Rig::start_with(Limits { http, ..Limits::default() }).await;
-    let (first, second) = (rig.tcp().await, rig.tcp().await);
-    rig.until(|status| status.connections == 2).await;
-    let mut third = rig.tcp().await;
-    third.write_all(format!("GET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", rig.host()).as_bytes()).await.unwrap();
-    assert_eq!(rig.status().await.connections, 2);
-    drop(first);
-    let mut start = [0; 12];
-    within(third.read_exact(&mut start)).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 404");
-    drop(second);
+async fn idle_connections_do_not_keep_new_ones_out() {
+    let rig = Rig::start_with(few(16)).await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        idle.push(kept(&rig).await);
+    }
+    assert_eq!(rig.status().await.connections, 16);
+    // The oldest went, without a word; the newest are still good.
+    for stream in &mut idle[..48] {
+        assert_eq!(read_to_end(stream).await, "");
+    }
+    for stream in &mut idle[48..] {
+        ask_again(&rig, stream).await;
+    }
+}
+
+#[tokio::test]
+async fn the_connection_that_was_used_last_stays() {
+    let rig = Rig::start_with(few(2)).await;
+    let (mut first, mut second) = (kept(&rig).await, kept(&rig).await);
+    ask_again(&rig, &mut first).await;
+    let _third = kept(&rig).await;
+    ask_again(&rig, &mut first).await;
+    assert_eq!(read_to_end(&mut second).await, "");
+}
+
+#[tokio::test]
+async fn slow_and_silent_clients_do_not_keep_new_ones_out() {
+    let rig = Rig::start_with(few(3)).await;
+    let host = rig.host();
+    let (mut silent, mut head, mut body) = (rig.tcp().await, rig.tcp().await, rig.tcp().await);
+    rig.until(|status| status.connections == 3).await;
+    let heading = format!("POST /pair HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 9\r\n\r\n");
+    // A head that comes byte by byte counts as silence; so does a body of somebody unknown.
+    for byte in heading.as_bytes().iter().take(heading.len() - 1) {
+        head.write_all(&[*byte]).await.unwrap();
+    }
+    body.write_all(heading.as_bytes()).await.unwrap();
+    rig.until(|status| status.requests_total == 1).await;
+    let _newcomers = (kept(&rig).await, kept(&rig).await, kept(&rig).await);
+    for stream in [&mut silent, &mut head, &mut body] {
+        assert_eq!(read_to_end(stream).await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_credential_is_not_cut_off() {
+    let rig = Rig::start_with(few(1)).await;
+    rig.token().await;
+    let (told, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    let _agent = Agent::start(&rig.agent_socket(1), move |call| {
+        let told = told.clone();
+        async move { told.send(call).unwrap() }
+    });
+    let bearer = format!("Bearer {TOKEN}");
+    let fields = [("authorization", bearer.as_str())];
+    let answer = rig.ask("GET", "/v1/models", &fields, "");
+    let newcomer = async {
+        let call = within(calls.recv()).await.unwrap();
+        let mut newcomer = rig.tcp().await;
+        newcomer.write_all(format!("GET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", rig.host()).as_bytes()).await.unwrap();
+        // Whatever the gate does about the newcomer, it does before it answers this.
+        rig.until(|status| status.connections == 1 && status.requests_total == 1).await;
+        call.answer("200 OK", "content-type: application/json\r\n", "{}").await;
+        let mut start = [0; 12];
+        within(newcomer.read_exact(&mut start)).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 404");
+    };
+    let (answer, ()) = tokio::join!(answer, newcomer);
+    assert_eq!((answer.status, answer.json()), (200, serde_json::json!({})));
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_given_up() {
+    let rig = Rig::start_with(impatient()).await;
+    let mut stream = rig.tcp().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+    assert_eq!(refusal(&trickle(&mut stream, b"x").await), (408, "request_timeout".to_owned()));
+}
+
+/// Sends a byte each 20 ms, which is never silent for long and takes far too long in all, and reads the answer.
+async fn trickle(stream: &mut TcpStream, byte: &[u8]) -> String {
+    let mut answer = Vec::new();
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    within(async {
+        loop {
+            tokio::select! {
+                _ = pace.tick() => { let _ = stream.write_all(byte).await; }
+                read = stream.read_buf(&mut answer) => if read.unwrap_or(0) == 0 { break },
+            }
+        }
+    })
+    .await;
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
@@ -215,19 +318,7 @@ async fn a_body_that_trickles_in_does_not_hold_the_pairing_route() {
     let mut stream = rig.tcp().await;
     let head = format!("POST /pair HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 4000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    // A byte each 20 ms is never silent for long, and takes far too long in all.
-    let mut pace = tokio::time::interval(Duration::from_millis(20));
-    within(async {
-        loop {
-            tokio::select! {
-                _ = pace.tick() => { let _ = stream.write_all(b" ").await; }
-                read = stream.read_buf(&mut answer) => if read.unwrap_or(0) == 0 { break },
-            }
-        }
-    })
-    .await;
-    assert_eq!(refusal(&String::from_utf8_lossy(&answer)), (408, "request_timeout".to_owned()));
+    assert_eq!(refusal(&trickle(&mut stream, b" ").await), (408, "request_timeout".to_owned()));
 }
 
 #[tokio::test]

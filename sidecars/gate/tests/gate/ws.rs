@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use gate::limits::{Limits, MAX_MESSAGE_IN_BYTES, MAX_MESSAGE_OUT_BYTES, PairingLimits, SocketLimits};
+use gate::limits::{
+    Limits, MAX_MESSAGE_IN_BYTES, MAX_MESSAGE_OUT_BYTES, MAX_UNAUTHENTICATED_BYTES, PairingLimits, SocketLimits,
+};
 use platform_types::gate::Purpose;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::support::agent::{self, field};
 use crate::support::{Agent, Rig, Socket, TestDevice, within};
@@ -159,22 +162,63 @@ async fn a_device_revoked_at_the_door_does_not_get_in() {
     rig.until(|status| status.waiting == 0).await;
 }
 
+/// Few strangers, and a closing handshake that nobody may be waiting for.
+fn few_strangers(unauthenticated: usize) -> Limits {
+    sockets(|limits| {
+        limits.unauthenticated = unauthenticated;
+        limits.close_time = Duration::from_secs(3600);
+    })
+}
+
 #[tokio::test]
-async fn strangers_are_few_and_have_little_time() {
-    let (rig, device) = paired(sockets(|limits| limits.unauthenticated = 2)).await;
+async fn strangers_are_few_and_cost_each_other_their_places() {
+    let (rig, device) = paired(few_strangers(2)).await;
     let _agent = Agent::echo(&rig.agent_socket(1));
-    let (_first, second) = (rig.dial().await, rig.dial().await);
-    let own = rig.origin();
-    assert_eq!(rig.dial_with(&[("origin", &own)]).await.err(), Some(429));
-    // Authentication makes room.
+    let (mut inside, _) = rig.connect(&device).await;
+    let ((mut first, _), second) = (rig.dial().await, rig.dial().await);
+    // None of them reads or closes, and each newcomer gets in; who has authenticated is not among those who make way.
+    let _third = rig.dial().await;
+    assert_eq!(first.closed().await, 1013);
     let (mut socket, challenge) = second;
     socket.say(&device.auth(&challenge)).await;
     assert_eq!(socket.hear().await["type"], "ready");
-    rig.dial().await;
+    let mut strangers = Vec::new();
+    for _ in 0..8 {
+        strangers.push(rig.dial().await);
+    }
+    for socket in [&mut inside, &mut socket] {
+        socket.say(&json!({"n": 1})).await;
+        assert_eq!(socket.hear().await["n"], 1);
+    }
+    assert_eq!(rig.status().await.websockets, 2);
+}
 
+#[tokio::test]
+async fn strangers_have_little_time_and_little_room() {
     let (rig, _) = paired(sockets(|limits| limits.auth_time = Duration::from_millis(50))).await;
     let (mut socket, _) = rig.dial().await;
     assert_eq!(socket.refused().await, ("request_timeout".to_owned(), 1008));
+
+    let (rig, device) = paired(Limits::default()).await;
+    let _agent = Agent::echo(&rig.agent_socket(1));
+    let (mut socket, _) = rig.dial().await;
+    socket.text(&"x".repeat(MAX_UNAUTHENTICATED_BYTES)).await;
+    assert_eq!(socket.closed().await, 1009);
+    let (mut socket, _) = rig.connect(&device).await;
+    socket.text(&json!("x".repeat(MAX_UNAUTHENTICATED_BYTES)).to_string()).await;
+    assert_eq!(socket.hear().await.as_str().map(str::len), Some(MAX_UNAUTHENTICATED_BYTES));
+}
+
+#[tokio::test]
+async fn the_refused_keep_nobody_out_and_are_bounded() {
+    let (rig, device) = paired(few_strangers(1)).await;
+    let _agent = Agent::echo(&rig.agent_socket(1));
+    let mut refused = rig.enter(&TestDevice::new(2)).await;
+    assert_eq!(refused.hear().await["type"], "refused");
+    // It does not close, and is gone as soon as somebody else comes.
+    rig.connect(&device).await;
+    let mut rest = Vec::new();
+    let _ = within(refused.0.get_mut().read_to_end(&mut rest)).await;
 }
 
 #[tokio::test]
@@ -258,6 +302,50 @@ async fn the_agent_goes_and_the_page_is_told() {
     rig.until(|status| status.waiting == 1).await;
     let _second = Agent::echo(&rig.agent_socket(1));
     assert_eq!(socket.hear().await["type"], "ready");
+}
+
+#[tokio::test]
+async fn an_agent_with_too_many_pages_says_later() {
+    let (rig, device) = paired(Limits::default()).await;
+    let _agent = Agent::start(&rig.agent_socket(1), |call| async move {
+        call.answer("429 Too Many Requests", "retry-after: 1\r\n", "").await;
+    });
+    assert_eq!(rig.enter(&device).await.refused().await, ("rate_limited".to_owned(), 1013));
+}
+
+#[tokio::test]
+async fn close_codes_of_the_agent_that_the_page_knows_are_passed_on() {
+    let (rig, device) = paired(Limits::default()).await;
+    let cases = [
+        (1008, 1008),
+        (1009, 1009),
+        (1013, 1013),
+        (1012, 1012),
+        // An agent cannot say in the gate's name that a device is not paired, and nothing that was never agreed on.
+        (4401, 1012),
+        (4503, 1012),
+        (1000, 1012),
+        (1011, 1012),
+        (3000, 1012),
+    ];
+    for (generation, (code, expected)) in (2..).zip(cases) {
+        let _agent = Agent::start(&rig.agent_socket(generation), move |call| async move {
+            let mut socket = call.accept().await;
+            let _asked = socket.next().await;
+            agent::say(&mut socket, "{\"n\":1}").await;
+            let frame = CloseFrame { code: code.into(), reason: "words of the agent".into() };
+            socket.send(Message::Close(Some(frame))).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+        rig.open(generation).await;
+        let (mut socket, _) = rig.connect(&device).await;
+        // The page may still be talking; the reason is not lost to that.
+        for n in 0..8 {
+            socket.say(&json!({"n": n})).await;
+        }
+        assert_eq!(socket.hear().await["n"], 1);
+        assert_eq!(socket.closed().await, expected, "{code}");
+    }
 }
 
 #[tokio::test]
