@@ -70,11 +70,18 @@ test('a port that somebody else uses blocks one gate, says so, and goes away by 
 
 test('a model id that the box does not list, and a box that is down, are said with their cause; the page stays up', async () => {
   await bot.configure((text) => `${text}\n[spark]\nurl = "http://127.0.0.1:9/v1"\nmodel = "no/such"\n`);
-  await until('spark health tells the cause', async () => {
-    const health = await bot.json('spark', 'health');
-    return health.reachable === false && health.problem;
-  });
-  assert.match((await bot.botctl('spark', 'health')).stdout, /no connection|refused|cannot/i);
+  // Nobody chats and nobody asks: spark itself has found out.
+  await until('status tells the cause', async () => /no connection to the model box/.test((await bot.botctl('status')).stdout));
+  const status = await bot.json('status');
+  assert.equal(status.well, true);
+  assert.match(status.degraded.join(), /127\.0\.0\.1:9/);
+  for (const command of ['status', 'health']) {
+    const { stdout } = await bot.botctl(command);
+    assert.match(stdout.split('\n')[0], /degraded/);
+    assert.match(stdout, /no connection|refused|cannot/i);
+  }
+  await bot.well();
+  assert.equal((await bot.json('spark', 'health')).reachable, false);
   assert.equal((await fetch(bot.url('personal'))).status, 200);
   await bot.configure(() => good);
   await bot.well();

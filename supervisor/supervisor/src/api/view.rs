@@ -68,6 +68,26 @@ pub fn is_well(world: &World) -> bool {
         && world.desired.services.keys().all(|target| ready(target) && !world.under_way.contains_key(target))
 }
 
+/// Why chats are not answered although everything that runs is ready: the model box, as spark saw it last.
+fn degraded(world: &World) -> Vec<String> {
+    if matches!(world.config.backend(), Backend::Demo) {
+        return Vec::new();
+    }
+    let spark = world.report.targets.get(&Target::spark()).and_then(|report| serving(world, report));
+    let notes = spark.and_then(ObservedContainer::answer).map(|answer| answer.notes.as_slice()).unwrap_or_default();
+    notes.iter().map(|note| neutral(note)).collect()
+}
+
+/// The same from a fresh look at the box.
+fn degraded_now(spark: &SparkHealth) -> Vec<String> {
+    let SparkHealth { backend, reachable, answering, model_listed, problem, .. } = spark;
+    let fine = *reachable && *answering && *model_listed && problem.is_none();
+    if *backend == BackendKind::Demo || fine {
+        return Vec::new();
+    }
+    vec![problem.clone().unwrap_or_else(|| "the model box does not serve the configured model".to_owned())]
+}
+
 pub fn status(world: &World, tallies: &BTreeMap<ProfileName, Tally>, now: Timestamp, started_at: Timestamp) -> Status {
     Status {
         name: world.desired.name.clone(),
@@ -76,6 +96,7 @@ pub fn status(world: &World, tallies: &BTreeMap<ProfileName, Tally>, now: Timest
         now,
         started_at,
         well: is_well(world),
+        degraded: degraded(world),
         unapplied: world.unapplied,
         engine: engine(world),
         model: model(world),
@@ -89,7 +110,15 @@ pub fn status(world: &World, tallies: &BTreeMap<ProfileName, Tally>, now: Timest
 
 pub fn health(world: &World, spark: Option<SparkHealth>, now: Timestamp) -> Health {
     let targets = world.desired.services.keys().map(|target| target_health(world, target)).collect();
-    Health { now, well: is_well(world), engine: engine(world), targets, spark, problems: world.problems.to_vec() }
+    Health {
+        now,
+        well: is_well(world),
+        degraded: spark.as_ref().map_or_else(|| degraded(world), degraded_now),
+        engine: engine(world),
+        targets,
+        spark,
+        problems: world.problems.to_vec(),
+    }
 }
 
 pub fn plan(preview: &state::Preview) -> Plan {

@@ -23,6 +23,9 @@ pub struct Status {
     pub started_at: Timestamp,
     /// Everything desired is ready and nothing is under way.
     pub well: bool,
+    /// Why chats are not answered all the same: the model box does not answer, or does not list the model.
+    #[serde(default)]
+    pub degraded: Vec<String>,
     /// The files on the disk are not the ones in force.
     pub unapplied: bool,
     pub engine: EngineStatus,
@@ -112,6 +115,9 @@ pub struct Health {
     pub now: Timestamp,
     /// Everything desired is ready and nothing is under way.
     pub well: bool,
+    /// Why chats are not answered all the same: the model box does not answer, or does not list the model.
+    #[serde(default)]
+    pub degraded: Vec<String>,
     pub engine: EngineStatus,
     pub targets: Vec<TargetHealth>,
     /// Freshly asked; `None` when spark does not answer.

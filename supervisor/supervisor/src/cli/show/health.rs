@@ -1,15 +1,11 @@
 //! `botctl health`.
 
-use super::status::{engine_problem, tone};
+use super::status::{engine_problem, tone, verdict};
 use crate::api::wire::status::{Health, TargetHealth};
 use crate::cli::screen::{Cell, Screen, Table, Tone};
 
 pub fn show(screen: &mut Screen, health: &Health) {
-    let verdict = if health.well {
-        screen.tone(Tone::Good, "all is well")
-    } else {
-        screen.tone(Tone::Bad, "not everything is well")
-    };
+    let verdict = verdict(screen, health.well, &health.degraded);
     screen.line(verdict);
     engine_problem(screen, &health.engine);
     for problem in &health.problems {

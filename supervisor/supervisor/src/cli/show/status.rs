@@ -33,6 +33,15 @@ pub fn tone(condition: Condition) -> Tone {
     }
 }
 
+/// The one line that most people read.
+pub fn verdict(screen: &Screen, well: bool, degraded: &[String]) -> String {
+    match (well, degraded) {
+        (true, []) => screen.tone(Tone::Good, "all is well"),
+        (true, _) => screen.tone(Tone::Warn, "degraded: everything that runs here is well, the model box is not"),
+        (false, _) => screen.tone(Tone::Bad, "not everything is well"),
+    }
+}
+
 /// A line when Docker does not answer.
 pub fn engine_problem(screen: &mut Screen, engine: &EngineStatus) {
     if engine.reachable {
@@ -46,11 +55,7 @@ pub fn engine_problem(screen: &mut Screen, engine: &EngineStatus) {
 }
 
 fn head(screen: &mut Screen, status: &Status) {
-    let verdict = if status.well {
-        screen.tone(Tone::Good, "all is well")
-    } else {
-        screen.tone(Tone::Bad, "not everything is well")
-    };
+    let verdict = verdict(screen, status.well, &status.degraded);
     let name = screen.tone(Tone::Strong, &status.name);
     screen.line(format!("{name}: {verdict}"));
     let up = span(status.now.millis_since(status.started_at));

@@ -99,10 +99,10 @@ fn status_in_trouble() {
     insta::assert_snapshot!(printed(|screen| status::show(screen, &status)));
 }
 
-#[test]
-fn health_in_trouble() {
+/// A box that lists another model.
+fn another_model() -> SparkHealth {
     let problem = Some("the box lists tiny/other; set [spark] model to one of them".to_owned());
-    let box_health = SparkHealth {
+    SparkHealth {
         backend: BackendKind::Box,
         url: Some("https://spark.example.ts.net/v1".to_owned()),
         model: ModelId::new("openai/gpt-oss-120b").unwrap(),
@@ -112,9 +112,51 @@ fn health_in_trouble() {
         problem,
         checked_at: NOW,
         latency_millis: 18,
-    };
-    let found = view::health(&troubled(), Some(box_health), NOW);
+    }
+}
+
+#[test]
+fn health_in_trouble() {
+    let found = view::health(&troubled(), Some(another_model()), NOW);
     insta::assert_snapshot!(printed(|screen| health::show(screen, &found)));
+}
+
+#[test]
+fn a_model_box_that_cannot_be_used_is_in_the_headline() {
+    let headline = |show: &dyn Fn(&mut Screen)| printed(show).lines().next().unwrap_or_default().to_owned();
+    let of_status = |world: &World| {
+        let found = view::status(world, &tallies(), NOW, started());
+        assert!(found.well, "what runs here is well: nobody waits for a box");
+        headline(&|screen| status::show(screen, &found))
+    };
+    let of_health = |world: &World, spark: Option<SparkHealth>| {
+        let found = view::health(world, spark, NOW);
+        assert!(found.well);
+        headline(&|screen| health::show(screen, &found))
+    };
+    let degraded = "degraded: everything that runs here is well, the model box is not";
+
+    let mut world = well();
+    // Without [spark] a note says that the demo model answers.
+    note_of_spark(&mut world, "no model box is configured");
+    assert_eq!((of_status(&world), of_health(&world, None)), ("bot: all is well".to_owned(), "all is well".to_owned()));
+    let mut config = (*world.config).clone();
+    let url = "http://192.168.1.20:8000/v1".to_owned();
+    config.spark = Some(supervisor_config::config::Spark { url, model: ModelId::new("m").unwrap(), key: None });
+    world.config = Arc::new(config);
+    assert_eq!(of_status(&world), format!("bot: {degraded}"));
+    assert_eq!(of_health(&world, None), degraded, "spark's last word counts while it cannot be asked");
+    let fine = SparkHealth { model_listed: true, problem: None, ..another_model() };
+    assert_eq!(of_health(&world, Some(fine)), "all is well", "a fresh answer counts more");
+    assert_eq!(of_health(&well(), Some(another_model())), degraded);
+}
+
+fn note_of_spark(world: &mut World, note: &str) {
+    let mut observed = (*world.observed).clone();
+    let spark = observed.containers.iter_mut().find(|found| found.labels.target == Some(Target::spark())).unwrap();
+    let observed::Probe::Answering(answer) = &mut spark.probe else { panic!("spark does not answer") };
+    answer.notes = vec![note.to_owned()];
+    world.observed = Arc::new(observed);
 }
 
 #[test]
