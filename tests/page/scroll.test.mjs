@@ -35,6 +35,42 @@ test('whoever reads further up is left alone', () => {
   assert.deepEqual(told, [false, true]);
 });
 
+test('text that grows faster than the scroll events come does not lose the end', () => {
+  const { box, scroll, told } = room();
+  for (const height of [2_400, 2_900, 3_300]) {
+    box.scrollHeight = height;
+    scroll.moved(); // told of the place before: the end is already further down
+    assert.equal(scroll.following, true, `${height}`);
+    scroll.settle();
+    assert.equal(box.scrollTop, height - 500);
+  }
+  assert.deepEqual(told, []);
+});
+
+test('going up while text grows leaves the end, going down to it comes back', () => {
+  const { box, scroll, told, to } = room();
+  box.scrollHeight = 2_400;
+  to(1_480);
+  assert.equal(scroll.following, false);
+  scroll.settle();
+  to(1_700);
+  assert.equal(scroll.following, false, 'down, but not to the end');
+  to(1_850);
+  assert.equal(scroll.following, true);
+  assert.deepEqual(told, [false, true]);
+});
+
+test('an answer that gets shorter is no going up', () => {
+  const { box, scroll, told } = room();
+  box.scrollHeight = 1_800;
+  box.scrollTop = 1_500; // the browser keeps it within the box
+  scroll.moved();
+  box.scrollHeight = 2_300;
+  scroll.settle();
+  assert.equal(box.scrollTop, 1_800);
+  assert.deepEqual(told, []);
+});
+
 test('two lines from the end is the end', () => {
   const { scroll, to } = room();
   to(1_440);

@@ -54,6 +54,17 @@ test('a refused device waits for the person, every other refusal is tried again'
   assert.deepEqual(restarting.states, ['connecting', 'waiting:restarting']);
   restarting.timers.pass(400);
   assert.equal(restarting.lines.length, 2);
+
+  const busy = play();
+  busy.socket.start();
+  for (const [n, pause] of [400, 800, 1_600].entries()) {
+    busy.hear({ type: 'refused', code: 'rate_limited', message: 'too many pages' });
+    assert.equal(busy.states.at(-1), 'waiting:busy');
+    busy.timers.pass(pause - 1);
+    assert.equal(busy.lines.length, n + 1);
+    busy.timers.pass(1);
+    assert.equal(busy.lines.length, n + 2);
+  }
 });
 
 test('a challenge that cannot be signed is a refusal', async () => {
@@ -75,6 +86,8 @@ test('close codes say why', () => {
   check(1006, 'waiting:lost', () => true);
   check(1012, 'waiting:restarting', () => true);
   check(4503, 'waiting:restarting', () => true);
+  check(1013, 'waiting:busy', () => true);
+  check(1008, 'waiting:lost', () => true);
   check(1006, 'waiting:offline', () => false);
   check(4401, 'refused', () => true);
 });

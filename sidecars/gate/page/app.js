@@ -11,6 +11,7 @@ import './elements/pair-screen.js';
 const SETUP = /^#setup=([0-9A-Za-z-]{8,64})$/;
 const SESSION = /^#\/([0-9a-f]{32})$/;
 
+const page = document.getElementById('page');
 let code = takeCode();
 let chat = null;
 
@@ -19,10 +20,6 @@ function takeCode() {
   const found = SETUP.exec(location.hash)?.[1];
   if (found) history.replaceState(null, '', location.pathname);
   return found;
-}
-
-function show(element) {
-  document.getElementById('page').replaceChildren(element);
 }
 
 async function begin() {
@@ -34,7 +31,7 @@ async function begin() {
 
 function pair(props) {
   chat = null;
-  show(h('pair-screen', { pairing: new Pairing(), setup: { code, ...props }, onpaired: (event) => paired(event.detail) }));
+  page.replaceChildren(h('pair-screen', { pairing: new Pairing(), setup: { code, ...props }, onpaired: (event) => paired(event.detail) }));
 }
 
 function paired(device) {
@@ -60,7 +57,7 @@ function connect(device) {
     localStorage.removeItem('paired');
     pair({ notice: revoked ? 'pair.revoked' : undefined });
   });
-  show(h('chat-shell', { chat: mine }));
+  page.replaceChildren(h('chat-shell', { chat: mine }));
   socket.start();
 }
 
@@ -68,8 +65,7 @@ function wake() {
   if (document.visibilityState === 'visible') chat?.wake();
 }
 
-for (const change of ['online', 'offline']) addEventListener(change, wake);
-addEventListener('pageshow', wake);
+for (const change of ['online', 'offline', 'pageshow']) addEventListener(change, wake);
 document.addEventListener('visibilitychange', wake);
 addEventListener('storage', ({ key }) => key?.startsWith('outbox:') && chat?.reload());
 addEventListener('hashchange', () => {

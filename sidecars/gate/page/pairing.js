@@ -85,6 +85,4 @@ export class Pairing {
   }
 }
 
-function wait(millis) {
-  return new Promise((resolve) => setTimeout(resolve, millis));
-}
+const wait = (millis) => new Promise((resolve) => setTimeout(resolve, millis));

@@ -7,6 +7,7 @@ const AHEAD_PX = 600; // older messages are asked for before the top is reached
 export class Scroll {
   #box;
   #following = true;
+  #at = 0; // where it was when last looked at
 
   /** `ontop` runs near the top, `onfollow(following)` when the person leaves or reaches the end. */
   constructor(box, { ontop = () => {}, onfollow = () => {} } = {}) {
@@ -20,15 +21,18 @@ export class Scroll {
     return this.#following;
   }
 
+  /** Only going up leaves the end: text that grows below moves the end away, not the person. */
   moved() {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    this.#follow(scrollHeight - clientHeight - scrollTop <= NEAR_PX);
+    const atEnd = scrollHeight - clientHeight - scrollTop <= NEAR_PX;
+    if (atEnd || scrollTop < this.#at) this.#follow(atEnd);
+    this.#at = scrollTop;
     if (scrollTop < AHEAD_PX) this.ontop();
   }
 
   /** Something grew, or the box changed its size. */
   settle() {
-    if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;
+    if (this.#following) this.#to(this.#box.scrollHeight);
   }
 
   toEnd() {
@@ -40,7 +44,12 @@ export class Scroll {
   keeping(change) {
     const fromEnd = this.#box.scrollHeight - this.#box.scrollTop;
     change();
-    this.#box.scrollTop = this.#following ? this.#box.scrollHeight : this.#box.scrollHeight - fromEnd;
+    this.#to(this.#box.scrollHeight - (this.#following ? 0 : fromEnd));
+  }
+
+  #to(top) {
+    this.#box.scrollTop = top;
+    this.#at = this.#box.scrollTop; // as far as there is to scroll
   }
 
   #follow(following) {

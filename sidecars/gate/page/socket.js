@@ -11,8 +11,10 @@ const PONG_WITHIN_MS = 8_000;
 const READY_WITHIN_MS = 20_000; // a held door keeps a connection waiting for 15 s
 const FIRST_RETRY_MS = 400;
 const LAST_RETRY_MS = 15_000;
-const UNAUTHORIZED = 4401;
-const RESTARTING = new Set([1012, 4503]);
+/** What a close code, or a code of the gate, says to the person; every other end is `lost`. */
+const REASONS = {
+  4401: 'refused', unauthorized: 'refused', 1012: 'restarting', 4503: 'restarting', agent_unavailable: 'restarting', 1013: 'busy', rate_limited: 'busy',
+};
 
 export class Socket {
   #url; #sign; #dial; #timers; #random; #connected;
@@ -69,7 +71,7 @@ export class Socket {
     this.#socket = socket;
     const current = (act) => (event) => socket === this.#socket && act(event);
     socket.onmessage = current((event) => this.#receive(socket, event.data));
-    socket.onclose = current((event) => this.#closed(event.code));
+    socket.onclose = current((event) => this.#ended(event.code));
     this.onstate('connecting', { attempt: this.#attempt });
     this.#deadline = this.#timers.setTimeout(() => this.#lost('lost'), READY_WITHIN_MS);
   }
@@ -84,7 +86,7 @@ export class Socket {
     if (this.online) return this.#heard(frame);
     if (frame.type === 'challenge') this.#answer(socket, frame);
     else if (frame.type === 'ready') this.#ready(frame);
-    else if (frame.type === 'refused') this.#refused(frame.code, frame.message);
+    else if (frame.type === 'refused') this.#ended(frame.code, frame.message);
   }
 
   async #answer(socket, challenge) {
@@ -92,7 +94,7 @@ export class Socket {
       const proof = await this.#sign(challenge);
       if (socket === this.#socket) socket.send(JSON.stringify({ type: 'auth', ...proof }));
     } catch (error) {
-      if (socket === this.#socket) this.#refused('unauthorized', error.message);
+      if (socket === this.#socket) this.#ended('unauthorized', error.message);
     }
   }
 
@@ -127,13 +129,9 @@ export class Socket {
     this.send({ type: 'ping', n: ++this.#pings });
   }
 
-  #closed(code) {
-    if (code === UNAUTHORIZED) this.#refused('unauthorized');
-    else this.#lost(RESTARTING.has(code) ? 'restarting' : 'lost');
-  }
-
-  #refused(code, message) {
-    if (code !== 'unauthorized') return this.#lost(code === 'agent_unavailable' ? 'restarting' : 'lost');
+  #ended(code, message) {
+    const reason = REASONS[code] ?? 'lost';
+    if (reason !== 'refused') return this.#lost(reason);
     this.#drop();
     this.#phase = 'refused';
     this.onstate('refused', { message });

@@ -166,7 +166,7 @@ async fn a_device_revoked_at_the_door_does_not_get_in() {
 fn few_strangers(unauthenticated: usize) -> Limits {
     sockets(|limits| {
         limits.unauthenticated = unauthenticated;
-        limits.close_time = Duration::from_secs(3600);
+        limits.close_time = Duration::from_hours(1);
     })
 }
 
