@@ -9,10 +9,11 @@ use agent_core::turn::{CallFragment, FinishReason};
 use bytes::Bytes;
 use http::{Method, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use platform_kit::client::Client;
 use platform_kit::socket::Peer;
 use platform_types::spark::TURN_HEADER;
+use tokio::time::Instant;
 
 use crate::LlmError;
 use crate::sse::{Broken, Parser};
@@ -20,6 +21,9 @@ use crate::wire::{self, Chunk, ChunkDelta};
 
 /// Longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// Shortest time between two pieces of text. A fast model says many words in that time: they become one piece, since each
+/// costs every page a message and a repaint. The first one comes at once, and an end waits for nothing.
+const TEXT_PACE: Duration = Duration::from_millis(16);
 /// After the last words some servers keep the connection and never say `[DONE]`.
 const AFTER_FINISH: Duration = Duration::from_secs(2);
 
@@ -96,6 +100,7 @@ impl LlmClient {
             reason: None,
             usage: None,
             called: false,
+            next_text: Instant::now(),
             over: false,
         })
     }
@@ -107,11 +112,13 @@ pub struct Completion {
     body: Incoming,
     idle: Duration,
     parser: Parser,
-    ready: VecDeque<Delta>,
+    ready: VecDeque<Result<Delta, LlmError>>,
     reason: Option<FinishReason>,
     usage: Option<Usage>,
     /// A tool was called: some servers say `stop` all the same.
     called: bool,
+    /// When the next piece of text is due.
+    next_text: Instant,
     over: bool,
 }
 
@@ -119,36 +126,70 @@ impl Completion {
     /// The next piece; after [`Delta::Finished`] or an error there is none. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Delta, LlmError>> {
         loop {
+            if self.may_gather() {
+                // One timer for all that comes, not one for each piece.
+                if let Ok(Err(error)) = tokio::time::timeout_at(self.next_text, self.gather()).await {
+                    self.fail(error);
+                }
+            }
             if let Some(delta) = self.ready.pop_front() {
-                return Some(Ok(delta));
+                if matches!(delta, Ok(Delta::Text(_))) {
+                    self.next_text = Instant::now() + TEXT_PACE;
+                }
+                return Some(delta);
             }
             if self.over {
                 return None;
             }
             if let Err(error) = self.read().await {
-                self.over = true;
-                return Some(Err(error));
+                self.fail(error);
             }
         }
     }
 
+    /// Text is ready before its time, and more may come to go with it.
+    fn may_gather(&self) -> bool {
+        let only_text = self.ready.len() == 1 && matches!(self.ready.front(), Some(Ok(Delta::Text(_))));
+        only_text && !self.over && Instant::now() < self.next_text
+    }
+
+    fn fail(&mut self, error: LlmError) {
+        self.over = true;
+        self.ready.push_back(Err(error));
+    }
+
+    /// Reads on until the text is due or something else comes.
+    async fn gather(&mut self) -> Result<(), LlmError> {
+        while self.may_gather() {
+            let frame = self.body.frame().await;
+            self.take(frame)?;
+        }
+        Ok(())
+    }
+
     async fn read(&mut self) -> Result<(), LlmError> {
         let patience = if self.reason.is_some() { AFTER_FINISH } else { self.idle };
+        match tokio::time::timeout(patience, self.body.frame()).await {
+            Ok(frame) => self.take(frame),
+            Err(_) if self.reason.is_some() => self.finish(),
+            Err(_) => Err(LlmError::Idle),
+        }
+    }
+
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Result<(), LlmError> {
         let mut events = Vec::new();
-        let frame = tokio::time::timeout(patience, self.body.frame()).await;
         let ended = match frame {
-            Ok(Some(Ok(frame))) => {
+            Some(Ok(frame)) => {
                 let data = frame.into_data().unwrap_or_default();
                 self.parser.push(&data, &mut events).map_err(broken)?;
                 false
             }
-            Ok(None) => {
+            None => {
                 self.parser.finish(&mut events).map_err(broken)?;
                 true
             }
-            Ok(Some(Err(_))) | Err(_) if self.reason.is_some() => true,
-            Ok(Some(Err(_))) => return Err(LlmError::BrokeOff),
-            Err(_) => return Err(LlmError::Idle),
+            Some(Err(_)) if self.reason.is_some() => true,
+            Some(Err(_)) => return Err(LlmError::BrokeOff),
         };
         for event in events {
             if self.over {
@@ -188,7 +229,10 @@ impl Completion {
     fn delta(&mut self, delta: ChunkDelta) {
         let ChunkDelta { content, tool_calls } = delta;
         if let Some(text) = content.filter(|text| !text.is_empty()) {
-            self.ready.push_back(Delta::Text(text));
+            match self.ready.back_mut() {
+                Some(Ok(Delta::Text(before))) => before.push_str(&text),
+                _ => self.ready.push_back(Ok(Delta::Text(text))),
+            }
         }
         for (place, call) in tool_calls.into_iter().flatten().enumerate() {
             let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
@@ -198,7 +242,7 @@ impl Completion {
                 arguments: arguments.unwrap_or_default(),
             };
             self.called = true;
-            self.ready.push_back(Delta::Fragment(fragment));
+            self.ready.push_back(Ok(Delta::Fragment(fragment)));
         }
     }
 
@@ -209,7 +253,7 @@ impl Completion {
             None => return Err(LlmError::BrokeOff),
         };
         self.over = true;
-        self.ready.push_back(Delta::Finished { reason, usage: self.usage });
+        self.ready.push_back(Ok(Delta::Finished { reason, usage: self.usage }));
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! `user_version` is the number of the last migration. A release expands the schema first and contracts it a release
 //! later, so that the one before still reads what it writes.
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ pub const READABLE_BY: u32 = 1;
 /// Largest database: about four million messages. The volume has no quota of its own on most file systems.
 pub const MAX_DATABASE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const PAGE_BYTES: u64 = 4096;
-/// The write-ahead log is cut to this after a checkpoint.
+/// The write-ahead log has this size from early on, and is cut to it after a checkpoint.
 const JOURNAL_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 /// Pages in the log before SQLite copies them into the database on its own, in the middle of a commit. The store copies
 /// earlier than that, between commits.
@@ -53,6 +55,29 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     ))?;
     migrate(&mut connection, found)?;
     Ok(connection)
+}
+
+/// Fills the write-ahead log up with zeros. A commit that makes its file grow has the file system write its own journal
+/// too, which takes twice as long as overwriting. Zeros are no frame: SQLite reads the log up to its last whole commit.
+pub(crate) fn fill(log: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).open(log)?;
+    let length = file.metadata()?.len();
+    let filled = fill_from(&file, length);
+    if filled.is_err() {
+        // The space is needed for something better.
+        file.set_len(length)?;
+    }
+    filled
+}
+
+fn fill_from(file: &File, mut end: u64) -> std::io::Result<()> {
+    let zeros = [0; 64 * 1024];
+    while end < JOURNAL_LIMIT_BYTES {
+        let length = zeros.len().min(usize::try_from(JOURNAL_LIMIT_BYTES - end).unwrap_or(zeros.len()));
+        file.write_all_at(&zeros[..length], end)?;
+        end += length as u64;
+    }
+    file.sync_all()
 }
 
 /// Opens a database to copy from: it is not changed.

@@ -38,6 +38,10 @@ impl StateDir {
         self.current().join("agent.db")
     }
 
+    fn log(&self) -> PathBuf {
+        self.current().join("agent.db-wal")
+    }
+
     pub fn workspace(&self) -> PathBuf {
         self.current().join("workspace")
     }
@@ -68,6 +72,8 @@ impl StateDir {
 pub struct Store {
     pub(crate) connection: Connection,
     commits: u32,
+    /// The log's file, until it has its full size.
+    small_log: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -88,7 +94,8 @@ impl Store {
         state.make()?;
         let lock = Lock::take(&state.lock(), holder)?;
         let connection = schema::open(&state.database())?;
-        let mut store = Self { connection, commits: 0, _lock: lock };
+        let small_log = Some(state.log());
+        let mut store = Self { connection, commits: 0, small_log, _lock: lock };
         let interrupted = store.close_interrupted(now)?;
         store.forget_old_events(now)?;
         let sessions = store.sessions()?;
@@ -119,8 +126,11 @@ impl Store {
         result
     }
 
-    /// Copies the log into the database when enough has gathered. To be called when nobody waits.
+    /// Gives the log its size, and copies it into the database when enough has gathered. To be called when nobody waits.
     pub fn tidy(&mut self) -> Result<(), StoreError> {
+        if let Some(log) = self.small_log.take() {
+            schema::fill(&log).map_err(StoreError::io(&log))?;
+        }
         if self.commits < COMMITS_PER_CHECKPOINT {
             return Ok(());
         }
@@ -150,7 +160,7 @@ impl Store {
 
     /// Closes the database: the log is copied into it and removed.
     pub fn close(self) -> Result<(), StoreError> {
-        let Self { connection, commits: _, _lock } = self;
+        let Self { connection, commits: _, small_log: _, _lock } = self;
         connection.close().map_err(|(_, error)| error.into())
     }
 

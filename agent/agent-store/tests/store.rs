@@ -180,6 +180,29 @@ fn what_was_not_synced_is_still_there_after_a_kill() {
     assert_eq!(page.messages[1].text, "So far");
 }
 
+/// The log is longer than what was written to it, and its tail is zeros or older frames.
+#[test]
+fn a_log_of_full_size_is_read_up_to_its_last_commit_after_a_kill() {
+    let (directory, mut store) = fresh();
+    store.tidy().unwrap();
+    let log = directory.path().join("current/agent.db-wal");
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 16 * 1024 * 1024);
+    for n in 0..200 {
+        store.accept(&new(&format!("m{n}"), "hello", false)).unwrap();
+        store.tidy().unwrap();
+        if n % 37 == 0 {
+            let killed = tempfile::tempdir().unwrap();
+            std::fs::create_dir(killed.path().join("current")).unwrap();
+            for file in ["agent.db", "agent.db-wal"] {
+                std::fs::copy(directory.path().join("current").join(file), killed.path().join("current").join(file))
+                    .unwrap();
+            }
+            let copy = open(&killed);
+            assert_eq!(copy.store.transcript("s", 1000).unwrap().len(), n + 1);
+        }
+    }
+}
+
 #[test]
 fn two_agents_on_one_volume_find_out() {
     let (directory, _store) = fresh();

@@ -1,7 +1,8 @@
 //! The thread that owns the store. Jobs run one after another, in the order they were handed in.
 
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use agent_store::{Store, StoreError};
 use tokio::sync::oneshot;
@@ -66,10 +67,13 @@ impl Thread {
     }
 }
 
+/// The log is copied back once nobody has wanted anything for so long: a person who waits never waits for that.
+const QUIET: Duration = Duration::from_millis(200);
+
 fn work(mut store: Store, queue: &Receiver<Job>) -> Result<(), StoreError> {
     loop {
-        let job = match queue.try_recv() {
-            Err(TryRecvError::Empty) => {
+        let job = match queue.recv_timeout(QUIET) {
+            Err(RecvTimeoutError::Timeout) => {
                 if let Err(error) = store.tidy() {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be copied back");
                 }

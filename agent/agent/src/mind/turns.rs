@@ -195,6 +195,8 @@ impl Hub {
                 let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
                 self.connections.tell_session(session, None, &delta);
             }
+            Update::Emission(Emission::Changed { phase, tools })
+                if phase == live.view.phase && tools == live.view.tools => {}
             Update::Emission(Emission::Changed { phase, tools }) => {
                 live.view.phase = phase;
                 live.unsaved.dirty |= live.view.tools != tools;
