@@ -8,7 +8,7 @@ use spark::place::{Limits, Place};
 use spark::process::Process;
 
 /// Two threads pass on more than any model makes.
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => {}
