@@ -71,7 +71,7 @@ pub(crate) fn fill(log: &Path) -> std::io::Result<()> {
 }
 
 fn fill_from(file: &File, mut end: u64) -> std::io::Result<()> {
-    let zeros = [0; 64 * 1024];
+    let zeros = vec![0; 64 * 1024];
     while end < JOURNAL_LIMIT_BYTES {
         let length = zeros.len().min(usize::try_from(JOURNAL_LIMIT_BYTES - end).unwrap_or(zeros.len()));
         file.write_all_at(&zeros[..length], end)?;
