@@ -49,6 +49,9 @@ pub enum Step {
     Rename { container: ContainerId, name: String },
     /// Gives the state lease to an agent in standby, with its configuration.
     Activate { container: ContainerId, generation: Generation, push: Push },
+    /// Ledger only: an agent has the state open and nobody remembers giving it the lease, because the ledger is an older
+    /// copy or a new one. From now on it holds it.
+    Adopt { container: ContainerId, generation: Generation },
     /// Pushes the whole configuration over the admin socket.
     Configure { container: ContainerId, push: Push },
     /// Removes a bridge of ours that nothing is on.
@@ -150,6 +153,7 @@ impl Action {
             | Step::Remove { container }
             | Step::Rename { container, .. }
             | Step::Activate { container, .. }
+            | Step::Adopt { container, .. }
             | Step::Configure { container, .. } => Some(container),
             Step::Launch(_) | Step::RemoveNetwork { .. } | Step::Quarantine { .. } => None,
         }
@@ -169,8 +173,13 @@ impl Action {
                 in_states(container, &[Running])
             }
             Step::RemoveNetwork { name } => Precondition::NetworkUnused(name.clone()),
-            Step::Quarantine { .. } => Precondition::Nothing,
+            Step::Adopt { .. } | Step::Quarantine { .. } => Precondition::Nothing,
         }
+    }
+
+    /// It is over when the ledger has it.
+    pub fn is_ledger_only(&self) -> bool {
+        matches!(self.step, Step::Adopt { .. } | Step::Quarantine { .. })
     }
 
     /// One word: what events and reports call it.
@@ -184,6 +193,7 @@ impl Action {
             Step::Remove { .. } => "remove",
             Step::Rename { .. } => "rename",
             Step::Activate { .. } => "activate",
+            Step::Adopt { .. } => "adopt",
             Step::Configure { push, .. } => match push.door {
                 Some(Door::Held) => "configure, door held",
                 Some(Door::Open { .. }) => "configure, door open",

@@ -1,8 +1,9 @@
 //! Looks over a plan before it is carried out. Shares no code with the planner: a mistake there is caught here.
 //!
-//! The rules are few and about harm, not about progress: a plan that does nothing is always fine.
+//! The rules are few and about harm, not about progress: a plan that does nothing is always fine. What is refused for one
+//! target keeps nobody else waiting: every action is judged by what was observed, not by what another one will do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use platform_types::gate::Door;
@@ -59,36 +60,46 @@ pub enum Violation {
     OnHold { target: Target },
 }
 
+/// A plan after it was looked over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screened {
+    /// What may be done.
+    pub lawful: Vec<Action>,
+    /// Every target with an action that breaks a rule; nothing is done for it.
+    pub refused: BTreeMap<Target, Vec<Violation>>,
+}
+
 /// `Ok`, or every rule that this plan would break.
 pub fn check(plan: &Plan, observed: &Observed, ledger: &Ledger) -> Result<(), Vec<Violation>> {
-    let mut check = Check { observed, ledger, found: Vec::new() };
-    if observed.engine != Engine::Reachable && !plan.actions.is_empty() {
-        check.found.push(Violation::EngineUnreachable);
-    }
+    let violations: Vec<Violation> = screen(plan, observed, ledger).refused.into_values().flatten().collect();
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Parts what may be done from what would break a rule.
+pub fn screen(plan: &Plan, observed: &Observed, ledger: &Ledger) -> Screened {
+    let mut refused: BTreeMap<Target, Vec<Violation>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut revisions = BTreeSet::new();
     let mut names = BTreeSet::new();
     for action in &plan.actions {
         let target = &action.target;
-        if !seen.insert(target) {
-            check.found.push(Violation::TwoActions { target: target.clone() });
+        let mut check = Check { observed, ledger, found: Vec::new() };
+        check.require(observed.engine == Engine::Reachable, || Violation::EngineUnreachable);
+        check.require(seen.insert(target), || Violation::TwoActions { target: target.clone() });
+        check.require(!observed.in_flight.contains(target), || Violation::InFlight { target: target.clone() });
+        if let Step::Activate { push, .. } | Step::Configure { push, .. } = &action.step {
+            check.require(revisions.insert(push.revision), || Violation::OldRevision { target: target.clone() });
         }
-        if observed.in_flight.contains(target) {
-            check.found.push(Violation::InFlight { target: target.clone() });
-        }
-        if let Step::Activate { push, .. } | Step::Configure { push, .. } = &action.step
-            && !revisions.insert(push.revision)
-        {
-            check.found.push(Violation::OldRevision { target: target.clone() });
-        }
-        if let Step::Launch(launch) = &action.step
-            && !names.insert(&launch.name)
-        {
-            check.found.push(Violation::NameTaken { name: launch.name.clone() });
+        if let Step::Launch(launch) = &action.step {
+            check.require(names.insert(&launch.name), || Violation::NameTaken { name: launch.name.clone() });
         }
         check.action(action);
+        if !check.found.is_empty() {
+            refused.entry(target.clone()).or_default().extend(check.found);
+        }
     }
-    if check.found.is_empty() { Ok(()) } else { Err(check.found) }
+    let lawful = plan.actions.iter().filter(|action| !refused.contains_key(&action.target)).cloned().collect();
+    Screened { lawful, refused }
 }
 
 struct Check<'a> {
@@ -131,6 +142,11 @@ impl<'a> Check<'a> {
                 self.push(target, push);
                 if let Some(found) = self.own(target, container, |state| matches!(state, State::Running)) {
                     self.activate(target, found, *generation);
+                }
+            }
+            Step::Adopt { container, generation } => {
+                if let Some(found) = self.own(target, container, |state| matches!(state, State::Running)) {
+                    self.adopt(target, found, *generation);
                 }
             }
             Step::Configure { container, push } => {
@@ -228,6 +244,26 @@ impl<'a> Check<'a> {
         self.require(own, || Violation::WrongGeneration { target: target.clone(), generation });
         self.not_older(profile, generation);
         self.not_on_hold(target);
+        self.only_writer(target, container);
+    }
+
+    /// It says that it has the state open, it is newer than whoever was given the lease, and nobody else can have it.
+    fn adopt(&mut self, target: &Target, container: &ObservedContainer, generation: Generation) {
+        let Some(profile) = target.profile().filter(|_| target.role() == Role::Agent) else {
+            return self.found.push(Violation::WrongTarget { container: container.id.clone(), target: target.clone() });
+        };
+        let active = container.answer().and_then(|answer| answer.generation);
+        let own = container.labels.generation == Some(generation) && active == Some(generation);
+        self.require(own, || Violation::WrongGeneration { target: target.clone(), generation });
+        let lent = self.ledger.leases.get(profile).map(|lease| lease.generation);
+        self.require(Some(generation) > lent, || Violation::OlderGeneration {
+            generation,
+            than: lent.unwrap_or_default(),
+        });
+        self.only_writer(target, container);
+    }
+
+    fn only_writer(&mut self, target: &Target, container: &ObservedContainer) {
         let volumes: BTreeSet<&str> = container.spec.writable_volumes().collect();
         for other in &self.observed.containers {
             let dead = matches!(other.state, State::Created | State::Exited { .. } | State::Dead);

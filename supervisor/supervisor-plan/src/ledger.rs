@@ -21,8 +21,9 @@ const MAX_FAILURES: usize = 16;
 /// Quarantines remembered for each target: the release that was tried, the one before, and some room.
 const MAX_QUARANTINES: usize = 4;
 
-/// The planner's part of the ledger.
+/// The planner's part of the ledger. What a document lacks is empty: an older release wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Ledger {
     /// Id of the installation, the value of its label.
     pub install: String,
@@ -146,6 +147,13 @@ impl Ledger {
                     self.lend(profile, Lease { generation: *generation, container: container.clone(), at: now });
                 }
                 self.push(target, container, push, now);
+            }
+            Step::Adopt { container, generation } => {
+                if let Some(profile) = target.profile() {
+                    let highest = self.generations.entry(profile.clone()).or_default();
+                    *highest = (*highest).max(*generation);
+                    self.lend(profile, Lease { generation: *generation, container: container.clone(), at: now });
+                }
             }
             Step::Configure { container, push } => self.push(target, container, push, now),
             Step::Quarantine { evidence } => {
@@ -321,6 +329,13 @@ mod tests {
         assert!(ledger.quarantine(&target, "f99").is_some() && ledger.quarantine(&target, "f1").is_none());
         assert!(ledger.clear(&target));
         assert!(!ledger.clear(&target), "there is nothing left to forget");
+    }
+
+    #[test]
+    fn what_an_older_release_did_not_write_is_empty() {
+        let ledger: Ledger = serde_json::from_str(r#"{"install":"i","ids":{"spark":210000}}"#).expect("reads");
+        assert_eq!((ledger.install.as_str(), ledger.ids.get("spark")), ("i", Some(FIRST_ID)));
+        assert_eq!(ledger.revision, Revision::default());
     }
 
     #[test]

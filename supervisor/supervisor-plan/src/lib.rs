@@ -40,7 +40,7 @@ pub mod topology;
 pub mod words;
 
 pub use action::{Action, Outcome, Step};
-pub use check::{Violation, check};
+pub use check::{Screened, Violation, check, screen};
 pub use desired::{Desired, Service};
 pub use impact::{Change, Impact, impact};
 pub use ledger::Ledger;

@@ -89,6 +89,8 @@ pub enum Waiting {
     Unready { until: Timestamp, reasons: Vec<String> },
     /// The gate has to hold its door first.
     Door,
+    /// The agent that serves is about to be given the lease that it held before.
+    Lease { generation: Generation },
     /// An answer newer than the last push.
     Confirmation,
     /// The next generation runs in standby and is waited for.
@@ -157,6 +159,7 @@ impl Waiting {
                 format!("being ready until {} (it reports: {})", time(*until), reasons.join("; "))
             }
             Self::Door => "the gate to hold its door".to_owned(),
+            Self::Lease { generation } => format!("generation {generation} to be given the state"),
             Self::Confirmation => "an answer newer than what was sent".to_owned(),
             Self::NextGeneration { generation } => format!("generation {generation} to stand by"),
             Self::Predecessor { container } => format!("container {container} to be gone or stopped"),

@@ -9,6 +9,7 @@ use std::path::Path;
 use platform_types::{Generation, ProfileName};
 use rusqlite::{OptionalExtension as _, Transaction};
 use serde::{Deserialize, Serialize};
+use supervisor_plan::ledger::Lease;
 
 use crate::error::StoreError;
 use crate::files;
@@ -25,6 +26,8 @@ pub(crate) struct Mark {
     pub ids: BTreeMap<String, u32>,
     /// The highest generation ever given to an agent of a profile.
     pub generations: BTreeMap<ProfileName, Generation>,
+    /// Who was last told to open the state: nothing older may open it again.
+    pub leases: BTreeMap<ProfileName, Lease>,
     /// Changes of devices, setup links and tokens.
     pub registry: i64,
 }
@@ -43,6 +46,7 @@ pub(crate) enum Found {
 struct Identity {
     ids: BTreeMap<String, u32>,
     generations: BTreeMap<ProfileName, Generation>,
+    leases: BTreeMap<ProfileName, Lease>,
 }
 
 impl Mark {
@@ -52,17 +56,19 @@ impl Mark {
             transaction.query_row("SELECT id, registry FROM installation", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let document: Option<String> =
             transaction.query_row("SELECT document FROM planner", [], |row| row.get(0)).optional()?;
-        let Identity { ids, generations } = match document {
+        let Identity { ids, generations, leases } = match document {
             Some(text) => serde_json::from_str(&text)
                 .map_err(|error| StoreError::Unreadable { what: "planner document", text: error.to_string() })?,
             None => Identity::default(),
         };
-        Ok(Self { install, ids, generations, registry })
+        Ok(Self { install, ids, generations, leases, registry })
     }
 
     /// Whether `ledger` lacks something that this mark knows of.
     pub fn is_ahead_of(&self, ledger: &Self) -> bool {
+        let lent = |mark: &Self, profile| mark.leases.get(profile).map(|lease| lease.generation);
         self.registry > ledger.registry
+            || self.leases.keys().any(|profile| lent(self, profile) > lent(ledger, profile))
             || self.ids.iter().any(|(name, id)| ledger.ids.get(name) != Some(id))
             || self.generations.iter().any(|(profile, generation)| ledger.generations.get(profile) < Some(generation))
     }
@@ -96,13 +102,21 @@ impl Mark {
 
 #[cfg(test)]
 mod tests {
+    use platform_types::Timestamp;
+    use supervisor_plan::observed::ContainerId;
+
     use super::*;
+
+    fn lease(generation: u64) -> Lease {
+        Lease { generation: Generation(generation), container: ContainerId("a".to_owned()), at: Timestamp(1) }
+    }
 
     fn mark() -> Mark {
         Mark {
             install: "0123".to_owned(),
             ids: BTreeMap::from([("agent-ops".to_owned(), 210_000)]),
             generations: BTreeMap::from([(ProfileName::new("ops").unwrap(), Generation(3))]),
+            leases: BTreeMap::from([(ProfileName::new("ops").unwrap(), lease(2))]),
             registry: 7,
         }
     }
@@ -135,5 +149,8 @@ mod tests {
         check(|ledger| ledger.ids.clear(), true);
         check(|ledger| ledger.ids.values_mut().for_each(|id| *id += 1), true);
         check(|ledger| ledger.generations.clear(), true);
+        check(|ledger| ledger.leases.clear(), true);
+        check(|ledger| ledger.leases.values_mut().for_each(|held| *held = lease(1)), true);
+        check(|ledger| ledger.leases.values_mut().for_each(|held| *held = lease(4)), false);
     }
 }

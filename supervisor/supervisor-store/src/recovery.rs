@@ -1,7 +1,7 @@
 //! Opening the ledger of an installation whatever happened to the file, and the copy that makes that possible.
 //!
-//! **Invariants.** Nothing is deleted: what cannot be used is renamed. The installation keeps its id, its uids and its
-//! generations, or is not started. A ledger that was restored, here or by somebody's hand, lets nobody in who was not
+//! **Invariants.** Nothing is deleted: what cannot be used is renamed. The installation keeps its id, its uids,
+//! its generations and leases, or is not started. A ledger that was restored, here or by somebody's hand, lets nobody in who was not
 //! paired again: the copy may know a device that was revoked since, or a link that was used.
 //!
 //! ```text
@@ -111,8 +111,8 @@ impl Store {
         if let Found::Mark(mark) = found {
             same_installation((&path, &current.install), (&files.mark, &mark.install))?;
             if mark.is_ahead_of(&current) {
-                let message = "an older copy of the ledger was put back".to_owned();
-                recovered = Some(restore(&store, Some(&mark), message, Vec::new(), now).map_err(rebuild)?);
+                let reason = "an older copy of the ledger was put back";
+                recovered = Some(restore(&store, Some(&mark), reason, Vec::new(), now).map_err(rebuild)?);
             }
         }
         guard(&store, files).map_err(rebuild)?;
@@ -144,9 +144,9 @@ impl Recovery {
             Found::Mark(mark) => Some(mark),
             Found::Nothing | Found::Unreadable(_) => None,
         };
-        let message = format!("the ledger was recovered from {source}: {}", self.why);
+        let reason = format!("the ledger was recovered from {source}: {}", self.why);
         let rebuild = |source| OpenError::Rebuild { path: path.clone(), source };
-        let recovered = restore(&store, mark, message, self.set_aside, self.now).map_err(rebuild)?;
+        let recovered = restore(&store, mark, &reason, self.set_aside, self.now).map_err(rebuild)?;
         close(store).map_err(rebuild)?;
         std::fs::File::open(&temporary).and_then(|file| file.sync_all()).map_err(io_error)?;
         files::put_in_place(&temporary, &path).map_err(io_error)?;
@@ -195,7 +195,7 @@ impl Recovery {
 fn restore(
     store: &Store,
     mark: Option<&Mark>,
-    reason: String,
+    reason: &str,
     set_aside: Vec<PathBuf>,
     now: Timestamp,
 ) -> Result<Recovered, StoreError> {
@@ -224,7 +224,7 @@ fn restore(
 
 /// Takes over what the file remembers and the ledger does not.
 fn raise(transaction: &Transaction<'_>, mark: &Mark) -> Result<(), StoreError> {
-    let Mark { install, ids, generations, registry: _ } = mark;
+    let Mark { install, ids, generations, leases, registry: _ } = mark;
     transaction.execute("UPDATE installation SET id = ?1", [install])?;
     let mut ledger = match stored(transaction)? {
         Some(ledger) => ledger,
@@ -234,6 +234,12 @@ fn raise(transaction: &Transaction<'_>, mark: &Mark) -> Result<(), StoreError> {
     for (profile, generation) in generations {
         let known = ledger.generations.entry(profile.clone()).or_default();
         *known = (*known).max(*generation);
+    }
+    for (profile, lease) in leases {
+        let held = ledger.leases.get(profile).map(|held| held.generation);
+        if Some(lease.generation) > held {
+            ledger.leases.insert(profile.clone(), lease.clone());
+        }
     }
     write_document(transaction, &ledger)
 }

@@ -76,7 +76,7 @@ impl Simulation {
                 }
                 self.engine.remove_network(name)
             }
-            Step::Quarantine { .. } => Ok(()),
+            Step::Adopt { .. } | Step::Quarantine { .. } => Ok(()),
         }
     }
 
@@ -114,7 +114,7 @@ impl Simulation {
             Step::Rename { .. } => 20,
             Step::Activate { .. } => 10,
             Step::Configure { .. } => 5,
-            Step::Quarantine { .. } => 0,
+            Step::Adopt { .. } | Step::Quarantine { .. } => 0,
         }
     }
 }

@@ -109,6 +109,13 @@ pub enum Fault {
     KillSupervisor {
         leftover: Leftover,
     },
+    /// A copy of the ledger is made.
+    CopyLedger,
+    /// The ledger is lost, and the copy takes its place: with the file beside it that guards what must never be forgotten,
+    /// or with an older one of it too.
+    RestoreLedger {
+        has_mark: bool,
+    },
     /// A restore begins or ends.
     Hold {
         profile: String,
@@ -158,6 +165,8 @@ impl Simulation {
                 self.down = Some(Outage { since: now, until: now.plus_millis(*away_millis) });
             }
             Fault::KillSupervisor { leftover } => self.kill_supervisor(*leftover),
+            Fault::CopyLedger => self.copy = self.ledger.clone(),
+            Fault::RestoreLedger { has_mark } => self.restore_ledger(*has_mark),
             Fault::Hold { profile, reason } => self.ledger.hold(&profile_name(profile), reason, now),
             Fault::Release { profile } => drop(self.ledger.release(&profile_name(profile))),
             Fault::Clear { target } => drop(self.ledger.clear(target)),

@@ -136,6 +136,9 @@ fn fault(words: &[&str]) -> Result<Fault, String> {
         ["image", role, "exits", code, "after", time @ ..] => {
             Fault::BadImage { role: role_of(role)?, after_millis: duration(time)?, code: number(code)? }
         }
+        ["copy", "the", "ledger"] => Fault::CopyLedger,
+        ["restore", "the", "ledger"] => Fault::RestoreLedger { has_mark: true },
+        ["restore", "an", "older", "ledger"] => Fault::RestoreLedger { has_mark: false },
         ["hold", profile, reason @ ..] => Fault::Hold { profile: (*profile).to_owned(), reason: reason.join(" ") },
         ["let", "go", profile] => Fault::Release { profile: (*profile).to_owned() },
         ["clear", target] => Fault::Clear { target: parse(target)? },

@@ -29,6 +29,8 @@ pub struct Simulation {
     pub configuration: Configuration,
     pub engine: Engine,
     pub ledger: Ledger,
+    /// A copy of the ledger, kept for [`Simulation::restore_ledger`].
+    pub(crate) copy: Ledger,
     pub now: Timestamp,
     /// What was done and how it ended, one line each.
     pub history: Vec<String>,
@@ -92,6 +94,7 @@ impl Simulation {
         Self {
             configuration,
             engine,
+            copy: ledger.clone(),
             ledger,
             now: NOON,
             history: Vec::new(),
@@ -175,6 +178,18 @@ impl Simulation {
         }
         self.probes.clear();
         self.touched();
+    }
+
+    /// Puts the copy of the ledger in place of the ledger, and starts the supervisor again. With its file beside it, ids,
+    /// generations and leases are as they were; without, only the ids, which name what lies on the disk.
+    pub fn restore_ledger(&mut self, has_mark: bool) {
+        let lost = std::mem::replace(&mut self.ledger, self.copy.clone());
+        self.ledger.ids = lost.ids;
+        if has_mark {
+            self.ledger.generations = lost.generations;
+            self.ledger.leases = lost.leases;
+        }
+        self.kill_supervisor(Leftover::Lost);
     }
 
     /// Failures that were prepared for actions to come no longer happen.
@@ -277,7 +292,7 @@ impl Simulation {
 
     fn finish(&mut self, action: &Action) {
         let armed = self.armed.get_mut(&action.target).and_then(VecDeque::pop_front);
-        let outcome = if self.down.is_some() && !matches!(action.step, Step::Quarantine { .. }) {
+        let outcome = if self.down.is_some() && !action.is_ledger_only() {
             Outcome::EngineLost { error: "connection refused".to_owned() }
         } else if let Err(found) = self.precondition(action) {
             Outcome::Stale { found }

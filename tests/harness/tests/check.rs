@@ -7,7 +7,7 @@ use harness::build::{Configuration, INSTALL, profile_name};
 use platform_types::gate::Door;
 use platform_types::{Generation, Port, Revision};
 use supervisor_plan::action::{Launch, Push};
-use supervisor_plan::observed::{ContainerId, Engine, Observed, State};
+use supervisor_plan::observed::{ContainerId, Engine, Observed, Probe, State};
 use supervisor_plan::plan::Plan;
 use supervisor_plan::{Action, Ledger, Step, Target, Violation, check, plan};
 
@@ -135,6 +135,30 @@ fn an_older_generation_is_refused() {
     scene.refuses("personal/agent", activate, &older);
     scene.set_state("personal/agent", Scene::exited());
     scene.refuses("personal/agent", Step::Start { container: agent }, &older);
+}
+
+#[test]
+fn a_lease_is_adopted_only_by_the_newest_that_has_the_state_open() {
+    let mut scene = Scene::settled();
+    let agent = scene.id("personal/agent");
+    let adopt = |generation| Step::Adopt { container: agent.clone(), generation: Generation(generation) };
+    let older = |than| Violation::OlderGeneration { generation: Generation(1), than: Generation(than) };
+    scene.refuses("personal/agent", adopt(1), &older(1));
+    scene.ledger.leases.get_mut(&profile_name("personal")).expect("a lease").generation = Generation(3);
+    scene.refuses("personal/agent", adopt(1), &older(3));
+    scene.ledger.leases.clear();
+    assert_eq!(scene.check(&[("personal/agent", adopt(1))]), []);
+    let wrong = |generation| Violation::WrongGeneration { target: target("personal/agent"), generation };
+    scene.refuses("personal/agent", adopt(2), &wrong(Generation(2)));
+
+    scene.add_agent("next", 2, State::Running);
+    let violation = Violation::SecondWriter { container: agent.clone(), other: ContainerId("next".to_owned()) };
+    scene.refuses("personal/agent", adopt(1), &violation);
+    scene.observed.containers.pop();
+    let found = scene.observed.containers.iter_mut().find(|container| container.id == agent).expect("the agent");
+    let Probe::Answering(answer) = &mut found.probe else { panic!("it answers") };
+    answer.generation = None;
+    scene.refuses("personal/agent", adopt(1), &wrong(Generation(1)));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use harness::build::Configuration;
 use harness::simulation::{Armed, Leftover, Simulation};
 use platform_types::{Port, Role};
 use proptest::prelude::*;
-use supervisor_plan::Target;
 use supervisor_plan::observed::State;
 use supervisor_plan::report::Condition;
+use supervisor_plan::{Step, Target, screen};
 
 /// Longest time that anything may take to come back: every back-off, twice.
 const RECOVERY_MILLIS: i64 = 20 * 60 * 1000;
@@ -84,6 +84,8 @@ fn supervision_fault() -> impl Strategy<Value = Fault> {
         1 => profile().prop_map(|profile| Fault::Hold { profile, reason: "a restore is under way".to_owned() }),
         1 => profile().prop_map(|profile| Fault::Release { profile }),
         1 => target().prop_map(|target| Fault::Clear { target }),
+        1 => Just(Fault::CopyLedger),
+        1 => Just(Fault::RestoreLedger { has_mark: true }),
     ]
 }
 
@@ -105,6 +107,17 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(profile, mib)| Event::Memory(profile, mib)),
         1 => target().prop_map(Event::Configuration),
         1 => prop_oneof![Just(Event::DropOps), Just(Event::AddOps), Just(Event::SwapPorts)],
+    ]
+}
+
+/// A change that makes generations and revisions grow.
+fn rollout() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => Just(Event::Release(Role::Agent)),
+        1 => role().prop_map(Event::Release),
+        1 => (prop::sample::select(&["personal", "ops"][..]), prop::sample::select(&[256u64, 512][..]))
+            .prop_map(|(profile, mib)| Event::Memory(profile, mib)),
+        1 => target().prop_map(Event::Configuration),
     ]
 }
 
@@ -252,6 +265,61 @@ proptest! {
         if simulation.ledger.quarantines.is_empty() {
             assert_well(&simulation)?;
         }
+    }
+
+    #[test]
+    fn a_ledger_older_than_everything_disturbs_nobody(
+        changes in prop::collection::vec((rollout(), pause_millis()), 1..6),
+        copied_after in 0usize..6,
+    ) {
+        let mut simulation = Simulation::new(Configuration::two_profiles());
+        for (number, (event, pause)) in changes.iter().enumerate() {
+            if number == copied_after {
+                simulation.inject(&Fault::CopyLedger);
+            }
+            meet(&mut simulation, event);
+            simulation.run(*pause);
+        }
+        prop_assert!(simulation.settle(RECOVERY_MILLIS));
+        let lives = |simulation: &Simulation| -> Vec<_> {
+            let containers = simulation.observe().containers.into_iter();
+            containers.map(|container| (container.id, container.started_at)).collect()
+        };
+        let before = lives(&simulation);
+        let leases = simulation.ledger.leases.clone();
+        simulation.inject(&Fault::RestoreLedger { has_mark: false });
+        prop_assert!(simulation.settle(RECOVERY_MILLIS), "{}", simulation.history.join("\n"));
+        assert_safe(&simulation)?;
+        assert_well(&simulation)?;
+        prop_assert_eq!(lives(&simulation), before, "nothing was restarted\n{}", simulation.history.join("\n"));
+        // What comes next is newer than what served.
+        drop(simulation.configure(|configuration| configuration.release(Role::Agent)));
+        prop_assert!(simulation.settle(RECOVERY_MILLIS), "{}", simulation.history.join("\n"));
+        assert_safe(&simulation)?;
+        for (profile, lease) in leases {
+            prop_assert!(simulation.ledger.leases[&profile].generation > lease.generation);
+        }
+    }
+
+    #[test]
+    fn what_is_refused_for_one_target_keeps_nobody_else_waiting(broken in prop::collection::btree_set(0usize..6, 0..6)) {
+        let simulation = Simulation::new(Configuration::two_profiles());
+        let mut made = simulation.plan();
+        prop_assert_eq!(made.actions.len(), 6, "everything is to be launched");
+        for number in &broken {
+            let Step::Launch(launch) = &mut made.actions[*number].step else { panic!("a launch") };
+            launch.labels.clear();
+        }
+        let screened = screen(&made, &simulation.observe(), &simulation.ledger);
+        let targets = |keep: &dyn Fn(usize) -> bool| -> Vec<Target> {
+            let actions = made.actions.iter().enumerate().filter(|(number, _)| keep(*number));
+            actions.map(|(_, action)| action.target.clone()).collect()
+        };
+        let lawful: Vec<Target> = screened.lawful.iter().map(|action| action.target.clone()).collect();
+        prop_assert_eq!(lawful, targets(&|number| !broken.contains(&number)));
+        let mut refused = targets(&|number| broken.contains(&number));
+        refused.sort();
+        prop_assert_eq!(screened.refused.into_keys().collect::<Vec<_>>(), refused);
     }
 
     #[test]

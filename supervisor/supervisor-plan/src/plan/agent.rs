@@ -6,6 +6,7 @@
 use platform_types::{Generation, ProfileName};
 
 use super::case::Case;
+use super::configure::adopt;
 use super::door;
 use super::health::{self, Health};
 use super::keep::{failure, keep, retire, show, stop};
@@ -94,6 +95,9 @@ fn hold_down(case: &mut Case<'_>, profile: &ProfileName, agents: &Agents<'_>) {
 
 /// One container: kept up, or, when it is not as it should be, joined by the next generation.
 fn alone(case: &mut Case<'_>, service: &Service, serving: &ObservedContainer) {
+    if adopt(case, service, serving) {
+        return;
+    }
     let Some(why) = replace::reason(case.world, &case.target, service, serving) else {
         return keep(case, service, serving);
     };

@@ -1,7 +1,7 @@
 //! Pushing configurations, and giving the lease.
 
 use platform_types::gate::Door;
-use platform_types::{Generation, Timestamp};
+use platform_types::{Generation, Role, Timestamp};
 
 use super::case::Case;
 use crate::action::{Push, Step};
@@ -28,6 +28,34 @@ pub(super) fn activate(case: &mut Case<'_>, service: &Service, container: &Obser
     let push = push(case, service, None);
     let step = Step::Activate { container: container.id.clone(), generation, push };
     case.serve(step, "it is in standby and nobody else holds the state");
+}
+
+/// An agent has the state open, and the ledger knows of an older lease or of none: it was lost since, or is an older copy.
+/// What serves goes on serving; `true` when that takes a step first.
+pub(super) fn adopt(case: &mut Case<'_>, service: &Service, container: &ObservedContainer) -> bool {
+    let world = case.world;
+    let Some(profile) = case.target.profile().filter(|_| case.target.role() == Role::Agent) else { return false };
+    let active = container.answer().and_then(|answer| answer.generation);
+    let Some(generation) = active.filter(|active| container.labels.generation == Some(*active)) else { return false };
+    let lent = world.ledger.leases.get(profile).map(|lease| lease.generation);
+    if Some(generation) <= lent {
+        return false;
+    }
+    let others = world.of(&case.target).into_iter().filter(|other| other.id != container.id);
+    let alive = others.into_iter().find(|other| !other.state.is_stopped());
+    if let Some(other) = alive.or_else(|| world.other_writer(service, container)) {
+        case.wait(Waiting::Predecessor { container: other.name.clone() });
+        return true;
+    }
+    let step = Step::Adopt { container: container.id.clone(), generation };
+    case.insist(step, "it serves, and the ledger does not remember it", None);
+    true
+}
+
+/// Whether the lease of the profile is this generation's.
+pub(super) fn has_lease(case: &Case<'_>, generation: Generation) -> bool {
+    let lease = case.target.profile().and_then(|profile| case.world.ledger.leases.get(profile));
+    lease.is_some_and(|lease| lease.generation == generation)
 }
 
 /// Pushes the configuration, and for a gate the door.

@@ -1,9 +1,10 @@
 //! Keeping a container up that is as it should be, and taking down what should not be.
 
 use platform_types::Role;
+use platform_types::gate::Door;
 
 use super::case::Case;
-use super::configure::{Configured, activate, configure, configured};
+use super::configure::{Configured, activate, adopt, configure, configured, has_lease};
 use super::door;
 use super::health::{self, Health, UNREADY_MILLIS};
 use super::start::{revive, start_created};
@@ -97,10 +98,18 @@ fn keep_running(case: &mut Case<'_>, service: &Service, container: &ObservedCont
             _ => take_down(case, container, "it reports a generation that is not its own".to_owned(), false),
         };
     }
+    if adopt(case, service, container) {
+        return;
+    }
     let door = match (case.target.role(), case.target.profile()) {
         (Role::Gate, Some(profile)) => Some(door::wanted(case.world, profile)),
         _ => None,
     };
+    if let Some(Door::Open { generation }) = door
+        && !has_lease(case, generation)
+    {
+        return case.wait(Waiting::Lease { generation });
+    }
     match configured(case, service, container, answer, door) {
         Configured::Yes => {}
         Configured::Awaited => return case.wait(Waiting::Confirmation),

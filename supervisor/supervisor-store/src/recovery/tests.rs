@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use platform_types::gate::Scope;
 use platform_types::{DeviceId, Generation, ProfileName, Revision, Timestamp};
 
+use supervisor_plan::ledger::Lease;
+use supervisor_plan::observed::ContainerId;
+
 use super::*;
 use crate::devices::{LinkRecord, NewDevice, Redemption};
 
@@ -26,6 +29,7 @@ impl Place {
         ledger.ids.of("agent-personal");
         ledger.revision = Revision(9);
         ledger.generations.insert(profile(), Generation(3));
+        ledger.leases.insert(profile(), lease(2));
         store.save_ledger(&ledger).unwrap();
         pair(&store, '1');
         link(&store, 'b');
@@ -66,6 +70,7 @@ impl Place {
         assert_eq!((&store.install_id().unwrap(), &ledger.install), (&self.install, &self.install));
         assert_eq!(ledger.ids.get("agent-personal"), Some(supervisor_plan::ledger::FIRST_ID));
         assert_eq!(ledger.generations[&profile()], Generation(3));
+        assert_eq!(ledger.leases[&profile()], lease(2));
         assert_eq!(store.gate_registry(&profile(), LATER).unwrap(), crate::GateRegistry::default());
         let events = store.newest_events(1).unwrap();
         assert_eq!((events[0].event.kind.as_str(), &events[0].event.message), (RECOVERED, &recovered.message));
@@ -83,6 +88,10 @@ impl Place {
 
 fn profile() -> ProfileName {
     ProfileName::new("personal").unwrap()
+}
+
+fn lease(generation: u64) -> Lease {
+    Lease { generation: Generation(generation), container: ContainerId("a".to_owned()), at: NOW }
 }
 
 fn link(store: &Store, code: char) -> String {
@@ -195,11 +204,13 @@ fn uids_and_generations_of_a_younger_ledger_are_not_given_away_again() {
     let mut ledger = store.load_ledger().unwrap();
     let ops = ledger.ids.of("agent-ops");
     ledger.generations.insert(profile(), Generation(8));
+    ledger.leases.insert(profile(), lease(7));
     store.save_ledger(&ledger).unwrap();
     drop(store);
     place.remove("supervisor.db");
     let mut ledger = place.open().store.load_ledger().unwrap();
     assert_eq!(ledger.generations[&profile()], Generation(8));
+    assert_eq!(ledger.leases[&profile()], lease(7));
     assert_eq!(ledger.ids.get("agent-ops"), Some(ops));
     assert!(ledger.ids.of("gate-ops") > ops);
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use platform_kit::{Clock as _, SystemClock};
 use platform_types::layout::Roots;
 use supervisor_docker::{Engine, EngineError, Removal};
 use supervisor_plan::observed::Owner;
@@ -32,7 +33,7 @@ pub enum DownError {
 
 /// Stops and removes everything of the installation.
 pub async fn down(requested: Roots, purge: bool) -> Result<(), DownError> {
-    let Foundation { roots, lock: _lock, store, engine } = ground::lay(&requested)?;
+    let Foundation { roots, lock: _lock, store, engine } = ground::lay(&requested, SystemClock.now())?;
     let install = store.install_id()?;
     let listing = engine.list_containers(&install).await?;
     let ends = listing.ours.iter().map(|listed| end(&engine, &listed.id.0));

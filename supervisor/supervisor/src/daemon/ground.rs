@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use platform_types::Timestamp;
 use platform_types::layout::Roots;
 use supervisor_docker::{DEFAULT_SOCKET, Engine};
-use supervisor_store::{OpenError, Store};
+use supervisor_store::{OpenError, Opened, Store};
 
 use crate::host::folder::{Access, Folder, FolderError};
 use crate::host::lock::{InstanceLock, LockError};
@@ -36,8 +37,8 @@ pub enum GroundError {
     Store(#[from] OpenError),
 }
 
-/// Makes the roots, takes the lock, opens the ledger.
-pub fn lay(roots: &Roots) -> Result<Foundation, GroundError> {
+/// Makes the roots, takes the lock, opens the ledger, or recovers it.
+pub fn lay(roots: &Roots, now: Timestamp) -> Result<Foundation, GroundError> {
     if !nix::unistd::geteuid().is_root() {
         return Err(GroundError::NotRoot);
     }
@@ -50,7 +51,10 @@ pub fn lay(roots: &Roots) -> Result<Foundation, GroundError> {
     let roots =
         Roots { config: resolve(&roots.config)?, state: resolve(&roots.state)?, runtime: resolve(&roots.runtime)? };
     let lock = InstanceLock::take(&roots.lock())?;
-    let store = Store::open(&roots.ledger())?;
+    let Opened { store, recovered } = Store::open_guarded(&roots.ledger(), now)?;
+    if let Some(recovered) = recovered {
+        tracing::warn!(reason = recovered.message, "the ledger was recovered");
+    }
     let engine = Engine::at(&docker_socket());
     Ok(Foundation { roots, lock, store, engine })
 }

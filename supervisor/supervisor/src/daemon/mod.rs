@@ -67,7 +67,7 @@ struct Chosen {
 pub async fn run(requested: Roots) -> Result<(), StartError> {
     let stop = task::stop_signal()?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let Foundation { roots, lock: _lock, store, engine } = ground::lay(&requested)?;
+    let Foundation { roots, lock: _lock, store, engine } = ground::lay(&requested, clock.now())?;
     let Chosen { accepted, findings, unapplied } = choose(&roots)?;
     let mut ledger = store.load_ledger()?;
     let install: Arc<str> = ledger.install.clone().into();
@@ -78,7 +78,8 @@ pub async fn run(requested: Roots) -> Result<(), StartError> {
     let host = Host::new(roots.clone(), store.clone());
     let hands = Hands { engine, host, roots, clock, install, name };
     tracing::info!(install = %hands.install, name = %hands.name, "supervisor starts");
-    let start = Start { hands, store, accepted, wanted, ledger, findings, unapplied };
+    let restored = store.restored_at()?.is_some();
+    let start = Start { hands, store, accepted, wanted, ledger, restored, findings, unapplied };
     let (reconciler, shared) = Reconciler::new(start, stop.clone())?;
     let services = services::start(&shared, &stop)?;
     let mut watchdog = notify::Watchdog::ready();
@@ -100,12 +101,14 @@ fn choose(roots: &Roots) -> Result<Chosen, StartError> {
         }
         Err(error) => error,
     };
-    let findings = match &error {
+    let mut findings = match &error {
         ApplyError::Config(findings) => findings.clone(),
         ApplyError::File { .. } | ApplyError::Refused(_) => Vec::new(),
     };
     if let Some(accepted) = Accepted::from_copy(roots) {
         tracing::error!(error = %crate::words::chain(&error), "the files are not usable; the accepted ones stay in force");
+        let known = findings.clone();
+        findings.extend(accepted.findings.iter().filter(|finding| !known.contains(finding)).cloned());
         let unapplied = Files::read(roots).ok().as_ref() != Some(&accepted.files);
         return Ok(Chosen { accepted, findings, unapplied });
     }

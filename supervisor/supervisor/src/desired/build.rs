@@ -24,6 +24,8 @@ pub struct Wanted {
     pub payloads: BTreeMap<Target, Payload>,
     pub provision: Provision,
     pub topology: Topology,
+    /// Profiles that no device has access to.
+    pub unpaired: Vec<ProfileName>,
 }
 
 /// What does not come from the files.
@@ -54,6 +56,8 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
         registries.insert((*profile).clone(), ground.store.gate_registry(profile, ground.now)?);
         agent_uids.insert((*profile).clone(), ids.of(&id_name(Role::Agent, profile)));
     }
+    let unpaired = registries.iter().filter(|(_, registry)| registry.devices.is_empty());
+    let unpaired = unpaired.map(|(profile, _)| profile.clone()).collect();
     let spark_secrets = config.secrets_in_force();
     let stamps: Vec<_> = spark_secrets.iter().map(|name| secrets::stamp(&ground.roots.secrets(), name)).collect();
     let payloads = push::compose(&Sources {
@@ -82,7 +86,7 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
         spark_uid: ids.of("spark"),
         backup_uid: ids.of("backup"),
     };
-    Ok(Wanted { desired, payloads, provision, topology: topology_of })
+    Ok(Wanted { desired, payloads, provision, topology: topology_of, unpaired })
 }
 
 fn profile_topology(profile: &supervisor_config::config::Profile) -> ProfileTopology {

@@ -80,7 +80,7 @@ struct ReleaseEntry {
     release: String,
 }
 
-/// Changes whenever a file may have changed: size and time of each. Cheap enough to ask every few seconds.
+/// Changes whenever a file may have changed: size and time of each, and which secrets there are. Cheap enough to ask every few seconds.
 pub fn stamp(roots: &Roots) -> String {
     let mut paths = vec![roots.platform_toml(), roots.release(), roots.agent_seccomp()];
     paths.extend(instruction_files(&roots.bots()).into_iter().map(|(_, path)| path));
@@ -88,7 +88,8 @@ pub fn stamp(roots: &Roots) -> String {
         Ok(metadata) => format!("{}:{}:{}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
         Err(_) => format!("{}:missing", path.display()),
     });
-    stamps.collect::<Vec<_>>().join("\n")
+    let secrets = secret_names(&roots.secrets()).into_iter().map(|name| format!("secret {name}"));
+    stamps.chain(secrets).collect::<Vec<_>>().join("\n")
 }
 
 /// Why `platform.toml` could not be read.
@@ -187,6 +188,10 @@ mod tests {
         let one = stamp(&roots);
         assert_ne!(empty, one);
         std::fs::write(roots.bots().join("home.md"), "ab").unwrap();
-        assert_ne!(one, stamp(&roots));
+        let other = stamp(&roots);
+        assert_ne!(one, other);
+        std::fs::create_dir_all(roots.secrets()).unwrap();
+        std::fs::write(roots.secrets().join("spark-key"), "k").unwrap();
+        assert_ne!(other, stamp(&roots), "a secret that comes or goes");
     }
 }

@@ -160,7 +160,9 @@ impl Host {
     }
 
     fn place_canary(&self, folder: &Folder, mount: &str) -> Result<(), HostError> {
-        let text = self.store.canary(mount, &platform_kit::random::id())?;
+        // A ledger that lost it takes up the one that containers read already: they did not lose their mount.
+        let candidate = canary::existing(folder).unwrap_or_else(platform_kit::random::id);
+        let text = self.store.canary(mount, &candidate)?;
         canary::ensure(folder, &text)?;
         self.known().insert(mount.to_owned(), text);
         Ok(())

@@ -31,16 +31,20 @@ pub fn repository_key(profile: &ProfileName) -> String {
     format!("backup-{profile}")
 }
 
-/// Makes `target` hold exactly these secrets, each readable by `uid` alone.
+/// Makes `target` hold exactly these secrets, each readable by `uid` alone. One that is missing keeps none of the others
+/// back; what was copied of it before stays.
 pub fn copy(source: &Path, target: &Folder, names: &BTreeSet<String>, uid: u32) -> Result<(), CopyError> {
     for stale in target.names(MAX_NAMES)?.iter().filter(|name| !name.starts_with('.') && !names.contains(*name)) {
         target.remove_file(stale)?;
     }
+    let mut result = Ok(());
     for name in names {
-        let value = secret::read(&source.join(name))?;
-        target.write(name, value.expose().as_bytes(), Access::of(uid, 0o400))?;
+        match secret::read(&source.join(name)) {
+            Ok(value) => target.write(name, value.expose().as_bytes(), Access::of(uid, 0o400))?,
+            Err(error) => result = result.and(Err(error.into())),
+        }
     }
-    Ok(())
+    result
 }
 
 /// Makes sure that a profile's repository has a key. One is drawn only when there is no repository yet.
@@ -96,6 +100,17 @@ mod tests {
             .unwrap();
         let error = copy(source.path(), &folder, &BTreeSet::from(["spark-key".to_owned()]), 4242).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_secret_keeps_none_of_the_others_back() {
+        let (source, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Folder::open(source.path()).unwrap().write("there", b"k\n", Access::root(0o600)).unwrap();
+        let folder = Folder::open(target.path()).unwrap();
+        let names = BTreeSet::from(["gone".to_owned(), "there".to_owned()]);
+        let error = copy(source.path(), &folder, &names, 4242).unwrap_err();
+        assert!(error.to_string().contains("gone"), "{error}");
+        assert_eq!(folder.names(10).unwrap(), ["there"]);
     }
 
     #[test]

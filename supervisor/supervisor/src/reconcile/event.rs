@@ -7,6 +7,7 @@ use supervisor_docker::{EngineError, EngineEvent, EngineInfo};
 use supervisor_plan::observed::{ContainerId, ObservedContainer};
 use supervisor_plan::spec::ImageId;
 use supervisor_plan::{Action, Outcome, Target};
+use supervisor_store::StoreError;
 
 use super::commands::Purpose;
 use super::sync::Sync;
@@ -41,6 +42,10 @@ pub enum Event {
     Prepared {
         purpose: Purpose,
         result: Box<Result<Prepared, ApplyError>>,
+    },
+    /// A copy of the ledger was made, or was not needed.
+    Copied {
+        result: Box<Result<bool, StoreError>>,
     },
     /// What an earlier run left behind is gone.
     Swept {

@@ -129,7 +129,7 @@ async fn attempt(hands: &Hands, order: &Order) -> Result<(), StepError> {
             Ok(client.post::<_, serde::de::IgnoredAny>("/activate", &body).await.map(|_| ())?)
         }
         Step::Configure { push, .. } => configure(order, push).await,
-        Step::Quarantine { .. } => Ok(()),
+        Step::Adopt { .. } | Step::Quarantine { .. } => Ok(()),
     }
 }
 

@@ -230,6 +230,7 @@ impl Reconciler {
         self.sight.inspecting.clear();
         self.sight.schedule = Schedule::default();
         self.sight.syncing = false;
+        self.safety.copying = false;
         self.sight.activity += 1;
         self.sync_within(REST_MILLIS);
     }

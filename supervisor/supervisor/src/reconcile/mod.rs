@@ -21,6 +21,7 @@
 //! | `merge` | what was seen, taken in without losing what is newer |
 //! | `pass` | plan, check, begin, start |
 //! | [`commands`] | what is asked of the daemon |
+//! | `safety` | copies of the ledger; what a restored one means |
 //! | `publish` | the world, events, log |
 
 pub mod commands;
@@ -31,6 +32,7 @@ pub mod listen;
 mod merge;
 mod pass;
 mod publish;
+mod safety;
 pub mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +63,8 @@ use hands::Hands;
 const SYNC_MILLIS: i64 = 60_000;
 /// Files are looked at this often, for `unapplied`.
 const FILES_MILLIS: i64 = 5000;
+/// The ledger's copy is at most so old; when nothing changed it stays.
+const COPY_MILLIS: i64 = 5 * 60_000;
 /// The loop turns at least this often: systemd's watchdog is fed by it.
 const IDLE: Duration = Duration::from_secs(5);
 /// Longer than an agent's drain: a stop that is under way is worth waiting for.
@@ -74,6 +78,7 @@ pub struct Reconciler {
     shared: Shared,
     intent: Intent,
     ledger: Ledger,
+    safety: Safety,
     sight: Sight,
     plan: Plan,
     affairs: Affairs,
@@ -95,6 +100,15 @@ struct Intent {
     files_due: Timestamp,
     /// What the host could not provide.
     host_problems: Vec<String>,
+}
+
+/// What guards against the loss of the ledger.
+#[derive(Debug)]
+struct Safety {
+    /// It was put together again: whoever was let in before is not.
+    restored: bool,
+    copying: bool,
+    copy_due: Timestamp,
 }
 
 /// What was seen, and what is being looked at.
@@ -158,6 +172,8 @@ pub struct Start {
     pub accepted: Accepted,
     pub wanted: Wanted,
     pub ledger: Ledger,
+    /// The ledger was put together again at some time.
+    pub restored: bool,
     /// Why the files on the disk are not the accepted ones.
     pub findings: Vec<Finding>,
     pub unapplied: bool,
@@ -192,7 +208,7 @@ const OPERATION_QUEUE: usize = 64;
 impl Reconciler {
     /// Makes the loop and the handle that everybody else holds.
     pub fn new(start: Start, stop: CancellationToken) -> std::io::Result<(Self, Shared)> {
-        let Start { hands, store, accepted, wanted, ledger, findings, unapplied } = start;
+        let Start { hands, store, accepted, wanted, ledger, restored, findings, unapplied } = start;
         let now = hands.clock.now();
         let mut observed = Observed::empty();
         observed.engine = Engine::Unreachable { since: now, error: "not asked yet".to_owned() };
@@ -228,6 +244,7 @@ impl Reconciler {
             shared: shared.clone(),
             intent,
             ledger,
+            safety: Safety { restored, copying: false, copy_due: now },
             sight: Sight::new(observed, now),
             plan,
             affairs: Affairs::default(),
@@ -284,6 +301,7 @@ impl Reconciler {
             Event::Synced { began, result } => self.synced(began, *result),
             Event::Inspected { began, id, result } => self.inspected(began, id, *result),
             Event::Prepared { purpose, result } => self.prepared(purpose, *result),
+            Event::Copied { result } => self.copied(*result),
             Event::Swept { problems } => self.finish_sweep(&problems),
             Event::Operation { profile, signal } => self.operation_signal(&profile, signal),
             Event::Panicked => self.panicked(),
@@ -299,6 +317,7 @@ impl Reconciler {
             self.sight.schedule.next_due(),
             (!self.sight.syncing).then_some(self.sight.sync_due),
             Some(self.intent.files_due),
+            (!self.safety.copying).then_some(self.safety.copy_due),
             self.affairs.resting.values().min().copied(),
             self.affairs.confirmations.iter().map(|confirmation| confirmation.until).min(),
         ];

@@ -6,7 +6,8 @@ use std::time::Instant;
 use platform_types::{Port, Role};
 use supervisor_docker::Removal;
 use supervisor_plan::observed::State;
-use supervisor_plan::{Action, Outcome, Step, Target, check, plan};
+use supervisor_plan::report::Blocked;
+use supervisor_plan::{Action, Outcome, Screened, Step, Target, plan, screen};
 
 use super::event::Event;
 use super::execute::{self, Order};
@@ -18,6 +19,7 @@ use crate::words::chain;
 
 /// A taken port is tried again so often.
 const PORT_MILLIS: i64 = 5000;
+const REFUSED: &str = "the check refused the next step of";
 /// Passes in a row without a wait in between: ledger-only steps change what is planned next.
 const MAX_ROUNDS: u32 = 8;
 
@@ -28,6 +30,7 @@ impl Reconciler {
         let now = self.now();
         self.affairs.resting.retain(|_, until| *until > now);
         self.look_at_files();
+        self.start_copy();
         self.start_sync();
         self.start_probes();
         for container in &mut self.sight.observed.containers {
@@ -54,16 +57,15 @@ impl Reconciler {
             let again = now.plus_millis(PORT_MILLIS);
             self.plan.wake_at = Some(self.plan.wake_at.map_or(again, |wake| wake.min(again)));
         }
-        if !self.sight.synced || !self.sight.swept || self.plan.actions.is_empty() {
+        let notes = self.restored_notes();
+        self.plan.report.notes.extend(notes);
+        if !self.sight.synced || !self.sight.swept {
             return false;
         }
-        if let Err(violations) = check(&self.plan, &self.sight.observed, &self.ledger) {
-            let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
-            tracing::error!(violations = words.join("; "), "a plan was refused by the check");
-            self.telling.troubles.insert(format!("a plan was refused by the check: {}", words.join("; ")));
+        let actions = self.screened();
+        if actions.is_empty() {
             return false;
         }
-        let actions = self.plan.actions.clone();
         if actions.iter().any(|action| matches!(action.step, Step::Launch(_) | Step::Start { .. })) {
             // What is mounted has to be there before, whatever happened to it meanwhile.
             self.provide();
@@ -84,11 +86,34 @@ impl Reconciler {
         again
     }
 
+    /// What the check lets pass. What it refuses is shown, and is planned again with the next pass.
+    fn screened(&mut self) -> Vec<Action> {
+        let Screened { lawful, refused } = screen(&self.plan, &self.sight.observed, &self.ledger);
+        let mut troubles = BTreeSet::new();
+        for (target, violations) in refused {
+            let words: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            let words = words.join("; ");
+            if let Some(line) = self.plan.report.targets.get_mut(&target) {
+                line.doing = None;
+                let remedy = "this is a fault of the supervisor: please report it with `botctl events`".to_owned();
+                line.blocked.push(Blocked { problem: format!("the check refused the next step: {words}"), remedy });
+            }
+            let trouble = format!("{REFUSED} {target}: {words}");
+            if !self.telling.troubles.contains(&trouble) {
+                tracing::error!(subject = %target, violations = words, "a plan was refused by the check");
+            }
+            troubles.insert(trouble);
+        }
+        self.untrouble(REFUSED);
+        self.telling.troubles.extend(troubles);
+        lawful
+    }
+
     /// Starts one action; `true` when it was over at once.
     fn start(&mut self, action: Action) -> bool {
         let now = self.now();
         self.tell_begin(&action);
-        if matches!(action.step, Step::Quarantine { .. }) {
+        if action.is_ledger_only() {
             self.ledger.finish(&action, &Outcome::Done, now);
             self.save_ledger();
             return true;
@@ -154,22 +179,6 @@ impl Reconciler {
         wanted.filter(|wanted| !ours.contains(wanted) && port::is_taken(*wanted)).collect()
     }
 
-    /// Writes the ledger; `false` when it could not: nothing may be done then.
-    pub(super) fn save_ledger(&mut self) -> bool {
-        const TROUBLE: &str = "the ledger cannot be written";
-        match self.store.save_ledger(&self.ledger) {
-            Ok(()) => {
-                self.telling.troubles.retain(|trouble| !trouble.starts_with(TROUBLE));
-                true
-            }
-            Err(error) => {
-                tracing::error!(error = %chain(&error), "the ledger cannot be written");
-                self.telling.troubles.insert(format!("{TROUBLE}: {}", chain(&error)));
-                false
-            }
-        }
-    }
-
     /// Notices that the files are no longer those in force.
     fn look_at_files(&mut self) {
         let now = self.now();
@@ -183,6 +192,9 @@ impl Reconciler {
         }
         self.intent.files_stamp = stamp;
         self.compare_files();
+        if !self.intent.host_problems.is_empty() {
+            self.provide();
+        }
     }
 
     /// Cleans up after a predecessor that was killed in the middle of an operation, once, before anything is planned:
