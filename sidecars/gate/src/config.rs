@@ -51,7 +51,19 @@ struct Token {
 impl Config {
     /// Parses a pushed document; the error names the field.
     pub fn parse(wire: GateConfig) -> Result<Self, Failure> {
-        let GateConfig { revision, profile, port, address, door, agent_uid, devices, setup_links, tokens } = wire;
+        let GateConfig {
+            revision,
+            profile,
+            port,
+            address,
+            door,
+            agent_uid,
+            devices,
+            setup_links,
+            tokens,
+            upstreams: _,
+            approved_chats: _,
+        } = wire;
         let places = place::places(port, address.as_deref()).map_err(|message| bad(message, "address"))?;
         let mut paired = HashMap::with_capacity(devices.len());
         for device in devices {

@@ -123,6 +123,8 @@ codes! {
     UpstreamTimeoutIdle = "upstream_timeout_idle", 504, "server_error";
     /// The answer broke off in the middle.
     UpstreamIncomplete = "upstream_incomplete", 502, "server_error";
+    /// No rule of the gate allows the request; the message says what did not fit.
+    EgressDenied = "egress_denied", 403, "permission_error";
     /// The queue to the model box is full.
     QueueFull = "queue_full", 429, "rate_limit_error";
 }

@@ -5,6 +5,9 @@
 //! | `PUT /config` [`GateConfig`] | replaces the whole configuration; 409 `conflict` for a revision lower than the one in force |
 //! | `GET /events` | newline-delimited JSON [`GateEvent`], first everything undecided, then live; blank lines keep it alive |
 //! | `POST /pairings/{id}` [`PairingDecision`] | decides a pairing attempt; 404 when it is gone |
+//! | `GET /confirmations` | [`CardList`]: what waits for a person, and what was decided lately |
+//! | `POST /confirmations/{id}` [`OperatorDecision`] | the operator decides; 404 when it is gone, 409 when it is decided or its digest is another |
+//! | `GET /audit?after=N` | [`crate::audit::Page`] of the gate's own chain, with the anchors it keeps for the agent |
 //! | `GET /status` | [`GateStatus`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
@@ -15,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress::{Card, Upstream, Verdict};
 use crate::{DeviceId, Generation, Port, ProfileName, Revision, Timestamp};
 
 /// Everything a gate has to know.
@@ -33,6 +37,12 @@ pub struct GateConfig {
     pub devices: Vec<Device>,
     pub setup_links: Vec<SetupLink>,
     pub tokens: Vec<ScriptToken>,
+    /// Ways out; none by default.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
+    /// Ids of chats whose sender was approved: what [`crate::egress::Shape::ApprovedChat`] admits.
+    #[serde(default)]
+    pub approved_chats: Vec<String>,
 }
 
 /// Whether requests go to the agent.
@@ -128,6 +138,33 @@ pub struct PairingAttempt {
 pub enum PairingDecision {
     Accepted { device: Device },
     Refused { reason: String },
+}
+
+/// Body of `GET /confirmations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardList {
+    /// Newest first.
+    pub cards: Vec<Card>,
+}
+
+/// The operator's word, through `botctl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorDecision {
+    pub verdict: Verdict,
+    /// What was shown: a decision about anything else is refused.
+    pub digest: String,
+    pub user: String,
+}
+
+/// A device's word, on the gate's own page: `POST /confirmations/{id}` with the socket's ticket. Needs scope `approve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceDecision {
+    pub verdict: Verdict,
+    pub digest: String,
+    /// Over [`crate::egress::SignedDecision`], base64url without padding.
+    pub signature: String,
 }
 
 /// Longest device name.

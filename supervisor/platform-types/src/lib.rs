@@ -1,6 +1,6 @@
 //! Nouns and wire contracts that every process of the platform shares.
 //!
-//! This crate knows serde and nothing else: no I/O, no clock, no async. A type that stands here is public between
+//! This crate knows serde and JSON values, and nothing else: no I/O, no clock, no async. A type that stands here is public between
 //! processes; a change to one needs a CHANGELOG entry.
 //!
 //! | module | what |
@@ -13,12 +13,16 @@
 //! | [`error`] | the one error shape on the wire |
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
+//! | [`egress`] | what a gate lets out, and confirmations |
+//! | [`audit`] | the record of what was done, as a chain |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
 
 pub mod agent;
+pub mod audit;
 pub mod backup;
 pub mod chat;
+pub mod egress;
 pub mod error;
 pub mod gate;
 pub mod health;

@@ -93,6 +93,8 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         devices,
         setup_links,
         tokens,
+        upstreams: Vec::new(),
+        approved_chats: Vec::new(),
     }
 }
 

@@ -163,6 +163,8 @@ fn config(port: u16) -> GateConfig {
         devices: Vec::new(),
         setup_links: Vec::new(),
         tokens: Vec::new(),
+        upstreams: Vec::new(),
+        approved_chats: Vec::new(),
     }
 }
 

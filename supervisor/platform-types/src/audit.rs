@@ -1,0 +1,71 @@
+//! The record of what was done: append-only lines, each bound to the one before by SHA-256.
+//!
+//! Three processes keep one each: the agent (tool calls, policy decisions, approvals), the gate (requests out, pairing,
+//! confirmations) and the supervisor (configuration, devices, snapshots, rollouts). A head of the agent's chain is kept by the
+//! gate, heads of the gate's and the agent's by the supervisor: an edit, a removal, a change of order or a cut before the
+//! last of these anchors is found. `platform_kit::chain` computes and verifies.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ProfileName, Timestamp};
+
+/// The hash before the first entry.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Entries in one answer of an admin socket.
+pub const MAX_PAGE: usize = 500;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// From 1 without gaps.
+    pub n: u64,
+    pub at: Timestamp,
+    /// What happened: `area.verb`, such as `tool.denied`, `egress.allowed`, `confirmation.decided`.
+    pub kind: String,
+    /// Who or what did it: a device, a bot, an operator, a rule.
+    pub actor: String,
+    /// The rest, a flat JSON object; never a secret, never the text of a chat.
+    pub data: Value,
+    /// SHA-256 over the hash before and this line, lower-case hex.
+    pub hash: String,
+}
+
+/// Where a chain ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    pub n: u64,
+    pub hash: String,
+}
+
+/// Whose chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chain {
+    Agent,
+    Gate,
+    Supervisor,
+}
+
+/// Body of `GET /audit?after=N` on an admin socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    /// There are later ones.
+    pub more: bool,
+    pub head: Option<Anchor>,
+    /// Heads of other chains that this process keeps, oldest first. Only from `after=0`.
+    #[serde(default)]
+    pub anchors: Vec<KeptAnchor>,
+}
+
+/// A head that somebody else keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnchor {
+    pub chain: Chain,
+    pub profile: Option<ProfileName>,
+    pub at: Timestamp,
+    pub head: Anchor,
+}
