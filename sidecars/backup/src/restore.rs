@@ -46,7 +46,7 @@ pub fn restore(arguments: &RepositoryArguments, wanted: &str, into: &Path) -> an
     );
     make_target(into)?;
     check_space(into, &manifest)?;
-    task::progress(format!("restoring {} files", manifest.files.len()));
+    task::progress(format!("restoring {}", task::files(manifest.files.len())));
     let damaged = write_all(&reading, &entries, &manifest, into)?;
     sync(into)?;
     Ok(TaskReport::Restore(Restored {

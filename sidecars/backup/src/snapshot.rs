@@ -39,7 +39,7 @@ pub fn take(arguments: &RepositoryArguments, source: &Path, reason: &str) -> any
     );
     task::progress("checking the database");
     let facts = database::inspect(&folder)?;
-    task::progress(format!("reading {} files", walk.files.len()));
+    task::progress(format!("reading {}", task::files(walk.files.len())));
     let manifest = manifest::build(&folder, &walk.files, facts, &arguments.profile, at)?;
 
     let key = platform_kit::secret::read(&arguments.key_file)?;

@@ -24,8 +24,23 @@ pub fn progress(message: impl Into<String>) {
     print(&TaskLine::Progress { message: message.into() });
 }
 
+/// A number of files in words.
+pub fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
 fn print(line: &TaskLine) {
     let text = serde_json::to_string(line).expect("a line serialises");
     // Nobody reads any more: the exit code still tells.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_is_one_file() {
+        assert_eq!([0, 1, 2].map(files), ["0 files", "1 file", "2 files"]);
+    }
 }

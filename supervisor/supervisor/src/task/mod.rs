@@ -6,15 +6,19 @@
 //!
 //! ```text
 //!  snapshot: checkpoint by the agent ─▶ task: staging ─▶ repository ─▶ checkpoint removed ─▶ ledger
-//!  restore:  snapshot before ─▶ task: repository ─▶ restore-x, verified ─▶ hold, agent down ─▶ task: swap ─▶ agent up
+//!  restore:  which one is meant ─▶ snapshot before ─▶ task: repository ─▶ restore-x, verified ─▶ hold, agent down ─▶ task: swap ─▶ agent up
 //! ```
 //!
 //! | module | what |
 //! |---|---|
 //! | [`container`] | the specifications of the task containers |
+//! | [`listing`] | which snapshots there are, and which is meant |
+//! | `place` | the folder of the host that a snapshot is restored into |
 //! | `snapshot`, `restore` | the two operations |
 
 pub mod container;
+pub mod listing;
+mod place;
 mod restore;
 mod snapshot;
 

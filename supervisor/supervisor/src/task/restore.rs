@@ -3,23 +3,25 @@
 use std::path::Path;
 use std::time::Duration;
 
+use platform_kit::client::CallError;
 use platform_types::Role;
 use platform_types::backup::{Restored, TaskReport};
+use platform_types::text::{neutral, neutral_cut};
 use supervisor_plan::Target;
 use supervisor_plan::report::Condition;
 use supervisor_plan::topology::id_name;
 use tokio::sync::oneshot;
 
 use super::container::{Tasks, Unallocated, state_volume};
-use super::{Operator, Signal, TASK_TIMEOUT, Teller, failed, snapshot};
+use super::place::Place;
+use super::{Operator, Signal, TASK_TIMEOUT, Teller, failed, listing, snapshot};
 use crate::host::folder::{Access, Folder};
+use crate::probe;
 use crate::state::{OperationError, RestoreInto, World};
 use crate::words::chain;
 
-/// What people say instead of an id.
-const LATEST: &str = "latest";
-/// Shortest beginning of a snapshot's id, as the restore task wants it.
-const MIN_ID_CHARS: usize = 6;
+/// Backup's admin socket answers in a millisecond; what takes longer has its own limit.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(3);
 /// An agent drains in 20 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// Opening a state that an older release wrote may mean to migrate it.
@@ -31,13 +33,21 @@ pub(super) async fn restore(
     snapshot: &str,
     into: &RestoreInto,
 ) -> Result<Restored, OperationError> {
+    // Before anything is done: an id that does not exist costs nothing.
+    let wanted = resolve(operator, snapshot).await?;
     match into {
-        RestoreInto::Profile => into_profile(operator, teller, snapshot).await,
+        RestoreInto::Profile => into_profile(operator, teller, &wanted).await,
         RestoreInto::Folder { path, uid, gid } => {
-            let restored = into_folder(operator, teller, snapshot, path).await?;
-            let given = Folder::open(path).and_then(|folder| folder.give_tree(*uid, *gid));
-            given.map_err(|error| failed(&chain(&error)))?;
-            Ok(restored)
+            let place = Place::of(path)?;
+            let restored = into_folder(operator, teller, &wanted, path).await;
+            let given = match restored {
+                Ok(restored) => place.give(*uid, *gid).map(|()| restored),
+                Err(error) => Err(error),
+            };
+            if given.is_err() {
+                place.put_back();
+            }
+            given
         }
     }
 }
@@ -48,10 +58,6 @@ async fn into_folder(
     snapshot: &str,
     path: &Path,
 ) -> Result<Restored, OperationError> {
-    if !path.is_absolute() {
-        return Err(failed("name the folder by its absolute path"));
-    }
-    refuse_used(path)?;
     let made = Folder::make(path, Access::root(0o700)).map_err(|error| failed(&chain(&error)))?;
     let ids = operator.world.borrow().ledger.ids.clone();
     let backup = ids.get("backup").ok_or_else(|| failed("backup has no uid yet"))?;
@@ -61,29 +67,13 @@ async fn into_folder(
     run_restore(operator, teller, task).await
 }
 
-/// A folder that holds something, or anything else of that name, is refused before its owner or mode is touched.
-fn refuse_used(path: &Path) -> Result<(), OperationError> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(&format!("{} cannot be looked at: {error}", path.display()))),
-        Ok(_) => {}
-    }
-    let there = Folder::open(path).map_err(|error| failed(&chain(&error)))?;
-    if there.names(1).map_err(|error| failed(&chain(&error)))?.is_empty() {
-        return Ok(());
-    }
-    Err(failed(&format!("{} is not empty; name a folder that does not exist yet", path.display())))
-}
-
 async fn into_profile(
     operator: &Operator,
     teller: &mut Teller<'_>,
     snapshot: &str,
 ) -> Result<Restored, OperationError> {
-    // Before the safety snapshot becomes the latest.
-    let wanted = resolve(operator, snapshot)?;
     teller.tell("a snapshot is taken before").await;
-    match snapshot::take(operator, teller, "before-restore").await {
+    match snapshot::take(operator, teller, listing::BEFORE_RESTORE).await {
         Ok(before) => teller.tell(&format!("to go back: snapshot {}", super::short(&before.id))).await,
         // A restore is how a broken profile is mended: what it is now stays beside.
         Err(OperationError::AgentUnavailable { .. }) => {
@@ -93,7 +83,7 @@ async fn into_profile(
     }
     let name = format!("restore-{}", platform_kit::random::id());
     let top = state_folder(operator).await?;
-    let result = replace(operator, teller, &wanted, (&top, &name)).await;
+    let result = replace(operator, teller, snapshot, (&top, &name)).await;
     if result.is_err()
         && let Err(error) = top.remove_tree(&name)
     {
@@ -126,16 +116,18 @@ async fn replace(
     Ok(restored)
 }
 
-/// The id of the latest snapshot, or what was given if it can be the beginning of an id.
-fn resolve(operator: &Operator, snapshot: &str) -> Result<String, OperationError> {
-    if snapshot != LATEST {
-        let plausible = snapshot.len() >= MIN_ID_CHARS && snapshot.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let what = format!("name at least {MIN_ID_CHARS} characters of the snapshot's id, or \"{LATEST}\"");
-        return if plausible { Ok(snapshot.to_owned()) } else { Err(failed(&what)) };
-    }
-    let latest = operator.store.latest_snapshot(&operator.profile).map_err(|error| failed(&chain(&error)))?;
-    let latest = latest.ok_or_else(|| failed("there is no snapshot yet; see: botctl backup list"))?;
-    Ok(latest.id)
+/// The whole id of the snapshot that is meant, by the repository's own list.
+async fn resolve(operator: &Operator, wanted: &str) -> Result<String, OperationError> {
+    listing::check_beginning(wanted).map_err(|reason| failed(&reason))?;
+    let door = probe::door(&operator.hands.roots, &operator.world.borrow().ledger.ids, &Target::backup(), None);
+    let client = door.ok_or_else(|| failed("backup has no uid yet"))?.client(BACKUP_TIMEOUT);
+    let listed = listing::list(&client, &operator.profile).await.map_err(|error| failed(&unlisted(&error)))?;
+    listing::choose(&listed.snapshots, &operator.profile, wanted).map_err(|reason| failed(&neutral(&reason)))
+}
+
+fn unlisted(error: &CallError) -> String {
+    let said = neutral_cut(&chain(error), super::MAX_LINE_CHARS);
+    format!("the snapshots cannot be listed, so nothing was done ({said}); botctl status says how backup is")
 }
 
 async fn state_folder(operator: &Operator) -> Result<Folder, OperationError> {

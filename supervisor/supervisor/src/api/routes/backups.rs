@@ -1,7 +1,6 @@
 //! `GET` and `POST /v1/profiles/{p}/snapshots`, `POST /v1/profiles/{p}/restore`. Both `POST`s answer in lines.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
@@ -22,9 +21,8 @@ use crate::api::wire::backups::{RestoreRequest, Snapshots};
 use crate::api::{failure, view};
 use crate::sockets;
 use crate::state::{Command, OperationError, RestoreInto, Shared};
+use crate::task::listing;
 
-/// Listing opens the repository: a second or two when it is large.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines of progress that wait for a slow reader.
 const PROGRESS_QUEUE: usize = 32;
 
@@ -37,8 +35,7 @@ pub fn routes() -> Router<Shared> {
 async fn list(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Snapshots>, Failure> {
     let profile = known(&shared, &name)?;
     let client = sockets::backup(&shared).ok_or_else(|| failure::unreachable("backup", "it was never started"))?;
-    let target = format!("/snapshots/{profile}");
-    let found = client.with_timeout(LIST_TIMEOUT).get::<SnapshotList>(&target).await;
+    let found = listing::list(&client, &profile).await;
     let SnapshotList { snapshots, problems } = found.map_err(|error| failure::call("backup", &error))?;
     let snapshots = snapshots.into_iter().map(view::neutral_snapshot).collect();
     Ok(Json(Snapshots { profile, snapshots, problems: problems.iter().map(|problem| neutral(problem)).collect() }))
@@ -69,6 +66,10 @@ async fn restore(
 fn folder(path: PathBuf, caller: Caller) -> Result<RestoreInto, Failure> {
     if !path.is_absolute() || path.components().any(|part| matches!(part, std::path::Component::ParentDir)) {
         let message = "the folder must be an absolute path without '..'";
+        return Err(Failure::new(ErrorCode::BadRequest, message).with_param("to"));
+    }
+    if path.file_name().is_none() {
+        let message = format!("{} cannot be restored into; name a folder that does not exist yet", path.display());
         return Err(Failure::new(ErrorCode::BadRequest, message).with_param("to"));
     }
     if caller.uid != 0 {
