@@ -173,12 +173,19 @@ pub struct Preview {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// Every error at once.
-    #[error("platform.toml has {} error(s); what was in force stays in force", .0.iter().filter(|finding| finding.is_error()).count())]
+    #[error("platform.toml has {}; what was in force stays in force", errors(.0))]
     Config(Vec<Finding>),
     #[error("{path} cannot be read: {reason}")]
     File { path: std::path::PathBuf, reason: String },
     #[error("{0}")]
     Refused(String),
+}
+
+fn errors(findings: &[Finding]) -> String {
+    match findings.iter().filter(|finding| finding.is_error()).count() {
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

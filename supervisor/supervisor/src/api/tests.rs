@@ -76,12 +76,15 @@ async fn errors_have_one_shape_and_say_what_to_do() {
     check(client.get("/v1/profiles/No%20Body/devices").await, 400, "bad_request", "is not a profile name");
     check(client.get("/v1/logs?who=%1b%5b2J").await, 404, "not_found", r"\\u{1b}[2J");
     check(client.get("/v1/logs?nonsense=1").await, 400, "bad_request", "unknown field");
+    check(client.get("/v1/events?limit=1001").await, 400, "bad_request", "1000 at most");
     check(client.get("/v1/apply").await, 405, "method_not_allowed", "method");
     check(client.post("/v1/apply", &json!({"rety": true})).await, 400, "bad_request", "unknown field");
     check(client.get("/v1/profiles/personal/sessions").await, 503, "agent_unavailable", "personal/agent");
     check(client.get("/v1/profiles/personal/sessions/..%2Fx").await, 400, "bad_request", "32 hex digits");
     let relative = json!({"snapshot": "latest", "to": "relative"});
     check(client.post("/v1/profiles/personal/restore", &relative).await, 400, "bad_request", "absolute");
+    let root = json!({"snapshot": "latest", "to": "/"});
+    check(client.post("/v1/profiles/personal/restore", &root).await, 400, "bad_request", "does not exist yet");
     let approve = json!({"code": "phone"});
     check(client.post("/v1/profiles/ops/devices/approve", &approve).await, 400, "bad_request", "1a2b-3c4d");
 }
@@ -110,7 +113,7 @@ async fn plan_and_apply_go_to_the_reconciler() {
     reply.send(Err(ApplyError::Config(findings))).unwrap();
     let (status, _, message) = refused(asked.await.unwrap());
     assert_eq!(status, 400);
-    assert!(message.contains("platform.toml:1"), "{message}");
+    assert!(message.contains("platform.toml:1") && message.contains("has 2 errors;"), "{message}");
 }
 
 #[tokio::test]
@@ -150,6 +153,20 @@ async fn a_secret_is_stored_and_delivered() {
     assert!(!listed.to_string().contains("s3cret"));
     let names: Vec<&Value> = listed["secrets"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
     assert_eq!(names, ["backup-ops", "backup-personal", "spark-key"]);
+}
+
+#[tokio::test]
+async fn no_events_are_no_events() {
+    let running = start();
+    let event =
+        supervisor_store::NewEvent { at: example::NOW, kind: "x".to_owned(), subject: None, message: "m".to_owned() };
+    running.daemon.shared.store.record_event(&event).unwrap();
+    let body = |limit: u32| {
+        let client = running.client.clone();
+        async move { client.exchange::<()>(http::Method::GET, &format!("/v1/events?limit={limit}"), None).await.unwrap().1 }
+    };
+    assert!(body(0).await.is_empty());
+    assert_eq!(body(1).await.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 1);
 }
 
 #[tokio::test]

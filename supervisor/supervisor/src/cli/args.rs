@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
 use platform_types::{ProfileName, SecretName};
 
+use crate::api::wire::journal::MAX_EVENTS;
+
 /// Looks after bots: what runs, who may chat, what is kept.
 #[derive(Debug, Parser)]
 #[command(
@@ -34,7 +36,7 @@ pub enum Command {
     /// Each probe, and what it answered
     #[command(after_help = "Example: botctl health --wait 60")]
     Health {
-        /// Wait until everything is well, for so many seconds at most; then fail
+        /// Wait until everything that runs here is well, for so many seconds at most; then fail
         #[arg(long, value_name = "SECONDS")]
         wait: Option<u64>,
     },
@@ -47,8 +49,9 @@ pub enum Command {
         /// Go on with what happens from now on
         #[arg(short, long)]
         follow: bool,
-        /// How many of the newest to begin with
-        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+        /// How many of the newest to begin with, up to 1000
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50,
+              value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_EVENTS)))]
         lines: u32,
     },
     /// What the supervisor would do, and what a change of the files means
@@ -67,6 +70,7 @@ pub enum Command {
     /// A one-time setup link for a browser, valid for 15 minutes
     #[command(after_help = "Example: botctl open personal")]
     Open {
+        /// Which profile
         profile: ProfileName,
         /// What the device may do; default: everything for the first device, else chat
         #[arg(long = "scope", value_enum, value_name = "SCOPE")]
@@ -124,11 +128,16 @@ pub struct Logs {
 pub enum Device {
     /// Devices, and requests that wait
     #[command(after_help = "Example: botctl device list personal")]
-    List { profile: ProfileName },
+    List {
+        /// Which profile
+        profile: ProfileName,
+    },
     /// Let a device in that shows this code
     #[command(after_help = "Example: botctl device approve personal 1a2b-3c4d")]
     Approve {
+        /// Which profile
         profile: ProfileName,
+        /// The code that the browser shows, or a longer beginning of the device's id
         code: String,
         /// What it may do besides chat
         #[arg(long = "scope", value_enum, value_name = "SCOPE")]
@@ -136,33 +145,60 @@ pub enum Device {
     },
     /// Turn a waiting device away
     #[command(after_help = "Example: botctl device refuse personal 1a2b-3c4d")]
-    Refuse { profile: ProfileName, code: String },
+    Refuse {
+        /// Which profile
+        profile: ProfileName,
+        /// The code of the device as botctl device list shows it, or a longer beginning of its id
+        code: String,
+    },
     /// Take a device's access away, at once
     #[command(after_help = "Example: botctl device revoke personal 1a2b-3c4d")]
-    Revoke { profile: ProfileName, code: String },
+    Revoke {
+        /// Which profile
+        profile: ProfileName,
+        /// The code of the device as botctl device list shows it, or a longer beginning of its id
+        code: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// Make a token; it is shown once
     #[command(after_help = "Example: botctl token create personal laptop-script")]
-    Create { profile: ProfileName, name: String },
+    Create {
+        /// Which profile
+        profile: ProfileName,
+        /// What to call it: 1 to 48 printable characters
+        name: String,
+    },
     /// Tokens by name
     #[command(after_help = "Example: botctl token list personal")]
-    List { profile: ProfileName },
+    List {
+        /// Which profile
+        profile: ProfileName,
+    },
     /// Make a token useless, at once
     #[command(after_help = "Example: botctl token revoke personal laptop-script")]
-    Revoke { profile: ProfileName, name: String },
+    Revoke {
+        /// Which profile
+        profile: ProfileName,
+        /// Its name, as botctl token list shows it
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Session {
     /// Sessions, the latest first
     #[command(after_help = "Example: botctl session list personal")]
-    List { profile: ProfileName },
+    List {
+        /// Which profile
+        profile: ProfileName,
+    },
     /// What was said in one
     #[command(after_help = "Example: botctl session show personal 0123abcd")]
     Show {
+        /// Which profile
         profile: ProfileName,
         /// Its id, or an unambiguous beginning of it
         session: String,
@@ -170,6 +206,7 @@ pub enum Session {
     /// One session as a file on standard output
     #[command(after_help = "Example: botctl session export personal 0123abcd > session.md")]
     Export {
+        /// Which profile
         profile: ProfileName,
         /// Its id, or an unambiguous beginning of it
         session: String,
@@ -190,15 +227,22 @@ pub enum Spark {
 pub enum Backup {
     /// Take a snapshot; the agent goes on working
     #[command(after_help = "Example: botctl backup now personal")]
-    Now { profile: ProfileName },
+    Now {
+        /// Which profile
+        profile: ProfileName,
+    },
     /// Snapshots, the newest first
     #[command(after_help = "Example: botctl backup list personal")]
-    List { profile: ProfileName },
+    List {
+        /// Which profile
+        profile: ProfileName,
+    },
     /// Put a snapshot back into the profile, or into a folder
     #[command(after_help = "Example: botctl backup restore personal latest --to /root/personal-copy")]
     Restore {
+        /// Which profile
         profile: ProfileName,
-        /// Its id, an unambiguous beginning of it, or `latest`
+        /// At least six characters of its id, as botctl backup list shows it; or `latest`: the newest complete one that was not taken before a restore
         snapshot: String,
         /// An empty or missing folder of the host (root only); left out: into the profile
         #[arg(long, value_name = "DIR")]
@@ -210,7 +254,10 @@ pub enum Backup {
 pub enum Secret {
     /// Store a secret, read from standard input
     #[command(after_help = "Example: botctl secret set spark-key < key.txt")]
-    Set { name: SecretName },
+    Set {
+        /// Its name, as platform.toml uses it: { secret = "NAME" }
+        name: SecretName,
+    },
     /// Names, never contents
     #[command(after_help = "Example: botctl secret list")]
     List,
@@ -281,6 +328,17 @@ mod tests {
     }
 
     #[test]
+    fn every_argument_says_what_it_is() {
+        fn walk(command: &clap::Command, path: &str) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+            }
+            command.get_subcommands().for_each(|sub| walk(sub, &format!("{path} {}", sub.get_name())));
+        }
+        walk(&Botctl::command(), "botctl");
+    }
+
+    #[test]
     fn every_example_parses() {
         fn walk(command: &clap::Command) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -305,6 +363,7 @@ mod tests {
         check("botctl device approve personal 1a2b-3c4d --scope root", ErrorKind::InvalidValue);
         check("botctl secret set ../passwd", ErrorKind::ValueValidation);
         check("botctl status --follow", ErrorKind::UnknownArgument);
+        check("botctl events -n 1001", ErrorKind::ValueValidation);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use platform_kit::lines::LinesError;
 use platform_kit::socket::SocketError;
 use platform_types::text::neutral;
 
+use crate::doctor::service::{ASK_FOR_ACCESS, Service};
 use crate::words::chain;
 
 /// The arguments fit, and what they ask for does not make sense.
@@ -60,6 +61,12 @@ impl Failure {
     }
 }
 
+/// The supervisor may be there; the caller may not ask it.
+pub fn is_denied(error: &CallError) -> bool {
+    matches!(error, CallError::Socket(SocketError::Connect { source, .. })
+        if source.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
 impl From<std::io::Error> for Failure {
     /// A reader of standard output that went away (`botctl logs | head`) is no failure worth a word.
     fn from(error: std::io::Error) -> Self {
@@ -85,11 +92,10 @@ impl From<serde_json::Error> for Failure {
 }
 
 fn unreachable(source: &std::io::Error, socket: &Path) -> String {
-    let socket = socket.display();
     if source.kind() == std::io::ErrorKind::PermissionDenied {
-        return format!("you may not use {socket}: become a member of bot-admin and log in again, or use sudo");
+        return format!("you may not use {}: {ASK_FOR_ACCESS}", socket.display());
     }
-    format!("the supervisor does not answer at {socket}: start it with systemctl start bot-supervisor, or ./deploy/up")
+    format!("the supervisor does not answer at {}: start it with {}", socket.display(), Service::of(socket).start)
 }
 
 /// Messages of the supervisor keep their line breaks and nothing else.
@@ -113,6 +119,9 @@ mod tests {
         let nobody = Failure::call(&connect(std::io::ErrorKind::NotFound), socket);
         assert_eq!(nobody.exit, UNREACHABLE);
         assert!(nobody.message.unwrap().contains("systemctl start"));
+        let elsewhere = Path::new("/srv/x/run/supervisor.sock");
+        let message = Failure::call(&connect(std::io::ErrorKind::NotFound), elsewhere).message.unwrap();
+        assert!(message.contains("./deploy/up --root /srv/x") && !message.contains("systemctl"), "{message}");
     }
 
     #[test]
@@ -120,11 +129,11 @@ mod tests {
         let refused = |code: &str| CallError::Refused {
             status: http::StatusCode::BAD_REQUEST,
             code: code.to_owned(),
-            message: "platform.toml has 1 error(s)\nline\u{1b}[2J".to_owned(),
+            message: "platform.toml has 1 error\nline\u{1b}[2J".to_owned(),
         };
         let socket = Path::new("s");
         assert_eq!(Failure::call(&refused("bad_request"), socket).exit, OTHER);
         let failure = Failure::call_about_files(&refused("bad_request"), socket);
-        assert_eq!(failure, Failure::new(CONFIGURATION, "platform.toml has 1 error(s)\nline\\u{1b}[2J"));
+        assert_eq!(failure, Failure::new(CONFIGURATION, "platform.toml has 1 error\nline\\u{1b}[2J"));
     }
 }

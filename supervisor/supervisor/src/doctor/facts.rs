@@ -1,5 +1,6 @@
 //! What is known when the checks run, and gathering it. Looking changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 use platform_types::Timestamp;
 use platform_types::layout::Roots;
+use supervisor_plan::spec::MountSource;
 
 use super::host::{Listener, Mount, listeners, mounts};
 use super::tailscale::{Serve, Tailscale};
@@ -28,19 +30,36 @@ pub struct Facts {
     /// The daemon's view; `None` when it does not answer.
     pub daemon: Option<Daemon>,
     /// Why the daemon did not answer.
-    pub silence: Option<String>,
-    pub config: Result<ConfigCheck, String>,
+    pub silence: Option<Unseen>,
+    pub config: Result<ConfigCheck, Unseen>,
     /// `None`: not allowed to look.
     pub secrets: Option<Secrets>,
     pub mounts: Vec<Mount>,
     /// `None`: `/proc` could not be read.
     pub listeners: Option<Vec<Listener>>,
     pub disks: Vec<Disk>,
+    /// Inodes of each directory of sockets and secrets that containers have; a tmpfs each.
+    pub run_inodes: BTreeMap<String, Inodes>,
     pub socket: Option<SocketFile>,
     pub run_mode: Option<u32>,
     /// Something keeps the clock right; `None`: nothing of the known kind was found.
     pub clock_sign: Option<String>,
     pub tailscale: Tailscale,
+}
+
+/// Something that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    pub why: String,
+    /// Whoever looks is not allowed to.
+    pub denied: bool,
+}
+
+/// How many more files a file system takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inodes {
+    pub free: u64,
+    pub total: u64,
 }
 
 /// What the daemon knows.
@@ -81,14 +100,15 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
     let needed = settings::secrets::needed(&world.config);
     let now = shared.clock.now();
     let secrets = settings::secrets::list(&shared.roots, &needed, now).ok();
+    let run_inodes = run_directories(&world, &shared.roots).into_iter().filter_map(inodes).collect();
     let daemon = Daemon { world, started_at: shared.started_at, snapshots: snapshots.unwrap_or_default() };
-    Facts { daemon: Some(daemon), secrets, ..look(&shared.roots, now, docker).await }
+    Facts { daemon: Some(daemon), secrets, run_inodes, ..look(&shared.roots, now, docker).await }
 }
 
 /// Seen from `botctl` when the daemon does not answer.
-pub async fn without_daemon(roots: &Roots, now: Timestamp, silence: String) -> Facts {
+pub async fn without_daemon(roots: &Roots, now: Timestamp, silence: Unseen) -> Facts {
     let docker = PathBuf::from("/var/lib/docker");
-    let secrets = settings::secrets::list(roots, &std::collections::BTreeSet::new(), now).ok();
+    let secrets = settings::secrets::list(roots, &BTreeSet::new(), now).ok();
     Facts { silence: Some(silence), secrets, ..look(roots, now, docker.exists().then_some(docker)).await }
 }
 
@@ -106,16 +126,34 @@ async fn look(roots: &Roots, now: Timestamp, docker: Option<PathBuf>) -> Facts {
         now,
         daemon: None,
         silence: None,
-        config: settings::config::check(roots).map_err(|error| crate::words::chain(&error)),
+        config: settings::config::check(roots)
+            .map_err(|error| Unseen { why: crate::words::chain(&error), denied: error.is_denied() }),
         secrets: None,
         mounts: mounts(&read("/proc/self/mountinfo").unwrap_or_default()),
         listeners: listening.ok(),
         disks,
+        run_inodes: BTreeMap::new(),
         socket: socket(&roots.supervisor_socket()),
         run_mode: std::fs::metadata(roots.run()).ok().map(|metadata| metadata.permissions().mode() & 0o7777),
         clock_sign: CLOCK_SIGNS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
         tailscale: tailscale().await,
     }
+}
+
+/// The directories below `run/` that containers have, each once.
+pub fn run_directories(world: &World, roots: &Roots) -> BTreeSet<String> {
+    let run = roots.run();
+    let mounts = world.desired.services.values().flat_map(|service| service.spec.mounts.values());
+    let sources = mounts.filter_map(|mount| match &mount.source {
+        MountSource::Bind { path } if Path::new(path).starts_with(&run) => Some(path.clone()),
+        _ => None,
+    });
+    sources.collect()
+}
+
+fn inodes(path: String) -> Option<(String, Inodes)> {
+    let stat = statvfs(path.as_str()).ok()?;
+    Some((path, Inodes { free: stat.files_available(), total: stat.files() }))
 }
 
 fn disk(holds: &str, path: &Path) -> Option<Disk> {

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | [`facts`] | what is known, and gathering it |
 //! | [`host`] | reading `/proc`: mounts and listeners |
+//! | [`service`] | how the supervisor is started, and where its log is |
 //! | [`tailscale`] | what `tailscale serve status --json` says |
 //! | [`checks`] | one file a check |
 
 pub mod checks;
 pub mod facts;
 pub mod host;
+pub mod service;
 pub mod tailscale;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use supervisor_plan::spec::{MountSource, Network};
 use supervisor_plan::{Report, Target};
 
 use super::examine;
-use super::facts::{Daemon, Disk, Facts, SocketFile};
+use super::facts::{Daemon, Disk, Facts, Inodes, SocketFile, Unseen};
 use super::host::{Listener, Mount};
 use super::tailscale::{Serve, Tailscale};
 use crate::api::wire::findings::{Check, Verdict};
@@ -54,6 +54,7 @@ fn sound() -> Facts {
         mounts,
         listeners: Some(vec![Listener { address: Some([127, 0, 0, 1].into()), port: 18789 }]),
         disks: vec![disk(40 * GIB)],
+        run_inodes: [].into(),
         socket: Some(SocketFile { mode: 0o660, uid: 0, gid: 990, admin_gid: Some(990) }),
         run_mode: Some(0o700),
         clock_sign: Some("/run/systemd/timesync/synchronized".to_owned()),
@@ -74,6 +75,10 @@ fn disk(free_bytes: u64) -> Disk {
         free_inodes: 1_000_000,
         total_inodes: 6_000_000,
     }
+}
+
+fn unseen(why: &str, denied: bool) -> Unseen {
+    Unseen { why: why.to_owned(), denied }
 }
 
 fn served(host: &str, proxy: &str, funnel: bool) -> Tailscale {
@@ -131,13 +136,35 @@ fn a_sound_installation() {
 #[test]
 fn without_the_supervisor_the_host_is_still_looked_at() {
     let mut facts = sound();
-    (facts.daemon, facts.silence) = (None, Some("connection refused".to_owned()));
+    (facts.daemon, facts.silence) = (None, Some(unseen("connection refused", false)));
     let checks = examine(&facts);
     assert_eq!(of(&checks, "supervisor").verdict, Verdict::Problem);
     assert!(of(&checks, "supervisor").summary.contains("connection refused"));
     assert_eq!(of(&checks, "containers").verdict, Verdict::Unknown);
     assert_eq!(of(&checks, "config").verdict, Verdict::Ok);
     assert_eq!(of(&checks, "disk-space").verdict, Verdict::Ok);
+}
+
+#[test]
+fn who_may_not_look_is_told_how_to_be_allowed() {
+    let mut facts = sound();
+    (facts.daemon, facts.silence) = (None, Some(unseen("you may not use it", true)));
+    facts.config = Err(unseen("platform.toml cannot be read: permission denied", true));
+    let checks = examine(&facts);
+    for name in ["supervisor", "config"] {
+        let found = of(&checks, name);
+        assert_eq!(found.verdict, Verdict::Unknown, "{name}");
+        assert!(found.remedy.as_ref().unwrap().contains("bot-admin"), "{found:?}");
+    }
+}
+
+#[test]
+fn another_installation_has_other_commands() {
+    let mut facts = sound();
+    facts.roots = Roots::under(std::path::Path::new("/srv/x"));
+    facts.daemon = None;
+    let remedy = of(&examine(&facts), "supervisor").remedy.clone().unwrap();
+    assert!(remedy.contains("./deploy/up --root /srv/x") && !remedy.contains("systemctl"), "{remedy}");
 }
 
 #[test]
@@ -163,7 +190,7 @@ fn docker_and_its_engine() {
 
 #[test]
 fn files_and_secrets() {
-    check(|facts| facts.config = Err("it is not there".to_owned()), "config", Verdict::Problem, "not there");
+    check(|facts| facts.config = Err(unseen("it is not there", false)), "config", Verdict::Problem, "not there");
     check(
         |facts| {
             let findings = supervisor_config::read("prot = 1", &supervisor_config::Surroundings::default()).findings;
@@ -246,6 +273,13 @@ fn what_can_be_reached_from_where() {
     check(socket(0o600, 0), "sockets", Verdict::Advice, "bot-admin");
     check(|facts| facts.run_mode = Some(0o755), "sockets", Verdict::Problem, "mode 0755");
     check(|facts| facts.mounts.truncate(2), "run-tmpfs", Verdict::Problem, "not bounded");
+    let inodes = |free| {
+        move |facts: &mut Facts| {
+            facts.run_inodes.insert("/run/bot-platform/run/ops/http".to_owned(), Inodes { free, total: 64 });
+        }
+    };
+    check(inodes(3), "run-tmpfs", Verdict::Warning, "run/ops/http: 3 of 64 inodes free");
+    check(inodes(40), "run-tmpfs", Verdict::Ok, "40 inodes or more free");
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn one<'a, T>(
     let shown = neutral(text);
     code::find(text, items, id).map_err(|error| match error {
         NotFound::Malformed => {
-            let message = format!("{shown:?} is not a device code; it looks like 1a2b-3c4d");
+            let message = format!("{shown:?} is not a device code: that has at least eight digits, like 1a2b-3c4d");
             Failure::new(ErrorCode::BadRequest, message).with_param("code")
         }
         NotFound::None => Failure::new(ErrorCode::NotFound, format!("there is no {what} with the code {shown}")),

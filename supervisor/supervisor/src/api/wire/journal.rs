@@ -6,6 +6,9 @@ use supervisor_plan::Target;
 
 use super::Document;
 
+/// Events that are shown at a time.
+pub const MAX_EVENTS: u32 = 1_000;
+
 /// One line of `GET /v1/events` (newline-delimited JSON).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -23,7 +26,7 @@ pub struct Event {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventQuery {
-    /// The newest events to begin with; 100 unless told.
+    /// The newest events to begin with, at most [`MAX_EVENTS`]; 100 unless told.
     pub limit: Option<u32>,
     #[serde(default)]
     pub follow: bool,

@@ -41,7 +41,10 @@ async fn check(call: &Call) -> Result<(), Failure> {
 
 async fn show_effective(call: &Call) -> Result<(), Failure> {
     let found = match settings::config::show(&call.supervisor.roots) {
-        Err(error) if error.is_denied() => call.supervisor.get::<ConfigText>("/config/show").await?,
+        Err(error) if error.is_denied() => {
+            let asked = call.supervisor.try_get::<ConfigText>("/config/show").await;
+            asked.map_err(|error| Failure::call_about_files(&error, &call.supervisor.socket()))?
+        }
         found => found.map_err(|error| invalid(&error))?,
     };
     if call.json {
@@ -51,7 +54,9 @@ async fn show_effective(call: &Call) -> Result<(), Failure> {
 }
 
 async fn diff(call: &Call) -> Result<(), Failure> {
-    let found = match call.supervisor.get::<ConfigDiff>("/config/diff").await {
+    let asked = call.supervisor.try_get::<ConfigDiff>("/config/diff").await;
+    let asked = asked.map_err(|error| Failure::call_about_files(&error, &call.supervisor.socket()));
+    let found = match asked {
         Err(failure) if failure.exit == UNREACHABLE => {
             let accepted = Accepted::from_copy(&call.supervisor.roots).map(|accepted| accepted.config);
             settings::config::compare(&call.supervisor.roots, accepted.as_ref()).map_err(|error| invalid(&error))?
@@ -138,4 +143,33 @@ impl Drop for Echo {
 /// Where there is no `stty` the value is shown while it is typed, which is no reason to refuse it.
 fn stty(word: &str) {
     let _ = std::process::Command::new("stty").arg(word).stdin(std::process::Stdio::inherit()).status();
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::api;
+    use crate::cli::link::Supervisor;
+    use crate::example;
+
+    #[tokio::test]
+    async fn a_file_with_errors_exits_alike_with_and_without_a_supervisor() {
+        let directory = tempfile::tempdir().unwrap();
+        let daemon = example::daemon(directory.path());
+        let roots = daemon.shared.roots.clone();
+        std::fs::create_dir_all(&roots.config).unwrap();
+        std::fs::create_dir_all(&roots.runtime).unwrap();
+        std::fs::write(roots.platform_toml(), "prot = 1\n").unwrap();
+        let call = Call { supervisor: Supervisor::new(roots.clone()), json: true };
+        let exit = async |config| self::config(&call, config).await.unwrap_err().exit;
+        assert_eq!(exit(Config::Diff).await, CONFIGURATION);
+        let stop = CancellationToken::new();
+        let listener = api::bind(&roots).unwrap();
+        platform_kit::task::spawn("test socket", api::serve(listener, daemon.shared.clone(), stop.clone()));
+        assert_eq!(exit(Config::Diff).await, CONFIGURATION);
+        assert_eq!(exit(Config::Show).await, CONFIGURATION);
+        stop.cancel();
+    }
 }

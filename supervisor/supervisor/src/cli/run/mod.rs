@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
-use super::failure::Failure;
+use super::failure::{Failure, is_denied};
 use super::link::Supervisor;
 use super::screen::{self, Screen};
 use super::show;
@@ -26,6 +26,7 @@ use crate::api::wire::settings::ComposeText;
 use crate::api::wire::status::Health;
 use crate::api::wire::{Document, Empty};
 use crate::doctor;
+use crate::doctor::facts::Unseen;
 
 /// Names the root of another installation, like `--root`.
 const ROOT_VARIABLE: &str = "BOT_ROOT";
@@ -221,10 +222,11 @@ impl Call {
 
     /// Asks the supervisor; looks for itself when there is none.
     async fn doctor(&self, verbose: bool) -> Result<(), Failure> {
-        let checkup = match self.supervisor.get::<Checkup>("/doctor").await {
+        let checkup = match self.supervisor.try_get::<Checkup>("/doctor").await {
             Ok(checkup) => checkup,
-            Err(failure) => {
-                let silence = failure.message.unwrap_or_default();
+            Err(error) => {
+                let why = Failure::call(&error, &self.supervisor.socket()).message.unwrap_or_default();
+                let silence = Unseen { why, denied: is_denied(&error) };
                 let facts = doctor::facts::without_daemon(&self.supervisor.roots, SystemClock.now(), silence).await;
                 Checkup { supervisor: false, checks: doctor::examine(&facts) }
             }

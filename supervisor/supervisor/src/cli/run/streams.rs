@@ -7,11 +7,14 @@ use platform_kit::{Clock as _, SystemClock};
 use super::Call;
 use crate::api::wire::journal::{Event, LogLine};
 use crate::cli::args::Logs;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, USAGE};
 use crate::cli::screen::{self, Screen};
 use crate::cli::show::journal;
 
 pub async fn events(call: &Call, follow: bool, count: u32) -> Result<(), Failure> {
+    if count == 0 && !follow {
+        return Err(Failure::new(USAGE, "-n 0 shows nothing; with -f it shows what happens from now on"));
+    }
     let mut lines = call.stream(&format!("/events?limit={count}&follow={follow}")).await?;
     while let Some(line) = lines.next().await? {
         let event: Event = serde_json::from_slice(&line)?;

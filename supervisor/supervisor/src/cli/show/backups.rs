@@ -3,6 +3,7 @@
 use platform_types::backup::{Restored, Snapshot};
 use platform_types::text::neutral;
 
+use super::settings::counted;
 use crate::api::wire::backups::Snapshots;
 use crate::cli::screen::{Cell, Screen, Table, Tone};
 use crate::measure::bytes;
@@ -42,13 +43,18 @@ pub fn taken(screen: &mut Screen, snapshot: &Snapshot) {
     let Snapshot { id, profile, files, bytes: size, added_bytes, complete, .. } = snapshot;
     let added = added_bytes.map(|added| format!(", {} new", bytes(added))).unwrap_or_default();
     let word = if *complete { "complete" } else { "incomplete" };
-    screen.line(format!("{profile}: snapshot {} is {word}: {files} files, {}{added}", short(id), bytes(*size)));
+    screen.line(format!(
+        "{profile}: snapshot {} is {word}: {}, {}{added}",
+        short(id),
+        counted(*files, "file"),
+        bytes(*size)
+    ));
 }
 
 pub fn restored(screen: &mut Screen, restored: &Restored, to: Option<&str>) {
     let Restored { snapshot, profile, files, bytes: size, damaged, .. } = restored;
     let place = to.map_or_else(|| format!("into {profile}"), |to| format!("to {to}"));
-    screen.line(format!("{} was restored {place}: {files} files, {}", short(snapshot), bytes(*size)));
+    screen.line(format!("{} was restored {place}: {}, {}", short(snapshot), counted(*files, "file"), bytes(*size)));
     for file in damaged {
         let line = screen.tone(Tone::Bad, &format!("  damaged or missing: {}", neutral(file)));
         screen.line(line);

@@ -22,12 +22,13 @@ pub fn check(screen: &mut Screen, check: &ConfigCheck) {
     let path = neutral(&check.path);
     match (check.valid, check.findings.len()) {
         (true, 0) => screen.line(format!("{path} is valid")),
-        (true, count) => screen.line(format!("{path} is valid, with {}", counted(count, "warning"))),
-        (false, _) => screen.line(format!("{path} has {}", counted(errors, "error"))),
+        (true, count) => screen.line(format!("{path} is valid, with {}", counted(count as u64, "warning"))),
+        (false, _) => screen.line(format!("{path} has {}", counted(errors as u64, "error"))),
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+/// `1 file`, `2 files`.
+pub fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }

@@ -276,6 +276,21 @@ fn snapshots_are_listed() {
 }
 
 #[test]
+fn one_file_is_one_file() {
+    let restored = |files| platform_types::backup::Restored {
+        snapshot: "1a2b3c4d".repeat(8),
+        profile: profile("personal"),
+        path: "/x".to_owned(),
+        files,
+        bytes: 49_152,
+        damaged: Vec::new(),
+    };
+    let said = |files| printed(|screen| backups::restored(screen, &restored(files), Some("/x")));
+    assert_eq!(said(1), "1a2b3c4d was restored to /x: 1 file, 49 kB\n");
+    assert_eq!(said(2), "1a2b3c4d was restored to /x: 2 files, 49 kB\n");
+}
+
+#[test]
 fn a_checkup() {
     let check = |name: &str, verdict, summary: &str, details: &[&str], remedy: Option<&str>| Check {
         check: name.to_owned(),

@@ -3,11 +3,13 @@
 use crate::api::wire::findings::Verdict;
 use crate::doctor::Finding;
 use crate::doctor::facts::Facts;
+use crate::doctor::service::ASK_FOR_ACCESS;
 
 pub fn check(facts: &Facts) -> Finding {
     let found = match &facts.config {
         Ok(found) => found,
-        Err(error) => return Finding::problem(error.clone(), "write the file, then: botctl config check"),
+        Err(unseen) if unseen.denied => return Finding::unknown(unseen.why.clone(), Some(ASK_FOR_ACCESS)),
+        Err(unseen) => return Finding::problem(unseen.why.clone(), "write the file, then: botctl config check"),
     };
     let details: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
     if !found.valid {

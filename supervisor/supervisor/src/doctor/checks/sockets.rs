@@ -2,6 +2,7 @@
 
 use crate::doctor::Finding;
 use crate::doctor::facts::{Facts, SocketFile};
+use crate::doctor::service::Service;
 
 pub fn check(facts: &Facts) -> Finding {
     if let Some(mode) = facts.run_mode
@@ -17,14 +18,14 @@ pub fn check(facts: &Facts) -> Finding {
     if uid != 0 || mode & 0o007 != 0 {
         return Finding::problem(
             format!("{path} has mode {mode:04o} and belongs to user {uid}: others can connect"),
-            "restart the supervisor: systemctl restart bot-supervisor",
+            format!("restart the supervisor: {}", Service::of(&facts.roots.supervisor_socket()).restart),
         );
     }
     match admin_gid {
         Some(admin) if gid == admin => Finding::ok("for root and the group bot-admin"),
         Some(_) => Finding::advice(
             "the group bot-admin exists, and the socket does not belong to it",
-            "restart the supervisor: systemctl restart bot-supervisor",
+            format!("restart the supervisor: {}", Service::of(&facts.roots.supervisor_socket()).restart),
         ),
         None => Finding::ok("for root alone: there is no group bot-admin"),
     }

@@ -2,19 +2,26 @@
 
 use crate::doctor::Finding;
 use crate::doctor::facts::Facts;
+use crate::doctor::service::{ASK_FOR_ACCESS, Service};
 
 pub fn check(facts: &Facts) -> Finding {
+    let service = Service::of(&facts.roots.supervisor_socket());
     let Some(daemon) = &facts.daemon else {
-        let why = facts.silence.as_deref().unwrap_or("the supervisor does not answer");
-        return Finding::problem(
-            why,
-            "start it: systemctl start bot-supervisor; its log: journalctl -u bot-supervisor",
-        );
+        return match &facts.silence {
+            Some(silence) if silence.denied => Finding::unknown(
+                "not asked: the supervisor answers root and the group bot-admin only",
+                Some(ASK_FOR_ACCESS),
+            ),
+            silence => Finding::problem(
+                silence.as_ref().map_or("the supervisor does not answer", |silence| silence.why.as_str()),
+                format!("start it: {}; its log: {}", service.start, service.log),
+            ),
+        };
     };
     let problems = &daemon.world.problems;
     if let Some(first) = problems.first() {
         let more = if problems.len() > 1 { format!(" (and {} more)", problems.len() - 1) } else { String::new() };
-        return Finding::problem(format!("{first}{more}"), "its log says more: journalctl -u bot-supervisor")
+        return Finding::problem(format!("{first}{more}"), format!("its log says more: {}", service.log))
             .with_details(problems.iter().skip(1).cloned().collect());
     }
     let up = crate::measure::span(facts.now.millis_since(daemon.started_at));
