@@ -96,6 +96,25 @@ test('a secret that others can read is refused', async () => {
   assert.match(said + doctor, /chmod 600/);
 });
 
+test('a snapshot that does not exist, and a folder that cannot be, are refused before anything is done', async () => {
+  await bot.botctl('backup', 'now', 'personal');
+  const before = (await bot.json('backup', 'list', 'personal')).snapshots.map((snapshot) => snapshot.id);
+  const folder = path.join(bot.root, 'copy');
+  for (const [words, expected] of [
+    [['0123456789ab'], /no snapshot begins with 0123456789ab/],
+    [['0123456789ab', '--to', folder], /no snapshot begins with 0123456789ab/],
+    [['latest', '--to', '/'], /does not exist yet/],
+    [['last'], /at least 6 characters/],
+  ]) {
+    const { code, stderr } = await bot.botctl('backup', 'restore', 'personal', ...words, { mayFail: true });
+    assert.equal(code, 1);
+    assert.match(stderr, expected);
+  }
+  const after = (await bot.json('backup', 'list', 'personal')).snapshots.map((snapshot) => snapshot.id);
+  assert.deepEqual(after, before);
+  await assert.rejects(readFile(folder), { code: 'ENOENT' });
+});
+
 const raw = (port, bytes) => new Promise((resolve) => {
   const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes));
   let text = '';
