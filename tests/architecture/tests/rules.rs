@@ -25,6 +25,7 @@ const IMPURE_WORDS: &[&str] =
     &["std::fs", "std::net", "std::process", "std::thread", "SystemTime", "Instant::now", "std::env"];
 
 const TOP_LEVEL: &[&str] = &[
+    ".cargo",
     ".ci",
     ".config",
     ".gitignore",
