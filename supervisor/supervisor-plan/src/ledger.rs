@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use platform_types::gate::Door;
-use platform_types::{Generation, ProfileName, Revision, Timestamp};
+use platform_types::{Generation, ProfileName, Revision, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Outcome, Push, Step};
-use crate::observed::ContainerId;
+use crate::observed::{ContainerId, Observed};
 use crate::target::Target;
 use crate::words;
 
@@ -195,6 +195,25 @@ impl Ledger {
         let quarantined = self.quarantines.remove(target).is_some();
         let failed = self.failures.remove(target).is_some();
         quarantined || failed
+    }
+
+    /// Takes note of generations that exist and were never given away: this ledger is an older copy. Only labels count,
+    /// for no container can change its own. Gives the profiles and their highest generations.
+    pub fn catch_up(&mut self, observed: &Observed) -> BTreeMap<ProfileName, Generation> {
+        let mut unknown = BTreeMap::new();
+        for container in &observed.containers {
+            let agent = container.labels.target.as_ref().filter(|target| target.role() == Role::Agent);
+            let (Some(profile), Some(generation)) = (agent.and_then(Target::profile), container.labels.generation)
+            else {
+                continue;
+            };
+            let highest = self.generations.entry(profile.clone()).or_default();
+            if generation > *highest {
+                *highest = generation;
+                unknown.insert(profile.clone(), generation);
+            }
+        }
+        unknown
     }
 
     /// Keeps the agent of a profile down until [`Ledger::release`].

@@ -7,6 +7,7 @@
 //! ```text
 //!   supervisor.db ── whole, not behind supervisor.id ──────────────────────────────────────▶ as it is
 //!                 ├─ whole, and behind it: an older copy was put back ─────────────────────▶ nobody is let in
+//!                 ├─ whole, and behind what Docker shows: both are older ──────────────────▶ nobody is let in
 //!                 └─ missing, or damaged and set aside ─┬─ supervisor.db.copy is whole ────▶ the copy, nobody is let in
 //!                                                       └─ supervisor.id only ─────────────▶ empty, with the same id
 //! ```
@@ -63,6 +64,11 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// This ledger is an older copy although nothing beside it tells so: nobody is let in any more.
+    pub fn declare_older(&self, reason: &str, now: Timestamp) -> Result<Recovered, StoreError> {
+        restore(self, None, reason, Vec::new(), now)
     }
 
     /// When this ledger was put together again; `None` when it never was.

@@ -286,12 +286,22 @@ proptest! {
             containers.map(|container| (container.id, container.started_at)).collect()
         };
         let before = lives(&simulation);
-        let leases = simulation.ledger.leases.clone();
+        let (leases, generations) = (simulation.ledger.leases.clone(), simulation.ledger.generations.clone());
+        prop_assert!(simulation.ledger.catch_up(&simulation.observe()).is_empty(), "a ledger knows what it gave away");
         simulation.inject(&Fault::RestoreLedger { has_mark: false });
         prop_assert!(simulation.settle(RECOVERY_MILLIS), "{}", simulation.history.join("\n"));
         assert_safe(&simulation)?;
         assert_well(&simulation)?;
         prop_assert_eq!(lives(&simulation), before, "nothing was restarted\n{}", simulation.history.join("\n"));
+        // Whether the ledger is older shows in the labels: what serves is the highest that is left of each profile.
+        let older = simulation.ledger.generations.clone();
+        let mut caught_up = simulation.ledger.clone();
+        caught_up.generations.clear();
+        let labelled = caught_up.catch_up(&simulation.observe());
+        for (profile, lease) in &leases {
+            prop_assert_eq!(labelled.get(profile), Some(&lease.generation));
+            prop_assert!(older[profile] <= generations[profile]);
+        }
         // What comes next is newer than what served.
         drop(simulation.configure(|configuration| configuration.release(Role::Agent)));
         prop_assert!(simulation.settle(RECOVERY_MILLIS), "{}", simulation.history.join("\n"));

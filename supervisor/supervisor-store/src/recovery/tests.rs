@@ -197,6 +197,15 @@ fn an_older_copy_that_somebody_put_back_is_noticed() {
 }
 
 #[test]
+fn a_ledger_that_is_older_than_what_runs_lets_nobody_in() {
+    let place = Place::new();
+    let store = place.open().store;
+    let recovered = store.declare_older("generation 5 of personal runs", LATER).unwrap();
+    assert!(recovered.message.contains("generation 5"), "{}", recovered.message);
+    place.assert_recovered(Opened { store, recovered: Some(recovered) });
+}
+
+#[test]
 fn uids_and_generations_of_a_younger_ledger_are_not_given_away_again() {
     let place = Place::new();
     assert!(place.open().store.keep_copy().unwrap());

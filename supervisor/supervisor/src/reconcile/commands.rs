@@ -195,7 +195,7 @@ impl Reconciler {
     }
 
     /// Composes again what is pushed. A ledger that cannot be read is a trouble that shows.
-    fn rebuild(&mut self) {
+    pub(super) fn rebuild(&mut self) {
         if let Err(error) = self.try_rebuild() {
             self.telling.troubles.insert(error);
         }

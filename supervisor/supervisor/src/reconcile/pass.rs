@@ -203,6 +203,7 @@ impl Reconciler {
         if self.sight.swept {
             return;
         }
+        self.notice_older_ledger();
         let is_task = |target: &Target| target.role() == Role::Task;
         let tasks: Vec<_> = self
             .sight

@@ -48,6 +48,27 @@ impl Reconciler {
         }
     }
 
+    /// Once, when everything was seen for the first time: generations that the ledger never gave away mean that it is an
+    /// older copy, put back with everything beside it.
+    pub(super) fn notice_older_ledger(&mut self) {
+        let unknown = self.ledger.catch_up(&self.sight.observed);
+        if unknown.is_empty() {
+            return;
+        }
+        let words: Vec<_> =
+            unknown.iter().map(|(profile, number)| format!("generation {number} of {profile}")).collect();
+        let reason = format!("the ledger is older than what runs ({})", words.join(", "));
+        match self.store.declare_older(&reason, self.now()) {
+            Ok(recovered) => tracing::warn!(reason = recovered.message, "the ledger is an older copy"),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "an older ledger could not be declared as such");
+                self.telling.troubles.insert(format!("{UNWRITABLE}: {}", chain(&error)));
+            }
+        }
+        self.safety.restored = true;
+        self.rebuild();
+    }
+
     /// Whom a restored ledger shuts out, until somebody is let in again.
     pub(super) fn restored_notes(&self) -> Vec<String> {
         let unpaired = self.intent.wanted.unpaired.iter().filter(|_| self.safety.restored);
