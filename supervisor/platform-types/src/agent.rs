@@ -14,10 +14,13 @@
 //!
 //! Everything that an agent says is *reported*: the supervisor shows it as such and decides nothing of weight on it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::chat::SessionSummary;
-use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp};
+use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp, UpstreamName};
 
 /// Gives the state lease to this container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,55 @@ pub struct AgentConfig {
     pub timezone: String,
     /// At least one; the first is the default.
     pub bots: Vec<Bot>,
+    /// Who may call what; their order means nothing.
+    #[serde(default)]
+    pub policy: Vec<PolicyRule>,
+    /// Names of the ways out that the profile's gate has.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamName>,
+}
+
+/// What happens to a tool call. The greatest of several is the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    Allow,
+    /// A person decides each call.
+    Ask,
+    Deny,
+}
+
+/// Where a call comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionKind {
+    /// A person at the page.
+    Chat,
+    /// A schedule; nobody is there.
+    Cron,
+    /// A script's token; nobody is there.
+    Script,
+    /// A person who writes through a channel.
+    Channel,
+}
+
+/// What happens to the calls that match all of it. What is left out matches every call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRule {
+    pub effect: Effect,
+    #[serde(default)]
+    pub bot: Option<BotName>,
+    #[serde(default)]
+    pub session: Option<SessionKind>,
+    /// A tool's name, `area.*`, or `*`.
+    pub tool: String,
+    /// Top-level arguments, and the values for which this rule is meant. Types are exact: `"1"` is not `1`.
+    #[serde(default)]
+    pub when: BTreeMap<String, Vec<Value>>,
+    /// For people: shown with the decision.
+    #[serde(default)]
+    pub why: Option<String>,
 }
 
 /// A bot is data.

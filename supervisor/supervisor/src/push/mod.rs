@@ -78,6 +78,8 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         profile: name.clone(),
         timezone: sources.config.timezone.clone(),
         bots: bots.collect(),
+        policy: Vec::new(),
+        upstreams: Vec::new(),
     }
 }
 

@@ -53,6 +53,8 @@ pub fn config(revision: u64) -> AgentConfig {
         profile: ProfileName::new("personal").unwrap(),
         timezone: "Europe/Berlin".to_owned(),
         bots: vec![bot("assistant", &["clock.now"]), bot("plain", &[])],
+        policy: Vec::new(),
+        upstreams: Vec::new(),
     }
 }
 
