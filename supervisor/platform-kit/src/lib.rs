@@ -13,10 +13,12 @@
 //! | [`serve`] | an axum router on a listener, drained on shutdown |
 //! | [`admin`] | `/healthz`, `/readyz`, `/release`, and the health check that images run |
 //! | [`answer`] | errors as HTTP answers |
+//! | [`chain`] | hash chains of audits |
 //! | [`task`] | named tasks, and the signal to stop |
 
 pub mod admin;
 pub mod answer;
+pub mod chain;
 pub mod client;
 pub mod clock;
 pub mod environment;

@@ -56,6 +56,9 @@ pub struct Page {
     /// There are later ones.
     pub more: bool,
     pub head: Option<Anchor>,
+    /// The head before the oldest entry that is still kept, where older ones were rotated away. Only from `after=0`.
+    #[serde(default)]
+    pub base: Option<Anchor>,
     /// Heads of other chains that this process keeps, oldest first. Only from `after=0`.
     #[serde(default)]
     pub anchors: Vec<KeptAnchor>,

@@ -214,6 +214,15 @@ pub struct GateStatus {
     /// Refused by authentication.
     pub denied_total: u64,
     pub pairings_pending: u64,
+    /// Requests of the agent that went out, those that no rule allowed, and those that the upstream did not answer.
+    #[serde(default)]
+    pub egress_allowed_total: u64,
+    #[serde(default)]
+    pub egress_denied_total: u64,
+    #[serde(default)]
+    pub egress_failed_total: u64,
+    #[serde(default)]
+    pub confirmations_pending: u64,
 }
 
 #[cfg(test)]
