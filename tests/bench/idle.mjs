@@ -7,6 +7,9 @@ import { table } from './lib/figures.mjs';
 
 const IDLE_SECONDS = 60;
 const TICKS_A_SECOND = 100;
+const PASS_SAMPLES = 40;
+// No divisor of what the supervisor does every few seconds.
+const PASS_SAMPLE_MILLIS = 370;
 
 const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
@@ -27,8 +30,24 @@ export async function measureIdle(installation) {
     rows.push([name.replace(`${installation.name}-`, ''), resident(pid).toFixed(1), '-', size.toFixed(1)]);
   }
   table(`Idle for ${IDLE_SECONDS} s`, ['process', 'resident MB', 'processor %', 'image MB'], rows);
-  const metrics = await installation.metrics();
-  const value = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]);
-  const [sum, count] = [value('bot_reconcile_duration_seconds_sum'), value('bot_reconcile_duration_seconds_count')];
-  table('Reconcile pass', ['passes', 'mean ms'], [[count, ((sum / count) * 1000).toFixed(3)]]);
+  await measurePasses(installation);
+}
+
+/** The supervisor tells how many passes there were and how long the last one took: asked again and again, it is the mean. */
+async function measurePasses(installation) {
+  const read = async (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await installation.metrics())[1]);
+  await installation.metrics();
+  await installation.well();
+  const first = await read('bot_reconcile_passes_total');
+  const durations = [];
+  for (let sample = 0; sample < PASS_SAMPLES; sample += 1) {
+    await new Promise((resolve) => setTimeout(resolve, PASS_SAMPLE_MILLIS));
+    durations.push(await read('bot_reconcile_duration_seconds') * 1000);
+  }
+  const passes = (await read('bot_reconcile_passes_total')) - first;
+  const mean = durations.reduce((sum, duration) => sum + duration, 0) / durations.length;
+  const seconds = (PASS_SAMPLES * PASS_SAMPLE_MILLIS) / 1000;
+  table(`Reconcile passes with nothing to do, ${seconds} s`, ['passes', 'samples', 'mean ms', 'longest ms'], [
+    [passes, durations.length, mean.toFixed(3), Math.max(...durations).toFixed(3)],
+  ]);
 }
