@@ -59,11 +59,22 @@ pub struct Upstream {
 #[serde(tag = "in", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Credential {
     /// `Authorization: Bearer <secret>`.
-    Bearer { secret: SecretName },
-    Header { name: String, secret: SecretName },
-    Query { name: String, secret: SecretName },
+    Bearer {
+        secret: SecretName,
+    },
+    Header {
+        name: String,
+        secret: SecretName,
+    },
+    Query {
+        name: String,
+        secret: SecretName,
+    },
     /// `<prefix><secret>` becomes the first segment of the path, as Telegram wants it.
-    Path { prefix: String, secret: SecretName },
+    Path {
+        prefix: String,
+        secret: SecretName,
+    },
 }
 
 impl Credential {
@@ -91,6 +102,7 @@ pub struct Rule {
     /// Keys that may be in the query. Their values are text: a [`Shape::Integer`] is compared after parsing.
     pub query: BTreeMap<String, Field>,
     /// Names of request headers that are passed on, in lower case; never `authorization`, `cookie`, `host` and their kin.
+    /// `name: value`: the gate always sends exactly this, and refuses a request that says otherwise.
     pub headers: Vec<String>,
     /// Fields of the JSON object in the body; `None`: a body does not pass.
     pub body: Option<BTreeMap<String, Field>>,
@@ -220,7 +232,9 @@ pub struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Outcome {
-    Pending { expires_at: Timestamp },
+    Pending {
+        expires_at: Timestamp,
+    },
     Denied,
     Expired,
     /// The rule changed, or went away, before it was decided.
@@ -228,9 +242,14 @@ pub enum Outcome {
     /// Allowed, and being carried out.
     Running,
     /// Carried out: the upstream's status, and its filtered answer.
-    Done { status: u16, body: Option<Value> },
+    Done {
+        status: u16,
+        body: Option<Value>,
+    },
     /// Allowed, and the upstream was not reached: nothing was done.
-    Failed { message: String },
+    Failed {
+        message: String,
+    },
     /// Allowed, and the gate lost sight of it: whether it took effect is not known. It is not repeated.
     Unknown,
 }
@@ -290,9 +309,14 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Decider {
-    Device { id: DeviceId, name: String },
+    Device {
+        id: DeviceId,
+        name: String,
+    },
     /// Through `botctl`, by the name of the peer's user.
-    Operator { user: String },
+    Operator {
+        user: String,
+    },
 }
 
 /// What a device signs to decide (UTF-8, Ed25519).
