@@ -10,5 +10,12 @@ pub fn init() {
     let filter = crate::environment::optional(env::LOG)
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(filter)
+        // A line that cannot be written is lost. Complaining on standard error would panic where that is the same full disk.
+        .log_internal_errors(false)
+        .init();
 }
