@@ -10,6 +10,9 @@
 //! | `GET /sessions` | [`SessionList`] |
 //! | `GET /sessions/{id}` | [`crate::chat::Transcript`] |
 //! | `GET /status` | [`AgentStatus`] |
+//! | `GET /approvals` | [`ApprovalList`] |
+//! | `POST /approvals/{id}` [`ApprovalDecision`] | the operator's answer: [`Approval`]; 409 when it is decided, over or about something else |
+//! | `GET /audit?after=N` | [`crate::audit::Page`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
 //! Everything that an agent says is *reported*: the supervisor shows it as such and decides nothing of weight on it.
@@ -40,10 +43,10 @@ pub struct AgentConfig {
     /// At least one; the first is the default.
     pub bots: Vec<Bot>,
     /// Who may call what; their order means nothing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<PolicyRule>,
     /// Names of the ways out that the profile's gate has.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<UpstreamName>,
 }
 
@@ -104,6 +107,68 @@ pub struct Bot {
     pub tools: Vec<String>,
 }
 
+/// Body of `GET /approvals`: what is pending first, then the newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalList {
+    pub approvals: Vec<Approval>,
+}
+
+/// A tool call that a person was asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// 32 lower-case hex digits.
+    pub id: String,
+    pub session: String,
+    pub turn: String,
+    pub bot: BotName,
+    pub tool: String,
+    /// The exact arguments, as JSON text.
+    pub arguments: String,
+    /// Why it is asked.
+    pub why: String,
+    /// SHA-256 over the exact call, lower-case hex.
+    pub digest: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub state: ApprovalState,
+    /// `device <id>`, `operator <user>`, or why nobody was asked any more.
+    pub decided_by: Option<String>,
+    pub decided_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApprovalState {
+    Pending,
+    Allowed,
+    Denied,
+    Expired,
+    /// Its turn was over first.
+    Cancelled,
+}
+
+impl ApprovalState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The operator's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalDecision {
+    pub allow: bool,
+    /// What was shown: an answer about anything else is refused.
+    pub digest: String,
+    pub user: String,
+}
+
 /// Asks for a consistent copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointRequest {
@@ -146,4 +211,25 @@ pub struct AgentStatus {
     pub first_token_millis_sum: u64,
     pub first_token_count: u64,
     pub database_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_of_an_earlier_release_takes_what_uses_nothing_new() {
+        let config = AgentConfig {
+            revision: Revision::default(),
+            profile: ProfileName::new("personal").expect("name"),
+            timezone: "UTC".to_owned(),
+            bots: Vec::new(),
+            policy: Vec::new(),
+            upstreams: Vec::new(),
+        };
+        let value = serde_json::to_value(&config).expect("serialises");
+        let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();
+        assert_eq!(fields, ["bots", "profile", "revision", "timezone"]);
+        assert_eq!(serde_json::from_value::<AgentConfig>(value).expect("parses"), config);
+    }
 }

@@ -12,6 +12,7 @@
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
 //! The registry of devices is the supervisor's: the gate verifies against what was pushed last and keeps nothing.
+//! A gate of an earlier release refuses fields that it does not know, so those that came later are left out while empty.
 //! Routes that browsers and scripts use are described in `docs/reference/gate.md`.
 
 use std::fmt;
@@ -38,10 +39,10 @@ pub struct GateConfig {
     pub setup_links: Vec<SetupLink>,
     pub tokens: Vec<ScriptToken>,
     /// Ways out; none by default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<Upstream>,
     /// Ids of chats whose sender was approved: what [`crate::egress::Shape::ApprovedChat`] admits.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_chats: Vec<String>,
 }
 
@@ -228,6 +229,28 @@ pub struct GateStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gate_of_an_earlier_release_takes_what_uses_nothing_new() {
+        let config = GateConfig {
+            revision: Revision::default(),
+            profile: ProfileName::new("personal").expect("name"),
+            port: Port::new(18789).expect("port"),
+            address: None,
+            door: Door::Held,
+            agent_uid: 1,
+            devices: Vec::new(),
+            setup_links: Vec::new(),
+            tokens: Vec::new(),
+            upstreams: Vec::new(),
+            approved_chats: Vec::new(),
+        };
+        let value = serde_json::to_value(&config).expect("serialises");
+        let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();
+        let first = ["address", "agent_uid", "devices", "door", "port", "profile", "revision", "setup_links", "tokens"];
+        assert_eq!(fields, first);
+        assert_eq!(serde_json::from_value::<GateConfig>(value).expect("parses"), config);
+    }
 
     #[test]
     fn the_signed_text_binds_everything() {

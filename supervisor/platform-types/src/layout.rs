@@ -123,6 +123,8 @@ pub enum RunDir {
     SparkSecrets,
     /// The repository keys for backup, one file each, 0400 of backup's uid.
     BackupSecrets,
+    /// The secrets of a profile's upstreams, one file each, 0400 of its gate's uid.
+    GateSecrets(ProfileName),
 }
 
 impl RunDir {
@@ -139,6 +141,7 @@ impl RunDir {
             Self::BackupAdmin => "backup-admin".into(),
             Self::SparkSecrets => "spark-secrets".into(),
             Self::BackupSecrets => "backup-secrets".into(),
+            Self::GateSecrets(profile) => Path::new(profile.as_str()).join("gate-secrets"),
         }
     }
 }
@@ -169,7 +172,7 @@ pub mod inside {
     pub const LLM: &str = "/run/bot/llm";
     /// Spark: one directory a profile, each to hold `llm.sock`.
     pub const SPARK: &str = "/run/bot/spark";
-    /// Spark, backup: secrets, one file each.
+    /// Spark, backup, gate: secrets, one file each.
     pub const SECRETS: &str = "/run/secrets";
     /// Backup sidecar: `<profile>/` each a repository. Snapshot and restore tasks: one repository.
     pub const REPOSITORIES: &str = "/repositories";
