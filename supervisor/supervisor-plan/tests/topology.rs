@@ -92,6 +92,7 @@ fn a_gate_publishes_on_loopback_and_may_not_write_where_its_agent_binds() {
             "/run/bot/admin /run/bot-platform/run/ops/gate-admin rw",
             "/run/bot/egress /run/bot-platform/run/ops/egress rw",
             "/run/bot/http /run/bot-platform/run/ops/http ro",
+            "/run/secrets /run/bot-platform/run/ops/gate-secrets ro",
             "/state volume:bot-ops-gate rw",
             "/tmp tmpfs:16777216 rw",
         ]
@@ -127,6 +128,22 @@ fn each_socket_directory_is_writable_in_one_container() {
     for (path, writers) in writers {
         assert_eq!(writers.len(), 1, "{path}: {writers:?}");
     }
+}
+
+#[test]
+fn secrets_are_read_by_one_container_each_and_never_by_an_agent() {
+    let desired = desired(&two_profiles());
+    let secrets = |target: &str| {
+        let mount = service(&desired, target).spec.mounts.get(inside::SECRETS)?;
+        assert!(mount.read_only, "{target}");
+        let MountSource::Bind { path } = &mount.source else { panic!("{target}: {mount:?}") };
+        Some(path.clone())
+    };
+    let targets: Vec<String> = desired.services.keys().map(ToString::to_string).collect();
+    let readers: Vec<_> = targets.iter().filter_map(|target| secrets(target)).collect();
+    assert_eq!(readers.iter().collect::<BTreeSet<_>>().len(), readers.len(), "{readers:?}");
+    let without: Vec<_> = targets.iter().filter(|target| secrets(target).is_none()).collect();
+    assert_eq!(without, ["ops/agent", "personal/agent"]);
 }
 
 #[test]

@@ -118,8 +118,10 @@ pub enum Command {
     /// Devices, links or tokens of a profile changed in the store: its gate has to be told. Answered when the gate has
     /// confirmed the revision, or after a second.
     RegistryChanged { profile: ProfileName, reply: oneshot::Sender<bool> },
-    /// A secret file was written: its consumer has to be given the new one.
+    /// A secret file was written: its consumers have to be given the new one.
     SecretChanged { reply: oneshot::Sender<()> },
+    /// Answered with `true` when the container has confirmed what it should be told, with `false` after a second.
+    Confirm { target: Target, reply: oneshot::Sender<bool> },
     /// Forget failures and quarantine of a target, and try again now. `false`: there was nothing to forget.
     ClearQuarantine { target: Target, reply: oneshot::Sender<bool> },
     /// Takes a snapshot. Lines of progress until the reply; both are neutralised.

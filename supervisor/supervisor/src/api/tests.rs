@@ -148,11 +148,48 @@ async fn a_secret_is_stored_and_delivered() {
         platform_kit::task::spawn("ask", async move { client.post::<_, Value>("/v1/secrets/spark-key", &body).await });
     let Some(Command::SecretChanged { reply }) = running.daemon.commands.recv().await else { panic!("not told") };
     reply.send(()).unwrap();
-    assert_eq!(asked.await.unwrap().unwrap(), json!({"name": "spark-key", "delivered": false}));
+    let unused = json!({"name": "spark-key", "delivered": false, "used_by": [], "waiting": []});
+    assert_eq!(asked.await.unwrap().unwrap(), unused);
     let listed: Value = running.client.get("/v1/secrets").await.unwrap();
     assert!(!listed.to_string().contains("s3cret"));
     let names: Vec<&Value> = listed["secrets"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
     assert_eq!(names, ["backup-ops", "backup-personal", "spark-key"]);
+}
+
+#[tokio::test]
+async fn a_secret_is_rotated_live_and_the_answer_says_who_has_it() {
+    let mut running = start();
+    std::fs::create_dir_all(&running.daemon.shared.roots.config).unwrap();
+    let rotate = |name: &'static str| {
+        let client = running.client.clone();
+        let body = json!({"value": "n3w", "replace": true});
+        platform_kit::task::spawn(
+            "ask",
+            async move { client.post::<_, Value>(&format!("/v1/secrets/{name}"), &body).await },
+        )
+    };
+    let (status, _, message) = refused(rotate("spark-key").await.unwrap());
+    assert!(status == 404 && message.contains("botctl secret set spark-key"), "{message}");
+
+    let surroundings = supervisor_config::Surroundings {
+        secrets: [platform_types::SecretName::new("spark-key").unwrap()].into(),
+        ..supervisor_config::Surroundings::default()
+    };
+    let text = "[spark]\nurl = \"https://s.example/v1\"\nmodel = \"m\"\nkey = { secret = \"spark-key\" }\n";
+    let config = supervisor_config::Config::parse(&format!("{text}[profile.ops]\nport = 18790\n"), &surroundings);
+    running.daemon.world.send_modify(|world| world.config = config.unwrap().into());
+    for (confirmed, waiting) in [(true, json!([])), (false, json!(["spark"]))] {
+        let name = platform_types::SecretName::new("spark-key").unwrap();
+        crate::settings::secrets::set(&running.daemon.shared.roots, &name, "old").unwrap();
+        let asked = rotate("spark-key");
+        let Some(Command::SecretChanged { reply }) = running.daemon.commands.recv().await else { panic!("not told") };
+        reply.send(()).unwrap();
+        let Some(Command::Confirm { target, reply }) = running.daemon.commands.recv().await else { panic!("no wait") };
+        assert_eq!(target, Target::spark());
+        reply.send(confirmed).unwrap();
+        let expect = json!({"name": "spark-key", "delivered": confirmed, "used_by": ["spark"], "waiting": waiting});
+        assert_eq!(asked.await.unwrap().unwrap(), expect);
+    }
 }
 
 #[tokio::test]

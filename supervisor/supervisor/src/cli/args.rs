@@ -258,6 +258,12 @@ pub enum Secret {
         /// Its name, as platform.toml uses it: { secret = "NAME" }
         name: SecretName,
     },
+    /// Replace a secret that is there, read from standard input, and say who has the new one
+    #[command(after_help = "Example: botctl secret rotate spark-key < new-key.txt")]
+    Rotate {
+        /// Its name, as botctl secret list shows it
+        name: SecretName,
+    },
     /// Names, never contents
     #[command(after_help = "Example: botctl secret list")]
     List,

@@ -1,10 +1,10 @@
 //! Accepted files and the ledger's allocations, as what should exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use platform_types::layout::Roots;
-use platform_types::{ProfileName, Role, Timestamp};
+use platform_types::layout::{Roots, RunDir};
+use platform_types::{ProfileName, Role, SecretName, Timestamp};
 use supervisor_config::Config;
 use supervisor_plan::ledger::Ids;
 use supervisor_plan::topology::{ProfileTopology, Topology, id_name, run_dirs, topology};
@@ -12,9 +12,9 @@ use supervisor_plan::{Desired, Target};
 use supervisor_store::{Store, StoreError};
 
 use super::accepted::Accepted;
-use crate::host::Provision;
-use crate::host::secrets;
+use crate::host::{self, Provision, SecretCopies};
 use crate::push::{self, Payload, Sources};
+use crate::settings::secrets;
 use crate::state::ApplyError;
 
 /// Everything that follows from accepted files.
@@ -58,14 +58,15 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
     }
     let unpaired = registries.iter().filter(|(_, registry)| registry.devices.is_empty());
     let unpaired = unpaired.map(|(profile, _)| profile.clone()).collect();
-    let spark_secrets = config.secrets_in_force();
-    let stamps: Vec<_> = spark_secrets.iter().map(|name| secrets::stamp(&ground.roots.secrets(), name)).collect();
+    let secrets = secrets::by_consumer(config);
+    let stamp = |name: &SecretName| host::secrets::stamp(&ground.roots.secrets(), name);
+    let stamps = secrets.iter().map(|(target, names)| (target.clone(), names.iter().map(stamp).collect()));
     let payloads = push::compose(&Sources {
         config,
         instructions: &files.instructions,
         registries: &registries,
         agent_uids: &agent_uids,
-        spark_secret_stamp: &stamps.join(","),
+        secret_stamps: &stamps.collect(),
     });
     let topology_of = Topology {
         install: ground.install.to_owned(),
@@ -82,11 +83,20 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
         dirs,
         profiles: config.profiles.keys().cloned().collect(),
         repositories: repositories(config, ground.roots),
-        spark_secrets,
-        spark_uid: ids.of("spark"),
+        secrets: secrets.into_iter().filter_map(|(target, names)| copies(&target, names, ids)).collect(),
         backup_uid: ids.of("backup"),
     };
     Ok(Wanted { desired, payloads, provision, topology: topology_of, unpaired })
+}
+
+/// Where a container that is told of changes finds its secrets.
+fn copies(target: &Target, names: BTreeSet<SecretName>, ids: &mut Ids) -> Option<SecretCopies> {
+    let (dir, owner) = match (target.role(), target.profile()) {
+        (Role::Spark, _) => (RunDir::SparkSecrets, Role::Spark.to_string()),
+        (Role::Gate, Some(profile)) => (RunDir::GateSecrets(profile.clone()), id_name(Role::Gate, profile)),
+        _ => return None,
+    };
+    Some(SecretCopies { dir, names, uid: ids.of(&owner) })
 }
 
 fn profile_topology(profile: &supervisor_config::config::Profile) -> ProfileTopology {

@@ -108,7 +108,7 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
 /// Seen from `botctl` when the daemon does not answer.
 pub async fn without_daemon(roots: &Roots, now: Timestamp, silence: Unseen) -> Facts {
     let docker = PathBuf::from("/var/lib/docker");
-    let secrets = settings::secrets::list(roots, &BTreeSet::new(), now).ok();
+    let secrets = settings::secrets::list(roots, &BTreeMap::new(), now).ok();
     Facts { silence: Some(silence), secrets, ..look(roots, now, docker.exists().then_some(docker)).await }
 }
 

@@ -205,6 +205,7 @@ fn files_and_secrets() {
         name: SecretName::new("spark-key").unwrap(),
         set_at: Some(NOW),
         needed: true,
+        used_by: Vec::new(),
         problem: problem.map(str::to_owned),
     };
     let with = |problem: Option<&'static str>| {

@@ -64,9 +64,18 @@ pub struct Provision {
     pub profiles: BTreeSet<ProfileName>,
     /// The directory with one repository a profile.
     pub repositories: PathBuf,
-    pub spark_secrets: BTreeSet<SecretName>,
-    pub spark_uid: u32,
+    /// Besides the keys of repositories, which are backup's.
+    pub secrets: Vec<SecretCopies>,
     pub backup_uid: u32,
+}
+
+/// The secrets of one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretCopies {
+    pub dir: RunDir,
+    pub names: BTreeSet<SecretName>,
+    /// The only one who can read them.
+    pub uid: u32,
 }
 
 impl Host {
@@ -103,7 +112,9 @@ impl Host {
             RunDir::SparkProfile(profile) => Folder::open(&self.roots.run_dir(&RunDir::Spark))?
                 .child(profile.as_str(), Access::of(owned.owner, 0o755))?,
             RunDir::Spark => tmpfs::ensure(&path, Size::SPARK, Access::of(owned.owner, 0o755))?,
-            RunDir::SparkSecrets | RunDir::BackupSecrets => tmpfs::ensure(&path, Size::SECRETS, Access::root(0o755))?,
+            RunDir::SparkSecrets | RunDir::BackupSecrets | RunDir::GateSecrets(_) => {
+                tmpfs::ensure(&path, Size::SECRETS, Access::root(0o755))?
+            }
             RunDir::AgentHttp(_)
             | RunDir::AgentAdmin(_)
             | RunDir::Egress(_)
@@ -135,14 +146,15 @@ impl Host {
                 Err(error) => problems.push(error.into()),
             }
         }
-        let spark = provision.spark_secrets.iter().map(ToString::to_string).collect();
-        let copies =
-            [(RunDir::BackupSecrets, keys, provision.backup_uid), (RunDir::SparkSecrets, spark, provision.spark_uid)];
-        for (dir, names, uid) in copies {
-            let result = Folder::open(&self.roots.run_dir(&dir))
+        let mut copy = |dir: &RunDir, names: &BTreeSet<String>, uid: u32| {
+            let result = Folder::open(&self.roots.run_dir(dir))
                 .map_err(CopyError::from)
-                .and_then(|target| secrets::copy(source.path(), &target, &names, uid));
+                .and_then(|target| secrets::copy(source.path(), &target, names, uid));
             problems.extend(result.err().map(HostError::from));
+        };
+        copy(&RunDir::BackupSecrets, &keys, provision.backup_uid);
+        for SecretCopies { dir, names, uid } in &provision.secrets {
+            copy(dir, &names.iter().map(ToString::to_string).collect(), *uid);
         }
         problems
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
+use platform_types::egress::Upstream;
 use platform_types::gate::{Door, GateConfig};
 use platform_types::spark::SparkConfig;
 use platform_types::{ProfileName, Revision};
@@ -41,8 +42,8 @@ pub struct Sources<'a> {
     pub instructions: &'a BTreeMap<String, String>,
     pub registries: &'a BTreeMap<ProfileName, GateRegistry>,
     pub agent_uids: &'a BTreeMap<ProfileName, u32>,
-    /// Changes when a secret of spark was replaced, so that it is told to read it again.
-    pub spark_secret_stamp: &'a str,
+    /// Changes when a secret of a container was replaced, so that it is told to read it again.
+    pub secret_stamps: &'a BTreeMap<Target, Vec<String>>,
 }
 
 /// The documents of everything that is configured.
@@ -53,14 +54,16 @@ pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
         backend: sources.config.backend(),
         profiles: sources.config.profiles.keys().cloned().collect(),
     };
-    let digest = digest(&(&spark, sources.spark_secret_stamp));
+    let digest = digest(&(&spark, sources.secret_stamps.get(&Target::spark())));
     payloads.insert(Target::spark(), Payload { document: Document::Spark(spark), digest });
     for (name, profile) in &sources.config.profiles {
         let agent = agent(sources, name, profile);
         let gate = gate(sources, name, profile);
         payloads
             .insert(Target::agent(name), Payload { digest: self::digest(&agent), document: Document::Agent(agent) });
-        payloads.insert(Target::gate(name), Payload { digest: self::digest(&gate), document: Document::Gate(gate) });
+        let target = Target::gate(name);
+        let digest = self::digest(&(&gate, sources.secret_stamps.get(&target)));
+        payloads.insert(target, Payload { digest, document: Document::Gate(gate) });
     }
     payloads
 }
@@ -79,8 +82,13 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         timezone: sources.config.timezone.clone(),
         bots: bots.collect(),
         policy: Vec::new(),
-        upstreams: Vec::new(),
+        upstreams: upstreams(profile).into_iter().map(|upstream| upstream.name).collect(),
     }
+}
+
+/// A profile's ways out, as its gate is told.
+pub fn upstreams(_profile: &Profile) -> Vec<Upstream> {
+    Vec::new()
 }
 
 fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateConfig {
@@ -95,7 +103,7 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         devices,
         setup_links,
         tokens,
-        upstreams: Vec::new(),
+        upstreams: upstreams(profile),
         approved_chats: Vec::new(),
     }
 }
@@ -143,14 +151,15 @@ mod tests {
         supervisor_config::read(TOML, &surroundings).config.expect("a good configuration")
     }
 
-    fn digests(registry: GateRegistry, stamp: &str) -> BTreeMap<String, String> {
+    fn digests(registry: GateRegistry, stamp: (&str, &str)) -> BTreeMap<String, String> {
         let profile = ProfileName::new("ops").unwrap();
+        let (target, stamp) = stamp;
         let payloads = compose(&Sources {
             config: &config(),
             instructions: &BTreeMap::new(),
             registries: &BTreeMap::from([(profile.clone(), registry)]),
             agent_uids: &BTreeMap::from([(profile, 210_002)]),
-            spark_secret_stamp: stamp,
+            secret_stamps: &BTreeMap::from([(target.parse().unwrap(), vec![stamp.to_owned()])]),
         });
         payloads.into_iter().map(|(target, payload)| (target.to_string(), payload.digest)).collect()
     }
@@ -159,16 +168,18 @@ mod tests {
     fn each_target_has_its_own_reasons_to_be_told_again() {
         let link = SetupLink { code_sha256: "0".repeat(64), expires_at: Timestamp(9) };
         let with_link = GateRegistry { setup_links: vec![link], ..GateRegistry::default() };
-        let base = digests(GateRegistry::default(), "a");
-        assert_eq!(base, digests(GateRegistry::default(), "a"), "nothing changed");
+        let nothing = ("backup", "");
+        let base = digests(GateRegistry::default(), nothing);
+        assert_eq!(base, digests(GateRegistry::default(), nothing), "nothing changed");
         let changed = |other: &BTreeMap<String, String>| -> Vec<String> {
             base.iter()
                 .filter(|(target, digest)| other[*target] != **digest)
                 .map(|(target, _)| target.clone())
                 .collect()
         };
-        assert_eq!(changed(&digests(with_link, "a")), ["ops/gate"]);
-        assert_eq!(changed(&digests(GateRegistry::default(), "b")), ["spark"]);
+        assert_eq!(changed(&digests(with_link, nothing)), ["ops/gate"]);
+        assert_eq!(changed(&digests(GateRegistry::default(), ("spark", "b"))), ["spark"]);
+        assert_eq!(changed(&digests(GateRegistry::default(), ("ops/gate", "b"))), ["ops/gate"]);
     }
 
     #[test]
@@ -179,7 +190,7 @@ mod tests {
             instructions: &BTreeMap::new(),
             registries: &BTreeMap::new(),
             agent_uids: &BTreeMap::from([(profile.clone(), 210_002)]),
-            spark_secret_stamp: "",
+            secret_stamps: &BTreeMap::new(),
         });
         let gate = payloads[&Target::gate(&profile)].clone();
         let door = Door::Open { generation: Generation(3) };

@@ -18,7 +18,7 @@ use crate::state::{Applied, ApplyError, Command, Operation, OperationError, Oper
 use crate::task::{self, Operator, Signal, Work};
 use crate::words::chain;
 
-/// How long the sender of a change of a registry waits for the gate.
+/// How long the sender of a change waits for the container that is told of it.
 const CONFIRM_MILLIS: i64 = 1000;
 
 /// Why files were read.
@@ -28,7 +28,7 @@ pub enum Purpose {
     Preview { reply: oneshot::Sender<Result<Preview, ApplyError>> },
 }
 
-/// Somebody waits until a gate has what the ledger has.
+/// Somebody waits until a container has what the ledger and the files have.
 #[derive(Debug)]
 pub struct Confirmation {
     pub target: Target,
@@ -55,6 +55,7 @@ impl Reconciler {
                 // Nobody may be listening any more.
                 let _ = reply.send(());
             }
+            Command::Confirm { target, reply } => self.confirm(target, reply),
             Command::ClearQuarantine { target, reply } => {
                 let cleared = self.ledger.clear(&target);
                 self.save_ledger();
@@ -190,8 +191,12 @@ impl Reconciler {
 
     fn registry_changed(&mut self, profile: &ProfileName, reply: oneshot::Sender<bool>) {
         self.rebuild();
+        self.confirm(Target::gate(profile), reply);
+    }
+
+    fn confirm(&mut self, target: Target, reply: oneshot::Sender<bool>) {
         let until = self.now().plus_millis(CONFIRM_MILLIS);
-        self.affairs.confirmations.push(Confirmation { target: Target::gate(profile), until, reply });
+        self.affairs.confirmations.push(Confirmation { target, until, reply });
     }
 
     /// Composes again what is pushed. A ledger that cannot be read is a trouble that shows.

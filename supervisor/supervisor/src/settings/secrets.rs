@@ -7,10 +7,12 @@ use platform_kit::secret::{self, MAX_SECRET_BYTES};
 use platform_types::layout::Roots;
 use platform_types::{SecretName, Timestamp};
 use supervisor_config::Config;
+use supervisor_plan::Target;
 
 use crate::api::wire::settings::{SecretEntry, Secrets};
 use crate::host::folder::{Access, Folder, FolderError};
 use crate::host::secrets::repository_key;
+use crate::push;
 use crate::words::chain;
 
 /// More files than secrets can be.
@@ -46,14 +48,36 @@ pub fn set(roots: &Roots, name: &SecretName, text: &str) -> Result<(), SetError>
     Ok(folder.write(name.as_str(), format!("{value}\n").as_bytes(), Access::root(0o600))?)
 }
 
-/// What processes of this release need: what the file names, and the key of each profile's repository.
-pub fn needed(config: &Config) -> BTreeSet<SecretName> {
-    let keys = config.profiles.keys().filter_map(|profile| SecretName::new(repository_key(profile)).ok());
-    config.secrets_in_force().into_iter().chain(keys).collect()
+/// Which container needs which secrets: spark and the gates what the file names, backup the key of each repository.
+/// Those that need none are in it too.
+pub fn by_consumer(config: &Config) -> BTreeMap<Target, BTreeSet<SecretName>> {
+    let spark = config.spark.iter().filter_map(|spark| spark.key.clone()).collect();
+    let keys = config.profiles.keys().filter_map(|profile| SecretName::new(repository_key(profile)).ok()).collect();
+    let gates = config.profiles.iter().map(|(name, profile)| {
+        let upstreams = push::upstreams(profile);
+        let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+        (Target::gate(name), credentials.map(|credential| credential.secret().clone()).collect())
+    });
+    gates.chain([(Target::spark(), spark), (Target::backup(), keys)]).collect()
+}
+
+/// What is needed, and by which containers.
+pub fn needed(config: &Config) -> BTreeMap<SecretName, Vec<Target>> {
+    let mut consumers: BTreeMap<SecretName, Vec<Target>> = BTreeMap::new();
+    for (target, names) in by_consumer(config) {
+        for name in names {
+            consumers.entry(name).or_default().push(target.clone());
+        }
+    }
+    consumers
 }
 
 /// What is there and what is needed, by name.
-pub fn list(roots: &Roots, needed: &BTreeSet<SecretName>, now: Timestamp) -> Result<Secrets, FolderError> {
+pub fn list(
+    roots: &Roots,
+    consumers: &BTreeMap<SecretName, Vec<Target>>,
+    now: Timestamp,
+) -> Result<Secrets, FolderError> {
     let mut entries: BTreeMap<SecretName, SecretEntry> = BTreeMap::new();
     let stored = match Folder::open(&roots.secrets()) {
         Ok(folder) => folder.names(MAX_NAMES)?,
@@ -61,17 +85,18 @@ pub fn list(roots: &Roots, needed: &BTreeSet<SecretName>, now: Timestamp) -> Res
         Err(error) => return Err(error),
     };
     let stored = stored.into_iter().filter_map(|name| SecretName::new(name).ok());
-    for name in stored.chain(needed.iter().cloned()) {
-        entries.entry(name.clone()).or_insert_with(|| entry(roots, name, needed));
+    for name in stored.chain(consumers.keys().cloned()) {
+        entries.entry(name.clone()).or_insert_with(|| entry(roots, name, consumers));
     }
     Ok(Secrets { now, secrets: entries.into_values().collect() })
 }
 
-fn entry(roots: &Roots, name: SecretName, needed: &BTreeSet<SecretName>) -> SecretEntry {
+fn entry(roots: &Roots, name: SecretName, consumers: &BTreeMap<SecretName, Vec<Target>>) -> SecretEntry {
     let path = roots.secrets().join(name.as_str());
     let set_at = std::fs::symlink_metadata(&path).ok().map(|metadata| Timestamp(metadata.mtime() * 1000));
     let problem = secret::read(&path).err().map(|error| chain(&error));
-    SecretEntry { needed: needed.contains(&name), name, set_at, problem }
+    let used_by = consumers.get(&name).cloned().unwrap_or_default();
+    SecretEntry { needed: !used_by.is_empty(), used_by, name, set_at, problem }
 }
 
 #[cfg(test)]
@@ -93,13 +118,22 @@ mod tests {
         assert_eq!(secret::read(&path).unwrap().expose(), "second");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::metadata(roots.secrets()).unwrap().mode() & 0o777, 0o700);
-        let needed = BTreeSet::from([name("spark-key"), name("ha-token")]);
-        let listed = list(&roots, &needed, Timestamp(1)).unwrap();
+        let spark = vec![Target::spark()];
+        let consumers = BTreeMap::from([(name("spark-key"), spark.clone()), (name("ha-token"), spark.clone())]);
+        let listed = list(&roots, &consumers, Timestamp(1)).unwrap();
         assert!(!format!("{listed:?}").contains("second"));
         let entry = |wanted: &str| listed.secrets.iter().find(|entry| entry.name.as_str() == wanted).unwrap();
         assert!(entry("spark-key").set_at.is_some() && entry("spark-key").problem.is_none());
+        assert_eq!(entry("spark-key").used_by, spark);
         assert!(entry("ha-token").set_at.is_none() && entry("ha-token").problem.is_some());
         assert_eq!(std::fs::read_dir(roots.secrets()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_secret_goes_to_whom_it_is_for() {
+        let needed = needed(&crate::example::config());
+        let expect = |profile: &str| (name(&format!("backup-{profile}")), vec![Target::backup()]);
+        assert_eq!(needed, BTreeMap::from([expect("ops"), expect("personal")]));
     }
 
     #[test]

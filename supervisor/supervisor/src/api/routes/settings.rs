@@ -3,9 +3,11 @@
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::future::join_all;
 use platform_kit::Failure;
 use platform_types::text::neutral;
-use platform_types::{ErrorCode, SecretName};
+use platform_types::{ErrorCode, Role, SecretName};
+use supervisor_plan::Target;
 use tokio::sync::oneshot;
 
 use crate::api::extract::Body;
@@ -39,16 +41,33 @@ async fn set_secret(
 ) -> Result<Json<wire::SecretSet>, Failure> {
     let name = SecretName::new(name)
         .map_err(|error| Failure::new(ErrorCode::BadRequest, neutral(&error.to_string())).with_param("name"))?;
+    if secret.replace && !shared.roots.secrets().join(name.as_str()).exists() {
+        let message = format!("there is no secret named {name} to rotate; botctl secret set {name} stores a first one");
+        return Err(Failure::new(ErrorCode::NotFound, message).with_param("name"));
+    }
     secrets::set(&shared.roots, &name, &secret.value).map_err(|error| match error {
         SetError::NotALine | SetError::TooLong => Failure::new(ErrorCode::BadRequest, error.to_string()),
         SetError::Folder(error) => internal(&error),
     })?;
     tracing::info!(%name, "a secret was stored");
-    let delivered = shared.world.borrow().config.secrets_in_force().contains(&name);
     let (reply, answer) = oneshot::channel();
     shared.commands.send(Command::SecretChanged { reply }).await.map_err(|_| busy())?;
     answer.await.map_err(|_| busy())?;
-    Ok(Json(wire::SecretSet { name, delivered }))
+    let used_by = secrets::needed(&shared.world.borrow().config).remove(&name).unwrap_or_default();
+    let waiting = unconfirmed(&shared, &used_by).await;
+    let delivered = !used_by.is_empty() && waiting.is_empty();
+    Ok(Json(wire::SecretSet { name, delivered, used_by, waiting }))
+}
+
+/// Those that have not said that they have what they should have. Backup reads its keys whenever it needs them.
+async fn unconfirmed(shared: &Shared, consumers: &[Target]) -> Vec<Target> {
+    let told = consumers.iter().filter(|target| target.role() != Role::Backup).map(|target| async {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Confirm { target: target.clone(), reply };
+        let confirmed = shared.commands.send(command).await.is_ok() && answer.await.unwrap_or(false);
+        (!confirmed).then(|| target.clone())
+    });
+    join_all(told).await.into_iter().flatten().collect()
 }
 
 async fn check(State(shared): State<Shared>) -> Result<Json<wire::ConfigCheck>, Failure> {

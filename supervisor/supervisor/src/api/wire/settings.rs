@@ -3,6 +3,7 @@
 use platform_types::{SecretName, Timestamp};
 use serde::{Deserialize, Serialize};
 use supervisor_config::{Changed, Finding};
+use supervisor_plan::Target;
 
 use super::Document;
 
@@ -20,6 +21,9 @@ pub struct SecretEntry {
     pub set_at: Option<Timestamp>,
     /// A process of this release needs it.
     pub needed: bool,
+    /// The containers that are given it.
+    #[serde(default)]
+    pub used_by: Vec<Target>,
     /// Why it is refused.
     pub problem: Option<String>,
 }
@@ -29,6 +33,9 @@ pub struct SecretEntry {
 #[serde(deny_unknown_fields)]
 pub struct SecretValue {
     pub value: String,
+    /// Refused when there is no secret of this name yet.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 impl std::fmt::Debug for SecretValue {
@@ -40,8 +47,14 @@ impl std::fmt::Debug for SecretValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretSet {
     pub name: SecretName,
-    /// A process of this release needs it, and was given it.
+    /// A process of this release needs it, and each was given it.
     pub delivered: bool,
+    /// The containers that need it.
+    #[serde(default)]
+    pub used_by: Vec<Target>,
+    /// Those of them that have not confirmed it yet; they are told as soon as they answer.
+    #[serde(default)]
+    pub waiting: Vec<Target>,
 }
 
 /// Body of `GET /v1/config/check`.

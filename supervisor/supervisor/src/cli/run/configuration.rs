@@ -1,6 +1,6 @@
 //! `botctl config`, `botctl secret`: on the files themselves where that is allowed, through the supervisor elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 
 use platform_kit::secret::MAX_SECRET_BYTES;
@@ -73,6 +73,7 @@ fn invalid(error: &ConfigError) -> Failure {
 pub async fn secret(call: &Call, secret: Secret) -> Result<(), Failure> {
     match secret {
         Secret::Set { name } => set(call, name).await,
+        Secret::Rotate { name } => rotate(call, name).await,
         Secret::List => list(call).await,
     }
 }
@@ -81,22 +82,31 @@ pub async fn secret(call: &Call, secret: Secret) -> Result<(), Failure> {
 async fn set(call: &Call, name: SecretName) -> Result<(), Failure> {
     let value = read_value()?;
     settings::secrets::value(value.expose()).map_err(|error| Failure::new(USAGE, error.to_string()))?;
-    let body = SecretValue { value: value.expose().clone() };
+    let body = SecretValue { value: value.expose().clone(), replace: false };
     let set = match call.supervisor.post::<_, SecretSet>(&format!("/secrets/{name}"), &body).await {
         Err(failure) if failure.exit == UNREACHABLE && platform_is_ours() => {
             settings::secrets::set(&call.supervisor.roots, &name, value.expose())
                 .map_err(|error| Failure::other(chain(&error)))?;
-            SecretSet { name, delivered: false }
+            SecretSet { name, delivered: false, used_by: Vec::new(), waiting: Vec::new() }
         }
         set => set?,
     };
     call.show(&set, show::settings::secret_set)
 }
 
+/// Through the supervisor only: whoever uses the old one has to get the new one.
+async fn rotate(call: &Call, name: SecretName) -> Result<(), Failure> {
+    let value = read_value()?;
+    settings::secrets::value(value.expose()).map_err(|error| Failure::new(USAGE, error.to_string()))?;
+    let body = SecretValue { value: value.expose().clone(), replace: true };
+    let set: SecretSet = call.supervisor.post(&format!("/secrets/{name}"), &body).await?;
+    call.show(&set, show::settings::secret_set)
+}
+
 async fn list(call: &Call) -> Result<(), Failure> {
     let found = match call.supervisor.get::<Secrets>("/secrets").await {
         Err(failure) if failure.exit == UNREACHABLE && platform_is_ours() => {
-            settings::secrets::list(&call.supervisor.roots, &BTreeSet::new(), SystemClock.now())
+            settings::secrets::list(&call.supervisor.roots, &BTreeMap::new(), SystemClock.now())
                 .map_err(|error| Failure::other(chain(&error)))?
         }
         found => found?,

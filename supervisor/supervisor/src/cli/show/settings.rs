@@ -2,6 +2,7 @@
 
 use platform_types::text::neutral;
 use supervisor_config::{Changed, Finding};
+use supervisor_plan::Target;
 
 use crate::api::wire::settings::{ConfigCheck, ConfigDiff, Override, SecretEntry, SecretSet, Secrets};
 use crate::cli::screen::{Cell, Screen, Table, Tone};
@@ -79,22 +80,36 @@ pub fn secrets(screen: &mut Screen, secrets: &Secrets) {
         screen.line("none are stored, none are needed; store one with: botctl secret set NAME");
         return;
     }
-    let mut table = Table::new(["NAME", "SET", "USED", "STATE"]);
+    let mut table = Table::new(["NAME", "SET", "USED BY", "STATE"]);
     for entry in &secrets.secrets {
-        let SecretEntry { name, set_at, needed, problem } = entry;
+        let SecretEntry { name, set_at, needed: _, used_by, problem } = entry;
         let state = match (problem, set_at) {
             (None, _) => Cell::toned(Tone::Good, "private"),
             (Some(_), None) => Cell::toned(Tone::Bad, "missing"),
             (Some(_), Some(_)) => Cell::toned(Tone::Bad, "refused"),
         };
-        let used = if *needed { "yes" } else { "no" };
-        table.row([name.as_str().into(), Cell::or_dash(set_at.map(|at| screen.ago(at))), used.into(), state]);
+        let used_by = Cell::or_dash((!used_by.is_empty()).then(|| listed(used_by)));
+        table.row([name.as_str().into(), Cell::or_dash(set_at.map(|at| screen.ago(at))), used_by, state]);
         table.details(problem.iter().map(|problem| Cell::toned(Tone::Bad, problem)));
     }
     screen.table(&table);
 }
 
 pub fn secret_set(screen: &mut Screen, set: &SecretSet) {
-    let whom = if set.delivered { "given to whoever uses it" } else { "nothing in force uses it yet" };
-    screen.line(format!("{} is stored, {whom}", set.name));
+    let SecretSet { name, delivered: _, used_by, waiting } = set;
+    let given: Vec<Target> = used_by.iter().filter(|target| !waiting.contains(target)).cloned().collect();
+    match (used_by.is_empty(), given.is_empty()) {
+        (true, _) => screen.line(format!("{name} is stored, nothing in force uses it yet")),
+        (_, true) => screen.line(format!("{name} is stored")),
+        (_, false) => screen.line(format!("{name} is stored, and given to {}", listed(&given))),
+    }
+    if !waiting.is_empty() {
+        let line = format!("not confirmed yet: {}; it is told as soon as it answers", listed(waiting));
+        let line = screen.tone(Tone::Warn, &line);
+        screen.line(line);
+    }
+}
+
+fn listed(targets: &[Target]) -> String {
+    targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
