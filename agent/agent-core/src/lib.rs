@@ -6,10 +6,12 @@
 //! | [`turn`] | one answer as a state machine: events in, effects out |
 //! | [`history`] | which of the past fits the model's context window |
 //! | [`schedule`] | which turn runs next: one per session, a few at once |
+//! | [`json`] | JSON that can be read in one way only |
 //! | [`title`] | a session's title from its first message |
 //! | [`text`] | cutting text without breaking it |
 
 pub mod history;
+pub mod json;
 pub mod prompt;
 pub mod schedule;
 pub mod text;

@@ -7,10 +7,14 @@
 //! | [`sessions`] | making, naming, deleting and listing sessions |
 //! | [`messages`] | messages of people, and reading what was said |
 //! | [`turns`] | the life of a turn: begun, saved in part, finished |
+//! | [`approvals`] | what people are asked before a tool runs, and what they answered |
+//! | [`audit`] | the chain of what was done |
 //! | [`checkpoint`] | a consistent copy of database and workspace |
 //! | [`lock`] | the file that detects two agents on one volume |
 //! | [`error`] | what can go wrong |
 
+pub mod approvals;
+pub mod audit;
 pub mod checkpoint;
 pub mod error;
 pub mod lock;
@@ -20,6 +24,8 @@ pub mod sessions;
 pub mod store;
 pub mod turns;
 
+pub use approvals::{Answered, Asked, CallPlace};
+pub use audit::Deed;
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
 pub use store::{Opened, StateDir, Store};

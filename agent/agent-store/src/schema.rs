@@ -13,14 +13,17 @@ use rusqlite::{Connection, OpenFlags};
 use crate::StoreError;
 
 /// Each migration by its number, from 1 without gaps.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_create_sessions.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_create_sessions.sql"),
+    include_str!("../migrations/0002_create_approvals_and_audit.sql"),
+];
 
 /// The schema that this release writes.
-pub const WRITES: u32 = 1;
+pub const WRITES: u32 = 2;
 /// The oldest schema that it reads.
 pub const READS_FROM: u32 = 1;
-/// The oldest schema whose release still reads what it writes.
-pub const READABLE_BY: u32 = 1;
+/// The oldest schema whose release still reads what it writes: the release of schema 1 refuses every newer one.
+pub const READABLE_BY: u32 = 2;
 
 /// Largest database: about four million messages. The volume has no quota of its own on most file systems.
 pub const MAX_DATABASE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -160,7 +163,7 @@ mod tests {
         let path = directory.path().join("newer.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", WRITES + 1).unwrap();
         let error = open(&path).unwrap_err();
-        assert!(error.to_string().contains("schema 2"), "{error}");
+        assert!(error.to_string().contains(&format!("schema {}", WRITES + 1)), "{error}");
         assert_eq!(version(&Connection::open(&path).unwrap()).unwrap(), WRITES + 1);
     }
 }

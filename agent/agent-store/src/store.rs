@@ -9,8 +9,9 @@ use platform_types::Timestamp;
 use platform_types::chat::{NoteCode, SessionSummary, ToolCard, ToolState};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use crate::audit::{self, Deed};
 use crate::lock::Lock;
-use crate::{QueuedTurn, StoreError, schema};
+use crate::{QueuedTurn, StoreError, approvals, schema};
 
 /// Events of turns are kept this long: the record of what ran when.
 const EVENTS_KEPT_MILLIS: i64 = 90 * 24 * 60 * 60 * 1000;
@@ -201,11 +202,15 @@ struct PartialRow<'a> {
 fn close_one(tx: &Transaction<'_>, now: Timestamp, turn: &str, row: &PartialRow<'_>) -> Result<(), StoreError> {
     let mut tools: Vec<ToolCard> = serde_json::from_str(row.tools)?;
     for card in &mut tools {
-        if card.state == ToolState::Running {
-            card.state = ToolState::Unknown;
-            let words = "the agent was restarted while this ran: its outcome is not known";
-            card.result = Some(agent_core::text::ellipsis(words, MAX_CARD_CHARS));
-        }
+        let (state, words) = match card.state {
+            ToolState::Running | ToolState::Confirming => {
+                (ToolState::Unknown, "the agent was restarted while this ran: its outcome is not known")
+            }
+            ToolState::Asking => (ToolState::Denied, "not run: the agent was restarted before anybody decided"),
+            ToolState::Done | ToolState::Failed | ToolState::Denied | ToolState::Unknown => continue,
+        };
+        (card.state, card.asking) = (state, None);
+        card.result = Some(agent_core::text::ellipsis(words, MAX_CARD_CHARS));
     }
     let exchange = if row.text.is_empty() {
         "[]".to_owned()
@@ -235,5 +240,8 @@ fn close_one(tx: &Transaction<'_>, now: Timestamp, turn: &str, row: &PartialRow<
         "UPDATE turns SET state = 'interrupted', ended_at = ?2, partial_text = NULL, partial_tools = NULL WHERE id = ?1",
         params![turn, now.as_millis()],
     )?;
-    Ok(())
+    // The turn that would use an answer is closed, and its calls are not repeated: there is nothing left to allow.
+    approvals::cancel(tx, turn, "the agent was restarted", now)?;
+    let data = serde_json::json!({"turn": turn, "outcome": "interrupted"});
+    audit::append(tx, &Deed { at: now, kind: "turn.ended", actor: "agent".to_owned(), data })
 }

@@ -8,7 +8,7 @@ use platform_types::{BotName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use crate::messages::{NewMessage, Stored, note_code};
-use crate::{Store, StoreError, sessions};
+use crate::{Store, StoreError, approvals, sessions};
 
 /// Events kept of one turn: eight calls of the model with eight tools each make fewer than 300.
 const MAX_EVENTS: usize = 300;
@@ -94,6 +94,7 @@ impl Store {
                 .execute(params![session, now.as_millis()])?;
             let session = sessions::find(tx, &session)?.ok_or(StoreError::NotFound("chat"))?;
             close_turn(tx, turn, answer, now)?;
+            approvals::cancel(tx, turn, "the turn was over first", now)?;
             append(tx, turn, records)?;
             let place = Place { turn, session: &session, reply_to };
             let message = insert_answer(tx, &place, answer, now)?;

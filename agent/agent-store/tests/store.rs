@@ -52,7 +52,8 @@ fn answer(text: &str) -> Answer {
 }
 
 fn card(state: ToolState) -> ToolCard {
-    ToolCard { id: "call00001".into(), name: "clock.now".into(), arguments: "{}".into(), state, result: None }
+    let (id, name, arguments) = ("call00001".into(), "clock.now".into(), "{}".into());
+    ToolCard { id, name, arguments, state, result: None, asking: None }
 }
 
 #[test]

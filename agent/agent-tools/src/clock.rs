@@ -84,7 +84,13 @@ mod tests {
 
     #[test]
     fn local_times() {
-        let context = |millis| Context { now: platform_types::Timestamp(millis), timezone: "Europe/Berlin".into() };
+        let context = |millis| Context {
+            now: platform_types::Timestamp(millis),
+            timezone: "Europe/Berlin".into(),
+            turn: String::new(),
+            upstreams: [].into(),
+            progress: crate::Progress::new(|_| {}),
+        };
         let check = |zone: &str, millis, local: &str, weekday: &str| {
             let now = now(zone, &context(millis)).unwrap();
             assert_eq!((now.local.as_str(), now.weekday), (local, weekday));

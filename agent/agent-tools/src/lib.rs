@@ -5,10 +5,15 @@
 //! | [`tool`] | what a tool is: typed arguments in, a typed result out |
 //! | [`registry`] | the tools of this release, and which of them a bot may call |
 //! | [`clock`] | `clock.now` |
+//! | [`egress`] | the gate's socket: the only way out |
+//! | [`http`] | `http.get` and `http.request`: the profile's upstreams |
 
 pub mod clock;
+pub mod egress;
+pub mod http;
 pub mod registry;
 pub mod tool;
 
+pub use egress::Egress;
 pub use registry::Registry;
-pub use tool::{Context, Tool, ToolError};
+pub use tool::{Context, Progress, Tool, ToolError};

@@ -1,16 +1,22 @@
 //! The tools of this release, and which of them a bot may call.
 //!
-//! [`Registry::decide`] is the seam where policy decides: today a bot may call exactly the tools that its `tools` list
-//! names, and everything else is denied with the evidence.
+//! [`Registry::decide`] is the seam to `agent_policy`: a bot may call no other tools than those that its `tools` list names, and
+//! of these what the rules allow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use agent_core::json;
 use agent_core::prompt::{ToolCall, ToolSpec};
-use agent_core::turn::Decision;
-use platform_types::agent::Bot;
+use agent_policy::{Call, Verdict};
+use platform_types::UpstreamName;
+use platform_types::agent::{Bot, PolicyRule, SessionKind};
+use serde_json::Value;
 
 use crate::clock::ClockNow;
+use crate::egress::Egress;
+use crate::http::{HttpGet, HttpRequest};
 use crate::tool::{AnyTool, Context, ToolError};
 
 /// Tools by name.
@@ -21,17 +27,18 @@ pub struct Registry {
 
 impl Registry {
     /// Everything this release has.
-    pub fn of_release() -> Self {
-        Self::new(vec![Box::new(ClockNow)])
+    pub fn of_release(egress: &Egress) -> Self {
+        let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
+        Self::new(vec![Box::new(ClockNow), Box::new(get), Box::new(request)])
     }
 
     pub fn new(tools: Vec<Box<dyn AnyTool>>) -> Self {
-        Self { tools: Arc::new(tools.into_iter().map(|tool| (tool.spec().name, tool)).collect()) }
+        Self { tools: Arc::new(tools.into_iter().map(|tool| (tool.name().to_owned(), tool)).collect()) }
     }
 
     /// What the model is offered for `bot`, in the order of its list.
-    pub fn offered(&self, bot: &Bot) -> Vec<ToolSpec> {
-        bot.tools.iter().filter_map(|name| self.tools.get(name)).map(|tool| tool.spec()).collect()
+    pub fn offered(&self, bot: &Bot, upstreams: &[UpstreamName]) -> Vec<ToolSpec> {
+        bot.tools.iter().filter_map(|name| self.tools.get(name)).filter_map(|tool| tool.spec(upstreams)).collect()
     }
 
     /// Names in `bot`'s list that this release does not have.
@@ -39,15 +46,23 @@ impl Registry {
         bot.tools.iter().filter(|name| !self.tools.contains_key(*name)).cloned().collect()
     }
 
-    /// May `bot` make this call?
-    pub fn decide(&self, bot: &Bot, call: &ToolCall) -> Decision {
-        if !bot.tools.contains(&call.name) {
-            return Decision::Deny { evidence: format!("{} is not in the tools of bot {}", call.name, bot.name) };
-        }
-        if !self.tools.contains_key(&call.name) {
-            return Decision::Deny { evidence: format!("{} is not a tool of this release", call.name) };
-        }
-        Decision::Allow
+    /// May `bot` make this call? Arguments that can be read in two ways are none.
+    pub fn decide(&self, rules: &[PolicyRule], bot: &Bot, session: SessionKind, call: &ToolCall) -> Verdict {
+        let arguments = json::read(&call.arguments).unwrap_or(Value::Null);
+        let call = Call {
+            bot: &bot.name,
+            session,
+            tool: &call.name,
+            risk: self.tools.get(&call.name).map(|tool| tool.risk()),
+            offered: bot.tools.contains(&call.name),
+            arguments: &arguments,
+        };
+        agent_policy::decide(rules, &call)
+    }
+
+    /// How long a call of this tool may run.
+    pub fn max_run(&self, call: &ToolCall) -> Duration {
+        self.tools.get(&call.name).map_or(Duration::ZERO, |tool| tool.max_run())
     }
 
     /// Runs a call that was allowed.
@@ -60,9 +75,14 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use agent_core::prompt::wire_name;
+    use platform_types::agent::Effect;
     use platform_types::{BotName, ModelId, Timestamp};
 
     use super::*;
+
+    fn registry() -> Registry {
+        Registry::of_release(&Egress::new("/nowhere.sock"))
+    }
 
     fn bot(tools: &[&str]) -> Bot {
         Bot {
@@ -80,23 +100,41 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_denied() {
-        let registry = Registry::of_release();
-        let denied = |bot: &Bot, name: &str| match registry.decide(bot, &call(name, "{}")) {
-            Decision::Allow => None,
-            Decision::Deny { evidence } => Some(evidence),
+        let registry = registry();
+        let decide = |bot: &Bot, name: &str, arguments: &str| {
+            registry.decide(&[], bot, SessionKind::Chat, &call(name, arguments))
+        };
+        let denied = |bot: &Bot, name: &str| {
+            let verdict = decide(bot, name, "{}");
+            (verdict.effect == Effect::Deny).then(|| verdict.words())
         };
         assert_eq!(denied(&bot(&["clock.now"]), "clock.now"), None);
         assert!(denied(&bot(&[]), "clock.now").unwrap().contains("not in the tools of bot assistant"));
         assert!(denied(&bot(&["door.open"]), "door.open").unwrap().contains("not a tool of this release"));
         assert_eq!(registry.unknown(&bot(&["clock.now", "door.open"])), vec!["door.open".to_owned()]);
-        assert_eq!(registry.offered(&bot(&["clock.now", "door.open"])).len(), 1);
-        assert!(registry.offered(&bot(&[])).is_empty());
+        assert_eq!(registry.offered(&bot(&["clock.now", "door.open"]), &[]).len(), 1);
+        assert!(registry.offered(&bot(&[]), &[]).is_empty());
+        assert_eq!(decide(&bot(&["clock.now"]), "clock.now", r#"{"zone":"a","zone":"b"}"#).effect, Effect::Deny);
+        assert_eq!(decide(&bot(&["http.request"]), "http.request", "{}").effect, Effect::Ask);
+        assert_eq!(decide(&bot(&["http.get"]), "http.get", "{}").effect, Effect::Allow);
+    }
+
+    #[test]
+    fn the_way_out_is_offered_where_there_is_one_and_names_it() {
+        let registry = registry();
+        let bot = bot(&["http.get", "http.request"]);
+        assert!(registry.offered(&bot, &[]).is_empty());
+        let upstreams = [UpstreamName::new("home-assistant").unwrap(), UpstreamName::new("jobs").unwrap()];
+        for spec in registry.offered(&bot, &upstreams) {
+            assert!(spec.description.ends_with("Upstreams: home-assistant, jobs."), "{}", spec.description);
+        }
     }
 
     #[test]
     fn schemas_are_small_and_names_stay_apart_on_the_wire() {
-        let registry = Registry::of_release();
-        let specs: Vec<ToolSpec> = registry.tools.values().map(|tool| tool.spec()).collect();
+        let registry = registry();
+        let upstreams = [UpstreamName::new("jobs").unwrap()];
+        let specs: Vec<ToolSpec> = registry.tools.values().filter_map(|tool| tool.spec(&upstreams)).collect();
         let mut names: Vec<String> = specs.iter().map(|spec| wire_name(&spec.name)).collect();
         names.sort();
         names.dedup();
@@ -109,8 +147,9 @@ mod tests {
     }
 
     fn run(arguments: &str) -> Result<String, ToolError> {
-        let context = Context { now: Timestamp(0), timezone: "UTC".into() };
-        let registry = Registry::of_release();
+        let (turn, upstreams, progress) = (String::new(), [].into(), crate::Progress::new(|_| {}));
+        let context = Context { now: Timestamp(0), timezone: "UTC".into(), turn, upstreams, progress };
+        let registry = registry();
         let call = call("clock.now", arguments);
         let future = std::pin::pin!(registry.run(&call, &context));
         match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {

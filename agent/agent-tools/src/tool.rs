@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use agent_core::prompt::{Risk, ToolSpec};
-use platform_types::Timestamp;
+use platform_types::{Timestamp, UpstreamName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -17,6 +19,32 @@ pub struct Context {
     pub now: Timestamp,
     /// IANA name of the profile's time zone.
     pub timezone: String,
+    /// The turn that makes the call.
+    pub turn: String,
+    /// The profile's ways out.
+    pub upstreams: Arc<[UpstreamName]>,
+    pub progress: Progress,
+}
+
+/// Tells what a running call waits for.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(bool) + Send + Sync>);
+
+impl Progress {
+    pub fn new(tell: impl Fn(bool) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// The call waits for a person's decision at the gate, or does so no more.
+    pub fn confirming(&self, waits: bool) {
+        (self.0)(waits);
+    }
+}
+
+impl Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Progress")
+    }
 }
 
 /// Why a call gave nothing. The words are for the model.
@@ -36,24 +64,43 @@ pub trait Tool: Debug + Send + Sync + 'static {
     /// For the model: what it gives, and when to use it.
     const DESCRIPTION: &'static str;
     const RISK: Risk;
+    /// Longest run.
+    const MAX_RUN: Duration = Duration::from_mins(2);
+
+    /// The description where it depends on the profile's upstreams; `None` where the tool is of no use without any.
+    fn describe(&self, _upstreams: &[UpstreamName]) -> Option<String> {
+        Some(Self::DESCRIPTION.to_owned())
+    }
 
     fn call<'a>(&'a self, arguments: Self::Arguments, context: &'a Context) -> Pending<'a, Self::Output>;
 }
 
 /// A tool whose types are JSON text: what a registry holds.
 pub trait AnyTool: Debug + Send + Sync {
-    fn spec(&self) -> ToolSpec;
+    fn name(&self) -> &'static str;
+    fn risk(&self) -> Risk;
+    fn max_run(&self) -> Duration;
+    /// `None` where the tool is of no use.
+    fn spec(&self, upstreams: &[UpstreamName]) -> Option<ToolSpec>;
     fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String>;
 }
 
 impl<T: Tool> AnyTool for T {
-    fn spec(&self) -> ToolSpec {
-        ToolSpec {
-            name: T::NAME.to_owned(),
-            description: T::DESCRIPTION.to_owned(),
-            parameters: schema::<T::Arguments>(),
-            risk: T::RISK,
-        }
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn risk(&self) -> Risk {
+        T::RISK
+    }
+
+    fn max_run(&self) -> Duration {
+        T::MAX_RUN
+    }
+
+    fn spec(&self, upstreams: &[UpstreamName]) -> Option<ToolSpec> {
+        let (name, parameters, risk) = (T::NAME.to_owned(), schema::<T::Arguments>(), T::RISK);
+        Some(ToolSpec { name, description: self.describe(upstreams)?, parameters, risk })
     }
 
     fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String> {

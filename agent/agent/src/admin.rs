@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use agent_store::{StoreError, checkpoint};
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use platform_kit::Failure;
 use platform_types::ErrorCode;
-use platform_types::agent::{Activate, AgentConfig, AgentStatus, Checkpoint, CheckpointRequest, SessionList};
+use platform_types::agent::{
+    Activate, AgentConfig, AgentStatus, Approval, ApprovalDecision, ApprovalList, Checkpoint, CheckpointRequest,
+    SessionList,
+};
 use platform_types::chat::Transcript;
 use platform_types::health::Readiness;
+use serde::Deserialize;
 
 use crate::export::transcript;
 use crate::lifecycle::{Lifecycle, reason, release};
@@ -33,6 +37,9 @@ pub fn routes(lifecycle: Arc<Lifecycle>) -> Router {
         .route("/sessions", get(sessions))
         .route("/sessions/{id}", get(session))
         .route("/status", get(status))
+        .route("/approvals", get(approvals))
+        .route("/approvals/{id}", post(decide))
+        .route("/audit", get(audit))
         .route("/healthz", get(|| async { Json(serde_json::json!({})) }))
         .route("/readyz", get(readyz))
         .route("/release", get(|| async { Json(release()) }))
@@ -109,6 +116,38 @@ async fn status(State(lifecycle): App) -> Result<Json<AgentStatus>, Failure> {
     let size = mind.database.call(|store| store.size()).await.map_err(stopping)?;
     let (messages, database_bytes) = size.map_err(|error| failure(&error))?;
     Ok(Json(AgentStatus { sessions, messages, database_bytes, ..mind.counters.status() }))
+}
+
+async fn approvals(State(lifecycle): App) -> Result<Json<ApprovalList>, Failure> {
+    let read = lifecycle.mind()?.database.call(|store| store.approvals()).await.map_err(stopping)?;
+    Ok(Json(ApprovalList { approvals: read.map_err(|error| failure(&error))? }))
+}
+
+async fn decide(
+    State(lifecycle): App,
+    Path(id): Path<String>,
+    body: Result<Json<ApprovalDecision>, JsonRejection>,
+) -> Result<Json<Approval>, Failure> {
+    let Json(answer) = body.map_err(|rejection| bad_body(&rejection))?;
+    let decided = lifecycle.mind()?.decide(id, answer).await.map_err(stopping)?;
+    decided.map(Json).map_err(|error| failure(&error))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn audit(
+    State(lifecycle): App,
+    query: Result<Query<After>, QueryRejection>,
+) -> Result<Json<platform_types::audit::Page>, Failure> {
+    let Query(After { after }) =
+        query.map_err(|rejection| Failure::new(ErrorCode::BadRequest, rejection.body_text()))?;
+    let read = lifecycle.mind()?.database.call(move |store| store.audit_page(after)).await.map_err(stopping)?;
+    read.map(Json).map_err(|error| failure(&error))
 }
 
 fn bad_body(rejection: &JsonRejection) -> Failure {

@@ -14,6 +14,9 @@ pub const MAX_INSTRUCTION_BYTES: usize = 64 * 1024;
 /// Tools of one bot: a model chooses badly among more.
 pub const MAX_TOOLS: usize = 64;
 
+/// Policy rules of one profile: each is looked at for each call.
+pub const MAX_RULES: usize = 256;
+
 /// What is wrong with `config`, one sentence each; empty when it can work.
 pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
     let mut found = Vec::new();
@@ -38,6 +41,10 @@ pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
             found.push(format!("{} has more than {MAX_TOOLS} tools", bot.name));
         }
     }
+    if config.policy.len() > MAX_RULES {
+        found.push(format!("a profile has at most {MAX_RULES} policy rules, not {}", config.policy.len()));
+    }
+    found.extend(config.policy.iter().filter_map(agent_policy::rule::problem));
     found
 }
 

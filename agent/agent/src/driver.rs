@@ -9,20 +9,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_core::turn::{Answer, Cancel, Effect, Emission, Event, Record, Setup, Turn};
+use agent_core::prompt::ToolCall;
+use agent_core::turn::{Answer, Cancel, Decision, Effect, Emission, Event, Record, Setup, Turn};
 use agent_llm::{Completion, Delta, LlmClient, LlmError, Models};
-use agent_tools::{Context, Registry};
+use agent_tools::{Context, Egress, Progress, Registry};
 use platform_kit::clock::SharedClock;
 use platform_types::ModelId;
-use platform_types::agent::Bot;
+use platform_types::agent::{AgentConfig, Bot, Effect as Policy, SessionKind};
+use platform_types::chat::Asking;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
+use crate::audit::TurnAudit;
+
 /// Longest turn: long enough for a slow box with a full context and several tool calls.
 pub const MAX_TURN: Duration = Duration::from_mins(30);
-/// Longest run of one tool.
-pub const MAX_TOOL_RUN: Duration = Duration::from_mins(2);
 
 /// What turns are carried out with.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Tooling {
     pub llm: LlmClient,
     pub models: Models,
     pub registry: Registry,
+    pub egress: Egress,
     pub clock: SharedClock,
 }
 
@@ -54,9 +57,30 @@ impl Tooling {
 #[derive(Debug, Clone)]
 pub struct Owner {
     pub bot: Arc<Bot>,
-    pub timezone: String,
-    /// Asked before a tool runs whose intent must be durable; absent where nothing is stored.
-    pub journal: Option<mpsc::Sender<oneshot::Sender<bool>>>,
+    pub kind: SessionKind,
+    /// In force when the turn started.
+    pub config: Arc<AgentConfig>,
+    pub audit: TurnAudit,
+    /// Absent where nothing is stored and nobody can be asked.
+    pub desk: Option<mpsc::Sender<Errand>>,
+}
+
+/// What a turn needs done before it goes on.
+#[derive(Debug)]
+pub enum Errand {
+    /// Everything recorded so far has to be durable before a tool runs.
+    Sync(oneshot::Sender<bool>),
+    /// A person has to be asked. `None` when the question could not be stored.
+    Ask { call: ToolCall, why: String, asking: oneshot::Sender<Option<Asking>> },
+}
+
+/// What reaches a running turn from outside.
+#[derive(Debug)]
+pub struct Signals {
+    /// Ends the turn as soon as it holds a reason.
+    pub cancel: watch::Receiver<Option<Cancel>>,
+    /// What people decided, by call.
+    pub decisions: mpsc::Receiver<(String, Decision)>,
 }
 
 /// What the one who drives has to deal with.
@@ -76,7 +100,10 @@ pub struct Driver {
     effects: VecDeque<Effect>,
     model: Model,
     tools: JoinSet<(String, Result<String, String>)>,
-    cancel: watch::Receiver<Option<Cancel>>,
+    questions: JoinSet<(String, Option<Asking>)>,
+    /// Running tools that wait for a confirmation, or do so no more.
+    confirming: (mpsc::UnboundedSender<Waits>, mpsc::UnboundedReceiver<Waits>),
+    signals: Signals,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -86,6 +113,8 @@ impl std::fmt::Debug for Driver {
     }
 }
 
+/// A call, and whether it waits.
+type Waits = (String, bool);
 type Starting = Pin<Box<dyn Future<Output = Result<Completion, LlmError>> + Send>>;
 
 enum Model {
@@ -95,8 +124,8 @@ enum Model {
 }
 
 impl Driver {
-    /// `cancel` ends the turn as soon as it holds a reason.
-    pub fn new(setup: Setup, owner: Owner, tooling: Arc<Tooling>, cancel: watch::Receiver<Option<Cancel>>) -> Self {
+    pub fn new(setup: Setup, owner: Owner, tooling: Arc<Tooling>, signals: Signals) -> Self {
+        owner.audit.started();
         let mut turn = Turn::new(setup);
         let effects = turn.apply(Event::Start).into();
         Self {
@@ -106,7 +135,9 @@ impl Driver {
             effects,
             model: Model::Idle,
             tools: JoinSet::new(),
-            cancel,
+            questions: JoinSet::new(),
+            confirming: mpsc::unbounded_channel(),
+            signals,
             deadline: Box::pin(tokio::time::sleep_until(Instant::now() + MAX_TURN)),
         }
     }
@@ -137,44 +168,84 @@ impl Driver {
             }
             Effect::CancelModel => self.model = Model::Idle,
             Effect::Decide(call) => {
-                let decision = self.tooling.registry.decide(&self.owner.bot, &call);
+                let decision = self.decide(&call);
                 self.effects.extend(self.turn.apply(Event::Decided { id: call.id, decision }));
             }
-            Effect::RunTool { call, durable } => {
-                let (tooling, owner) = (self.tooling.clone(), self.owner.clone());
-                self.tools.spawn(async move {
-                    if durable && !is_recorded(&owner).await {
-                        return (call.id, Err("not run: the agent could not record that it is about to".to_owned()));
-                    }
-                    let context = Context { now: tooling.clock.now(), timezone: owner.timezone };
-                    let run = tokio::time::timeout(MAX_TOOL_RUN, tooling.registry.run(&call, &context)).await;
-                    let outcome = match run {
-                        Ok(outcome) => outcome.map_err(|error| error.to_string()),
-                        Err(_) => {
-                            Err(format!("no result within {} s; its outcome is not known", MAX_TOOL_RUN.as_secs()))
-                        }
-                    };
-                    (call.id, outcome)
-                });
+            Effect::Ask { call, evidence } => {
+                let desk = self.owner.desk.clone();
+                self.questions.spawn(async move { (call.id.clone(), ask(desk, call, evidence).await) });
             }
-            Effect::Record(record) => return Some(Step::Record(record)),
+            Effect::RunTool { call, durable } => self.run_tool(call, durable),
+            Effect::Record(record) => {
+                self.owner.audit.record(&record);
+                return Some(Step::Record(record));
+            }
             Effect::Emit(emission) => return Some(Step::Emission(emission)),
             Effect::Finish(answer) => {
                 self.model = Model::Idle;
                 self.tools.abort_all();
+                self.questions.abort_all();
                 return Some(Step::Finished(answer));
             }
         }
         None
     }
 
+    fn decide(&self, call: &ToolCall) -> Decision {
+        let Owner { bot, kind, config, audit, .. } = &self.owner;
+        let verdict = self.tooling.registry.decide(&config.policy, bot, *kind, call);
+        let evidence = verdict.words();
+        if verdict.effect < Policy::Deny {
+            audit.decided(call, &verdict);
+        }
+        match verdict.effect {
+            Policy::Allow => Decision::Allow,
+            Policy::Ask => Decision::Ask { evidence },
+            Policy::Deny => Decision::Deny { evidence },
+        }
+    }
+
+    fn run_tool(&mut self, call: ToolCall, durable: bool) {
+        let (tooling, owner, confirming) = (self.tooling.clone(), self.owner.clone(), self.confirming.0.clone());
+        let (id, turn) = (call.id.clone(), self.turn.id().to_owned());
+        self.tools.spawn(async move {
+            if durable && !is_recorded(&owner).await {
+                return (call.id, Err("not run: the agent could not record that it is about to".to_owned()));
+            }
+            let context = Context {
+                now: tooling.clock.now(),
+                timezone: owner.config.timezone.clone(),
+                turn,
+                upstreams: owner.config.upstreams.as_slice().into(),
+                // A turn that is over shows nothing any more.
+                progress: Progress::new(move |waits| drop(confirming.send((id.clone(), waits)))),
+            };
+            let limit = tooling.registry.max_run(&call);
+            let outcome = match tokio::time::timeout(limit, tooling.registry.run(&call, &context)).await {
+                Ok(outcome) => outcome.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no result within {} s; its outcome is not known", limit.as_secs())),
+            };
+            (call.id, outcome)
+        });
+    }
+
     /// Waits for the next event. Nothing here changes the turn.
     async fn wait(&mut self) -> Event {
-        let Self { model, tools, cancel, deadline, .. } = self;
+        let Self { model, tools, questions, confirming, signals, deadline, .. } = self;
         tokio::select! {
             biased;
-            cancel = cancelled(cancel) => Event::Cancel(cancel),
+            cancel = cancelled(&mut signals.cancel) => Event::Cancel(cancel),
             () = deadline.as_mut() => Event::Timeout,
+            Some((id, decision)) = signals.decisions.recv() => Event::Decided { id, decision },
+            Some(asked) = questions.join_next(), if !questions.is_empty() => match asked {
+                Ok((id, Some(asking))) => Event::Asked { id, asking },
+                Ok((id, None)) => {
+                    let evidence = "the agent could not ask anybody".to_owned();
+                    Event::Decided { id, decision: Decision::Deny { evidence } }
+                }
+                Err(_) => Event::Timeout,
+            },
+            Some((id, waits)) = confirming.1.recv() => Event::Confirming { id, waits },
             Some(ended) = tools.join_next(), if !tools.is_empty() => match ended {
                 Ok((id, outcome)) => Event::ToolEnded { id, outcome },
                 // A tool that panicked has no id any more: the turn cannot go on as if nothing had happened.
@@ -187,9 +258,16 @@ impl Driver {
 
 /// `false` when the record could not be made durable.
 async fn is_recorded(owner: &Owner) -> bool {
-    let Some(journal) = &owner.journal else { return true };
+    let Some(desk) = &owner.desk else { return owner.audit.audit.is_durable().await };
     let (ack, recorded) = oneshot::channel();
-    journal.send(ack).await.is_ok() && recorded.await.unwrap_or(false)
+    desk.send(Errand::Sync(ack)).await.is_ok() && recorded.await.unwrap_or(false)
+}
+
+/// Has a person asked; `None` when that is not possible.
+async fn ask(desk: Option<mpsc::Sender<Errand>>, call: ToolCall, why: String) -> Option<Asking> {
+    let (asking, asked) = oneshot::channel();
+    desk?.send(Errand::Ask { call, why, asking }).await.ok()?;
+    asked.await.ok()?
 }
 
 async fn cancelled(cancel: &mut watch::Receiver<Option<Cancel>>) -> Cancel {

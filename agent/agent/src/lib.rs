@@ -8,6 +8,8 @@
 //! | [`config`] | whether a pushed configuration can work |
 //! | [`mind`] | the one task that owns sessions, subscribers and the order of turns |
 //! | [`driver`] | carries out what a turn wants: model, tools, time |
+//! | [`approvals`] | what a person is asked before a tool runs |
+//! | [`audit`] | the record of what was done, and its heads |
 //! | [`database`] | the thread that owns the store |
 //! | [`ws`] | the page's WebSocket |
 //! | [`admin`] | the supervisor's routes |
@@ -17,6 +19,8 @@
 //! | [`counters`] | what happened since the start |
 
 pub mod admin;
+pub mod approvals;
+pub mod audit;
 pub mod config;
 pub mod counters;
 pub mod database;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use agent_llm::{LlmClient, Models, Timeouts};
 use agent_store::{Store, StoreError, schema};
-use agent_tools::Registry;
+use agent_tools::{Egress, Registry};
 use platform_kit::Failure;
 use platform_kit::clock::SharedClock;
 use platform_types::ErrorCode;
@@ -193,11 +193,13 @@ impl Lifecycle {
         let opened = tokio::task::spawn_blocking(move || Store::open(&state, &holder, now))
             .await
             .map_err(|_| StoreError::Conflict("opening the state ended with a panic"))??;
+        let egress = Egress::new(&self.settings.paths.egress_socket);
         let llm = LlmClient::new(&self.settings.paths.llm_socket, Timeouts::default());
         let tooling = Arc::new(Tooling {
             models: Models::new(llm.clone()),
             llm,
-            registry: Registry::of_release(),
+            registry: Registry::of_release(&egress),
+            egress,
             clock: self.clock.clone(),
         });
         Mind::start(opened, config, tooling)

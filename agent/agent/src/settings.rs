@@ -22,6 +22,7 @@ pub struct Settings {
 pub struct Paths {
     pub state: StateDir,
     pub llm_socket: PathBuf,
+    pub egress_socket: PathBuf,
     /// Mounts whose canaries are reported.
     pub mounts: Vec<PathBuf>,
 }
@@ -36,6 +37,7 @@ impl Paths {
         Self {
             state: StateDir::new(place(inside::STATE)),
             llm_socket: place(inside::LLM_SOCKET),
+            egress_socket: place(inside::EGRESS_SOCKET),
             mounts: [inside::STATE, inside::HTTP, inside::ADMIN, inside::EGRESS, inside::LLM].map(place).into(),
         }
     }

@@ -10,11 +10,12 @@ use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::HeaderMap;
 use platform_kit::Failure;
-use platform_types::chat::{DEVICE_HEADER, ToAgent, ToPage};
+use platform_types::chat::{DEVICE_HEADER, SCOPES_HEADER, ToAgent, ToPage};
+use platform_types::gate::Scope;
 use platform_types::{DeviceId, ErrorCode};
 
 use crate::lifecycle::Lifecycle;
-use crate::mind::{Connected, Mind, Refused};
+use crate::mind::{Connected, Mind, PageCaller, Refused};
 
 /// Longest request: a message of the longest text, when JSON writes each byte of it as `\u0000`.
 pub const MAX_REQUEST_BYTES: usize = 512 * 1024;
@@ -32,10 +33,10 @@ pub async fn upgrade(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
-    let device = device(&headers)?;
+    let caller = PageCaller { device: device(&headers)?, may_approve: has_scope(&headers, Scope::Approve) };
     let mind = lifecycle.mind()?;
     let upgrade = upgrade.map_err(|rejection| Failure::new(ErrorCode::BadRequest, rejection.to_string()))?;
-    let connected = mind.connect(device).await.map_err(|refused| {
+    let connected = mind.connect(caller).await.map_err(|refused| {
         let code = match refused {
             Refused::Stopping => ErrorCode::AgentUnavailable,
             Refused::TooMany => ErrorCode::RateLimited,
@@ -55,6 +56,12 @@ pub fn device(headers: &HeaderMap) -> Result<DeviceId, Failure> {
     let text = headers.get(DEVICE_HEADER).and_then(|value| value.to_str().ok());
     text.and_then(|text| DeviceId::new(text).ok())
         .ok_or_else(|| Failure::new(ErrorCode::Unauthorized, format!("{DEVICE_HEADER} must name a device")))
+}
+
+/// Whether the gate says that the device may do this.
+fn has_scope(headers: &HeaderMap, scope: Scope) -> bool {
+    let text = headers.get(SCOPES_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(',').any(|word| word == scope.to_string())
 }
 
 async fn serve(socket: WebSocket, mind: Arc<Mind>, connected: Connected) {

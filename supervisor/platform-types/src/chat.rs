@@ -30,6 +30,8 @@ pub const MAX_TITLE_CHARS: usize = 120;
 pub const HISTORY_PAGE: usize = 50;
 /// Header from gate to agent: the authenticated device.
 pub const DEVICE_HEADER: &str = "x-bot-device";
+/// Header from gate to agent: what that device may do, as words of [`crate::gate::Scope`] with commas between them.
+pub const SCOPES_HEADER: &str = "x-bot-scopes";
 /// Header from gate to agent: the authenticated script token's name.
 pub const TOKEN_HEADER: &str = "x-bot-token";
 
@@ -86,6 +88,13 @@ pub enum ToAgent {
     /// Stops the running turn of the session; a stopped turn keeps what it said.
     Stop {
         session: String,
+    },
+    /// Answers what a tool call asks; needs the scope `approve`. The first answer counts.
+    Decide {
+        approval: String,
+        /// What was shown: an answer about anything else is refused.
+        digest: String,
+        allow: bool,
     },
     /// Answered with `pong` at once: the page finds dead connections with it.
     Ping {
@@ -234,12 +243,31 @@ pub struct ToolCard {
     /// The result or the reason, cut at 2,000 characters.
     #[serde(default)]
     pub result: Option<String>,
+    /// Set while the state is `asking`.
+    #[serde(default)]
+    pub asking: Option<Asking>,
+}
+
+/// What a person is asked before a tool call runs. The card's arguments are the exact ones, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// Names the approval: 32 lower-case hex digits.
+    pub approval: String,
+    /// SHA-256 over the exact call, lower-case hex.
+    pub digest: String,
+    pub expires_at: Timestamp,
+    /// Why it is asked.
+    pub why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolState {
+    /// Waits for a person's answer to [`ToAgent::Decide`].
+    Asking,
     Running,
+    /// Runs, and waits for a person's decision at the gate.
+    Confirming,
     Done,
     Failed,
     Denied,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CallFragment, MAX_ARGUMENT_BYTES, MAX_CALLS_PER_ANSWER, MAX_IDENTICAL_CALLS};
 use crate::prompt::{ToolCall, ToolSpec, wire_name};
-use crate::text;
+use crate::{json, text};
 
 /// Longest name that is kept of a call.
 const MAX_NAME_BYTES: usize = 128;
@@ -55,8 +55,14 @@ pub(super) enum Fault {
 #[derive(Debug, Default)]
 pub(super) struct Repeats(BTreeMap<(String, String), u32>);
 
-/// Checks one call: `position` is its place in the answer. On success the arguments are a JSON object.
-pub(super) fn check(call: &ToolCall, position: usize, tools: &[ToolSpec], repeats: &mut Repeats) -> Result<(), Fault> {
+/// Checks one call: `position` is its place in the answer. The arguments are a JSON object, and come back as its one text:
+/// what is decided about, shown, hashed and run.
+pub(super) fn check(
+    call: &ToolCall,
+    position: usize,
+    tools: &[ToolSpec],
+    repeats: &mut Repeats,
+) -> Result<String, Fault> {
     if position >= MAX_CALLS_PER_ANSWER {
         return Err(Fault::Bad(format!("not run: make at most {MAX_CALLS_PER_ANSWER} tool calls at once")));
     }
@@ -66,19 +72,19 @@ pub(super) fn check(call: &ToolCall, position: usize, tools: &[ToolSpec], repeat
     if call.arguments.len() >= MAX_ARGUMENT_BYTES {
         return Err(Fault::Bad(format!("not run: the arguments are longer than {MAX_ARGUMENT_BYTES} bytes")));
     }
-    let canonical = match serde_json::from_str::<serde_json::Value>(&call.arguments) {
-        Ok(value @ serde_json::Value::Object(_)) => value.to_string(),
+    let canonical = match json::read(&call.arguments) {
+        Ok(value @ serde_json::Value::Object(_)) => json::canonical(&value),
         Ok(_) => return Err(Fault::Bad("not run: the arguments must be one JSON object".into())),
-        Err(error) => return Err(Fault::Bad(format!("not run: the arguments are not valid JSON ({error})"))),
+        Err(error) => return Err(Fault::Bad(format!("not run: the arguments cannot be read ({error})"))),
     };
-    let count = repeats.0.entry((call.name.clone(), canonical)).or_default();
+    let count = repeats.0.entry((call.name.clone(), canonical.clone())).or_default();
     *count += 1;
     if *count > MAX_IDENTICAL_CALLS {
         return Err(Fault::Bad(format!(
             "not run: you made this very call {MAX_IDENTICAL_CALLS} times already; use its results, or answer without it"
         )));
     }
-    Ok(())
+    Ok(canonical)
 }
 
 fn not_offered(name: &str, tools: &[ToolSpec]) -> String {
@@ -100,16 +106,18 @@ mod tests {
         vec![ToolSpec { name: "clock.now".into(), description: String::new(), parameters, risk: Risk::Read }]
     }
 
-    fn checked(name: &str, arguments: &str, position: usize) -> Result<(), Fault> {
+    fn checked(name: &str, arguments: &str, position: usize) -> Result<String, Fault> {
         let call = ToolCall { id: "c".into(), name: name.into(), arguments: arguments.into() };
         check(&call, position, &tools(), &mut Repeats::default())
     }
 
     #[test]
     fn calls_are_checked_before_policy_sees_them() {
-        assert_eq!(checked("clock.now", "{}", 0), Ok(()));
-        assert_eq!(checked("clock_now", "{}", 7), Ok(()));
-        assert!(matches!(checked("clock.now", "{", 0), Err(Fault::Bad(text)) if text.contains("not valid JSON")));
+        assert_eq!(checked("clock.now", "{}", 0), Ok("{}".to_owned()));
+        assert_eq!(checked("clock_now", r#"{ "b": "1", "a": 1 }"#, 7), Ok(r#"{"a":1,"b":"1"}"#.to_owned()));
+        assert!(matches!(checked("clock.now", "{", 0), Err(Fault::Bad(text)) if text.contains("cannot be read")));
+        let twice = r#"{"zone":"UTC","zone":"Europe/Berlin"}"#;
+        assert!(matches!(checked("clock.now", twice, 0), Err(Fault::Bad(text)) if text.contains("given twice")));
         assert!(matches!(checked("clock.now", "[]", 0), Err(Fault::Bad(text)) if text.contains("JSON object")));
         assert!(matches!(checked("clock.now", "{}", 8), Err(Fault::Bad(text)) if text.contains("at most 8")));
         assert!(matches!(checked("door.open", "{}", 0), Err(Fault::NotOffered(text)) if text.contains("clock_now")));

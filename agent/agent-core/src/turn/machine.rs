@@ -1,6 +1,6 @@
 //! The machine itself: [`Turn::apply`] changes state and says what is to be done; it waits for nothing.
 
-use platform_types::chat::{Note, NoteCode, ToolCard, ToolState, TurnOutcome, TurnPhase};
+use platform_types::chat::{Asking, Note, NoteCode, ToolCard, ToolState, TurnOutcome, TurnPhase};
 
 use super::calls::{self, Collector, Fault, Repeats};
 use super::{
@@ -50,7 +50,16 @@ enum State {
 struct Pending {
     call: ToolCall,
     risk: Risk,
-    running: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Policy decides.
+    Deciding,
+    /// A person decides.
+    Asking,
+    Running,
 }
 
 impl Turn {
@@ -102,6 +111,13 @@ impl Turn {
             // What a call says after it was given up.
             Event::Text { .. } | Event::Fragment { .. } | Event::ModelFinished { .. } | Event::ModelFailed { .. } => {}
             Event::Decided { id, decision } => self.decided(&id, decision, &mut effects),
+            Event::Asked { id, asking } => {
+                self.show(&id, Stage::Asking, (ToolState::Asking, Some(asking)), &mut effects);
+            }
+            Event::Confirming { id, waits } => {
+                let state = if waits { ToolState::Confirming } else { ToolState::Running };
+                self.show(&id, Stage::Running, (state, None), &mut effects);
+            }
             Event::ToolEnded { id, outcome } => self.tool_ended(&id, outcome, &mut effects),
             Event::Cancel(cancel) => self.cancel(cancel, &mut effects),
             Event::Timeout => {
@@ -244,12 +260,13 @@ impl Turn {
                 arguments: ellipsis(&call.arguments, MAX_CARD_CHARS),
                 state: ToolState::Running,
                 result: None,
+                asking: None,
             });
             match calls::check(&call, position, &self.setup.tools, &mut self.repeats) {
-                Ok(()) => {
+                Ok(arguments) => {
                     let spec = self.setup.tools.iter().find(|tool| tool.name == call.name);
                     let risk = spec.map_or(Risk::Danger, |tool| tool.risk);
-                    pending.push(Pending { call, risk, running: false });
+                    pending.push(Pending { call: ToolCall { arguments, ..call }, risk, stage: Stage::Deciding });
                 }
                 Err(Fault::Bad(words)) => self.settle(&call.id, ToolState::Failed, words),
                 Err(Fault::NotOffered(words)) => self.deny(&call, words, effects),
@@ -274,15 +291,35 @@ impl Turn {
 
     fn decided(&mut self, id: &str, decision: Decision, effects: &mut Vec<Effect>) {
         let State::Tools { pending } = &mut self.state else { return };
-        let Some(index) = pending.iter().position(|pending| pending.call.id == id && !pending.running) else { return };
+        let Some(index) = pending.iter().position(|pending| pending.call.id == id && pending.stage != Stage::Running)
+        else {
+            return;
+        };
         match decision {
             Decision::Allow => {
-                let Pending { call, risk, running } = &mut pending[index];
-                *running = true;
+                let Pending { call, risk, stage } = &mut pending[index];
+                let asked = std::mem::replace(stage, Stage::Running) == Stage::Asking;
                 let (call, risk) = (call.clone(), *risk);
                 let name = call.name.clone();
+                if asked {
+                    self.show(id, Stage::Running, (ToolState::Running, None), effects);
+                }
                 effects.push(Effect::Record(Record::ToolIntended { id: id.to_owned(), name, risk }));
                 effects.push(Effect::RunTool { call, durable: risk > Risk::Read });
+            }
+            Decision::Ask { .. } if pending[index].stage == Stage::Asking => {}
+            Decision::Ask { evidence } if pending[index].call.arguments.chars().count() > MAX_CARD_CHARS => {
+                let words = format!("{evidence}; and the arguments are too long to be shown to a person as a whole");
+                self.decided(id, Decision::Deny { evidence: words }, effects);
+            }
+            Decision::Ask { evidence } => {
+                let Pending { call, stage, .. } = &mut pending[index];
+                *stage = Stage::Asking;
+                let call = call.clone();
+                if let Some(card) = self.cards.iter_mut().find(|card| card.id == id) {
+                    card.arguments.clone_from(&call.arguments);
+                }
+                effects.push(Effect::Ask { call, evidence });
             }
             Decision::Deny { evidence } => {
                 let Pending { call, .. } = pending.remove(index);
@@ -302,9 +339,12 @@ impl Turn {
 
     fn tool_ended(&mut self, id: &str, outcome: Result<String, String>, effects: &mut Vec<Effect>) {
         let State::Tools { pending } = &mut self.state else { return };
-        let Some(index) = pending.iter().position(|pending| pending.call.id == id && pending.running) else { return };
-        pending.remove(index);
-        effects.push(Effect::Record(Record::ToolEnded { id: id.to_owned(), ok: outcome.is_ok() }));
+        let Some(index) = pending.iter().position(|pending| pending.call.id == id && pending.stage == Stage::Running)
+        else {
+            return;
+        };
+        let Pending { call, .. } = pending.remove(index);
+        effects.push(Effect::Record(Record::ToolEnded { id: call.id, name: call.name, ok: outcome.is_ok() }));
         match outcome {
             Ok(result) => self.settle(id, ToolState::Done, result),
             Err(error) => self.settle(id, ToolState::Failed, format!("error: {error}")),
@@ -313,11 +353,25 @@ impl Turn {
         self.go_on(effects);
     }
 
+    /// Shows what a call does now, if it is at this stage.
+    fn show(&mut self, id: &str, stage: Stage, (now, asking): (ToolState, Option<Asking>), effects: &mut Vec<Effect>) {
+        let State::Tools { pending } = &self.state else { return };
+        if !pending.iter().any(|pending| pending.call.id == id && pending.stage == stage) {
+            return;
+        }
+        if let Some(card) = self.cards.iter_mut().find(|card| card.id == id) {
+            card.state = now;
+            card.asking = asking;
+        }
+        effects.push(Effect::Emit(self.changed(TurnPhase::Tools)));
+    }
+
     /// A call has its result: the card shows it, the model gets it.
     fn settle(&mut self, id: &str, state: ToolState, result: String) {
         if let Some(card) = self.cards.iter_mut().find(|card| card.id == id) {
             card.state = state;
             card.result = Some(ellipsis(&result, MAX_CARD_CHARS));
+            card.asking = None;
         }
         let text = if result.len() > MAX_RESULT_BYTES {
             format!("{}\n(cut: the result is {} bytes long)", text::prefix(&result, MAX_RESULT_BYTES), result.len())
@@ -365,7 +419,7 @@ impl Turn {
         if matches!(self.state, State::Calling) {
             effects.push(Effect::CancelModel);
         }
-        self.close_calls();
+        self.close_calls(effects);
         let own = self.own_text();
         if !own.is_empty() {
             self.exchange.push(Prompt::Assistant { text: own, calls: Vec::new() });
@@ -387,18 +441,19 @@ impl Turn {
     }
 
     /// Calls without a result when the turn ends: a running one has an unknown outcome, one not yet started did nothing.
-    fn close_calls(&mut self) {
+    fn close_calls(&mut self, effects: &mut Vec<Effect>) {
         let State::Tools { pending } = std::mem::replace(&mut self.state, State::Idle) else { return };
-        for Pending { call, running, .. } in pending {
-            if running {
-                self.settle(
-                    &call.id,
-                    ToolState::Unknown,
-                    "the turn ended while this ran: its outcome is not known".into(),
-                );
-            } else {
-                self.settle(&call.id, ToolState::Failed, "not run: the turn ended".into());
-            }
+        for Pending { call, stage, .. } in pending {
+            let (state, words) = match stage {
+                Stage::Deciding => (ToolState::Failed, "not run: the turn ended"),
+                Stage::Asking => (ToolState::Denied, "not run: the turn ended before anybody decided"),
+                Stage::Running => {
+                    let name = call.name.clone();
+                    effects.push(Effect::Record(Record::ToolLost { id: call.id.clone(), name }));
+                    (ToolState::Unknown, "the turn ended while this ran: its outcome is not known")
+                }
+            };
+            self.settle(&call.id, state, words.to_owned());
         }
         // The words before the calls are in the exchange already.
         self.said_before = self.text.len();

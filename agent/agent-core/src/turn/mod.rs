@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Invariants, each held by a property test: no event panics in any state; nothing comes after [`Effect::Finish`], and it
-//! comes once; a tool runs at most once per call and only after [`Decision::Allow`]; the model is called at most
+//! comes once; a tool runs at most once per call and only after [`Decision::Allow`]; a person is asked at most once per call;
+//! the model is called at most
 //! [`MAX_MODEL_CALLS`] times and once more after an overflow; a cancel ends the turn at once.
 //!
 //! Events of a model call carry its number, so what a cancelled call still says is ignored.
@@ -25,7 +26,7 @@ mod properties;
 mod tests;
 
 use platform_types::ModelId;
-use platform_types::chat::{Note, NoteCode, ToolCard, TurnOutcome, TurnPhase};
+use platform_types::chat::{Asking, Note, NoteCode, ToolCard, TurnOutcome, TurnPhase};
 use serde::{Deserialize, Serialize};
 
 use crate::history::Group;
@@ -91,6 +92,16 @@ pub enum Event {
         id: String,
         decision: Decision,
     },
+    /// A person is asked: what the card says about it.
+    Asked {
+        id: String,
+        asking: Asking,
+    },
+    /// A running tool waits for a person's decision at the gate, or does so no more.
+    Confirming {
+        id: String,
+        waits: bool,
+    },
     ToolEnded {
         id: String,
         outcome: Result<String, String>,
@@ -134,11 +145,17 @@ pub struct Overflow {
     pub window_tokens: Option<u64>,
 }
 
-/// May this call run? Decided outside, by policy, with its evidence.
+/// May this call run? Decided outside, by policy or a person, with the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     Allow,
-    Deny { evidence: String },
+    /// A person decides: see [`Effect::Ask`].
+    Ask {
+        evidence: String,
+    },
+    Deny {
+        evidence: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +176,11 @@ pub enum Effect {
     CancelModel,
     /// Ask policy, answer with [`Event::Decided`].
     Decide(ToolCall),
+    /// Ask a person, answer with [`Event::Asked`] and in the end with [`Event::Decided`].
+    Ask {
+        call: ToolCall,
+        evidence: String,
+    },
     /// Run it, answer with [`Event::ToolEnded`]. With `durable`, only after the records so far are on disk.
     RunTool {
         call: ToolCall,
@@ -187,13 +209,42 @@ pub enum Emission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
-    ModelCalled { call: u32, messages: usize, left_out: usize },
-    ModelFinished { call: u32, usage: Option<Usage> },
-    ModelFailed { call: u32, code: String },
-    ToolIntended { id: String, name: String, risk: Risk },
-    ToolDenied { id: String, name: String, evidence: String },
-    ToolEnded { id: String, ok: bool },
-    Finished { outcome: TurnOutcome },
+    ModelCalled {
+        call: u32,
+        messages: usize,
+        left_out: usize,
+    },
+    ModelFinished {
+        call: u32,
+        usage: Option<Usage>,
+    },
+    ModelFailed {
+        call: u32,
+        code: String,
+    },
+    ToolIntended {
+        id: String,
+        name: String,
+        risk: Risk,
+    },
+    ToolDenied {
+        id: String,
+        name: String,
+        evidence: String,
+    },
+    ToolEnded {
+        id: String,
+        name: String,
+        ok: bool,
+    },
+    /// The turn ended while it ran.
+    ToolLost {
+        id: String,
+        name: String,
+    },
+    Finished {
+        outcome: TurnOutcome,
+    },
 }
 
 /// The end of a turn.

@@ -2,17 +2,27 @@
 
 use std::collections::BTreeSet;
 
+use platform_types::chat::ToolState;
 use proptest::prelude::*;
 
-use super::tests::setup;
+use super::tests::{asking, setup};
 use super::*;
 
 /// An event with its references left open: they are filled with what the turn has asked for, or with nonsense.
 #[derive(Debug, Clone)]
 enum Sketch {
     Plain(Event),
-    Decided { which: usize, allow: bool },
+    Decided { which: usize, word: Word },
+    Asked { which: usize },
+    Confirming { which: usize, waits: bool },
     ToolEnded { which: usize, ok: bool },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    Allow,
+    Ask,
+    Deny,
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {
@@ -36,7 +46,10 @@ fn sketch() -> impl Strategy<Value = Sketch> {
             let failure = ModelFailure { code: "x".into(), message: "y".into(), overflow };
             Sketch::Plain(Event::ModelFailed { call, failure })
         }),
-        8 => (0..20_usize, prop::bool::weighted(0.8)).prop_map(|(which, allow)| Sketch::Decided { which, allow }),
+        8 => (0..20_usize, prop_oneof![3 => Just(Word::Allow), 2 => Just(Word::Ask), 1 => Just(Word::Deny)])
+            .prop_map(|(which, word)| Sketch::Decided { which, word }),
+        3 => (0..20_usize).prop_map(|which| Sketch::Asked { which }),
+        2 => (0..20_usize, any::<bool>()).prop_map(|(which, waits)| Sketch::Confirming { which, waits }),
         8 => (0..20_usize, any::<bool>()).prop_map(|(which, ok)| Sketch::ToolEnded { which, ok }),
         1 => Just(Sketch::Plain(Event::Timeout)),
         1 => Just(Sketch::Plain(Event::Cancel(Cancel::Stopped))),
@@ -47,6 +60,7 @@ fn sketch() -> impl Strategy<Value = Sketch> {
 #[derive(Debug, Default)]
 struct Watch {
     asked: Vec<String>,
+    persons_asked: BTreeSet<String>,
     allowed: BTreeSet<String>,
     ran: BTreeSet<String>,
     model_calls: u32,
@@ -59,14 +73,20 @@ impl Watch {
         let pick = |ids: &[String], which: usize| ids.get(which).cloned().unwrap_or_else(|| "nobody".to_owned());
         match sketch {
             Sketch::Plain(event) => event,
-            Sketch::Decided { which, allow } => {
+            Sketch::Decided { which, word } => {
                 let id = pick(&self.asked, which);
-                if allow {
-                    self.allowed.insert(id.clone());
-                    return Event::Decided { id, decision: Decision::Allow };
-                }
-                Event::Decided { id, decision: Decision::Deny { evidence: "no".into() } }
+                let decision = match word {
+                    Word::Allow => {
+                        self.allowed.insert(id.clone());
+                        Decision::Allow
+                    }
+                    Word::Ask => Decision::Ask { evidence: "a rule".into() },
+                    Word::Deny => Decision::Deny { evidence: "no".into() },
+                };
+                Event::Decided { id, decision }
             }
+            Sketch::Asked { which } => Event::Asked { id: pick(&self.asked, which), asking: asking() },
+            Sketch::Confirming { which, waits } => Event::Confirming { id: pick(&self.asked, which), waits },
             Sketch::ToolEnded { which, ok } => {
                 let outcome = if ok { Ok("fine".to_owned()) } else { Err("broke".to_owned()) };
                 Event::ToolEnded { id: pick(&self.asked, which), outcome }
@@ -86,6 +106,10 @@ impl Watch {
                 assert!(!self.asked.contains(&call.id), "one id, two calls");
                 self.asked.push(call.id.clone());
             }
+            Effect::Ask { call, .. } => {
+                assert!(self.asked.contains(&call.id) && !self.ran.contains(&call.id));
+                assert!(self.persons_asked.insert(call.id.clone()), "asked twice");
+            }
             Effect::RunTool { call, .. } => {
                 assert!(self.allowed.contains(&call.id), "ran without a yes");
                 assert!(self.ran.insert(call.id.clone()), "ran twice");
@@ -97,6 +121,7 @@ impl Watch {
             Effect::Finish(answer) => {
                 assert_eq!(answer.text, self.text);
                 check_pairs(&answer.exchange);
+                assert!(answer.tools.iter().all(|card| card.asking.is_none() && card.state != ToolState::Asking));
                 self.over = true;
             }
             Effect::Emit(_) | Effect::Record(_) | Effect::CancelModel => {}

@@ -1,7 +1,7 @@
 //! The turns that people meet, step by step.
 
-use platform_types::ModelId;
 use platform_types::chat::{NoteCode, ToolState, TurnOutcome};
+use platform_types::{ModelId, Timestamp};
 
 use super::*;
 use crate::prompt::Prompt;
@@ -24,6 +24,10 @@ pub(super) fn setup() -> Setup {
         sampling: Sampling::default(),
         context_window: Some(4096),
     }
+}
+
+pub(super) fn asking() -> Asking {
+    Asking { approval: "a".repeat(32), digest: "d".repeat(64), expires_at: Timestamp(7), why: "a rule".into() }
 }
 
 fn text(call: u32, text: &str) -> Event {
@@ -135,7 +139,7 @@ fn the_model_is_told_what_was_wrong_with_a_call() {
     let effects = turn.apply(finished(1));
     assert!(decide(&effects).is_empty());
     let messages = &request(&effects).messages;
-    assert!(matches!(&messages[3], Prompt::Tool { text, .. } if text.contains("not valid JSON")));
+    assert!(matches!(&messages[3], Prompt::Tool { text, .. } if text.contains("cannot be read")));
     assert!(matches!(&messages[4], Prompt::Tool { text, .. } if text.contains("denied")));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::ToolDenied { .. }))));
 }
@@ -154,6 +158,58 @@ fn a_denied_call_is_told_too() {
     turn.apply(text(2, "I may not."));
     let answer = answer(&turn.apply(finished(2)));
     assert_eq!((answer.tools[0].state, answer.denied_calls), (ToolState::Denied, 1));
+}
+
+fn asked() -> (Turn, String) {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(fragment(1, 0, "door.open", r#"{ "b": 1, "a": 2 }"#));
+    let id = decide(&turn.apply(finished(1))).remove(0);
+    let ask = Decision::Ask { evidence: "it changes something".into() };
+    let effects = turn.apply(Event::Decided { id: id.clone(), decision: ask.clone() });
+    let [Effect::Ask { call, evidence }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((call.arguments.as_str(), evidence.as_str()), (r#"{"a":2,"b":1}"#, "it changes something"));
+    assert!(turn.apply(Event::Decided { id: id.clone(), decision: ask }).is_empty(), "asked once");
+    let effects = turn.apply(Event::Asked { id: id.clone(), asking: asking() });
+    let [Effect::Emit(Emission::Changed { tools, .. })] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((tools[0].state, tools[0].asking.as_ref()), (ToolState::Asking, Some(&asking())));
+    assert_eq!(tools[0].arguments, r#"{"a":2,"b":1}"#);
+    (turn, id)
+}
+
+#[test]
+fn a_person_allows_a_call() {
+    let (mut turn, id) = asked();
+    let effects = turn.apply(allow(&id));
+    assert!(matches!(effects.last(), Some(Effect::RunTool { durable: true, .. })), "{effects:?}");
+    assert!(turn.apply(Event::Asked { id: id.clone(), asking: asking() }).is_empty(), "too late to be asked");
+    let waits = turn.apply(Event::Confirming { id: id.clone(), waits: true });
+    assert!(
+        matches!(&waits[..], [Effect::Emit(Emission::Changed { tools, .. })] if tools[0].state == ToolState::Confirming)
+    );
+    turn.apply(Event::ToolEnded { id, outcome: Ok("open".into()) });
+    turn.apply(text(2, "Done."));
+    assert_eq!(answer(&turn.apply(finished(2))).tools[0].state, ToolState::Done);
+}
+
+#[test]
+fn a_person_denies_a_call_or_does_not_answer() {
+    let (mut turn, id) = asked();
+    let effects = turn.apply(Event::Decided { id, decision: Decision::Deny { evidence: "not now".into() } });
+    assert!(matches!(request(&effects).messages.last(), Some(Prompt::Tool { text, .. }) if text.contains("not now")));
+    let (mut turn, _) = asked();
+    let answer = answer(&turn.apply(Event::Cancel(Cancel::Stopped)));
+    assert_eq!((answer.tools[0].state, answer.tools[0].asking.as_ref()), (ToolState::Denied, None));
+}
+
+#[test]
+fn nobody_is_asked_about_what_cannot_be_shown_whole() {
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    turn.apply(fragment(1, 0, "door.open", &format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_CARD_CHARS))));
+    let id = decide(&turn.apply(finished(1))).remove(0);
+    let effects = turn.apply(Event::Decided { id, decision: Decision::Ask { evidence: "a rule".into() } });
+    assert!(matches!(request(&effects).messages.last(), Some(Prompt::Tool { text, .. }) if text.contains("too long")));
 }
 
 #[test]

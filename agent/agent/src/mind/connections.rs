@@ -60,9 +60,17 @@ impl Frames {
     }
 }
 
+/// Who a page is, as the gate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageCaller {
+    pub device: DeviceId,
+    /// May answer what tool calls ask.
+    pub may_approve: bool,
+}
+
 #[derive(Debug)]
 struct Connection {
-    device: DeviceId,
+    caller: PageCaller,
     outbox: Outbox,
     open: Option<String>,
 }
@@ -76,18 +84,22 @@ pub struct Connections {
 
 impl Connections {
     /// `None` when there are too many.
-    pub fn add(&mut self, device: DeviceId, outbox: Outbox) -> Option<ConnectionId> {
-        let of_device = self.all.values().filter(|connection| connection.device == device).count();
+    pub fn add(&mut self, caller: PageCaller, outbox: Outbox) -> Option<ConnectionId> {
+        let of_device = self.all.values().filter(|connection| connection.caller.device == caller.device).count();
         if self.all.len() >= MAX_CONNECTIONS || of_device >= MAX_CONNECTIONS_PER_DEVICE {
             return None;
         }
         self.last += 1;
-        self.all.insert(self.last, Connection { device, outbox, open: None });
+        self.all.insert(self.last, Connection { caller, outbox, open: None });
         Some(self.last)
     }
 
     pub fn remove(&mut self, id: ConnectionId) {
         self.all.remove(&id);
+    }
+
+    pub fn caller(&self, id: ConnectionId) -> Option<&PageCaller> {
+        self.all.get(&id).map(|connection| &connection.caller)
     }
 
     pub fn clear(&mut self) {
@@ -145,8 +157,8 @@ fn write(message: &ToPage) -> String {
 mod tests {
     use super::*;
 
-    fn device(n: usize) -> DeviceId {
-        DeviceId::new(format!("{n:064x}")).unwrap()
+    fn device(n: usize) -> PageCaller {
+        PageCaller { device: DeviceId::new(format!("{n:064x}")).unwrap(), may_approve: false }
     }
 
     #[tokio::test]

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use agent_core::schedule::Schedule;
 use agent_store::{QueuedTurn, Store, StoreError};
-use platform_types::agent::AgentConfig;
+use platform_types::ErrorCode;
+use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{BotCard, SessionSummary, ToAgent, ToPage};
 use platform_types::spark::DEMO_MODEL;
-use platform_types::{DeviceId, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Refused;
-use super::connections::{ConnectionId, Connections, Outbox};
+use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
 use super::replies::Reply;
 use super::turns::{Live, Update};
+use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::Database;
 use crate::driver::Tooling;
@@ -29,7 +30,7 @@ const MAX_PENDING_JOBS: usize = 512;
 #[derive(Debug)]
 pub(super) enum Input {
     Connected {
-        device: DeviceId,
+        caller: PageCaller,
         outbox: Outbox,
         reply: oneshot::Sender<Result<ConnectionId, Refused>>,
     },
@@ -38,6 +39,12 @@ pub(super) enum Input {
         message: ToAgent,
     },
     Disconnected(ConnectionId),
+    /// The operator answers a question.
+    Decide {
+        answer: ApprovalDecision,
+        id: String,
+        reply: oneshot::Sender<Result<Approval, StoreError>>,
+    },
     Database(Box<Reply>),
     Turn {
         session: String,
@@ -58,6 +65,7 @@ pub(super) struct Hub {
     pub database: Database,
     pub tooling: Arc<Tooling>,
     pub counters: Arc<Counters>,
+    pub audit: Audit,
     pub config: watch::Receiver<Arc<AgentConfig>>,
     pub connections: Connections,
     pub sessions: BTreeMap<String, SessionSummary>,
@@ -78,7 +86,7 @@ impl Hub {
         inbox: mpsc::Sender<Input>,
         database: Database,
         tooling: Arc<Tooling>,
-        counters: Arc<Counters>,
+        (counters, audit): (Arc<Counters>, Audit),
         config: watch::Receiver<Arc<AgentConfig>>,
     ) -> Self {
         Self {
@@ -86,6 +94,7 @@ impl Hub {
             database,
             tooling,
             counters,
+            audit,
             config,
             connections: Connections::default(),
             sessions: BTreeMap::new(),
@@ -134,7 +143,8 @@ impl Hub {
 
     fn apply(&mut self, input: Input) {
         match input {
-            Input::Connected { device, outbox, reply } => self.connected(device, outbox, reply),
+            Input::Connected { caller, outbox, reply } => self.connected(caller, outbox, reply),
+            Input::Decide { id, answer, reply } => self.decide_of_operator(id, answer, reply),
             Input::Page { from, message } => self.page(from, message),
             Input::Disconnected(id) => self.connections.remove(id),
             Input::Database(reply) => {
@@ -153,12 +163,12 @@ impl Hub {
         self.end_when_drained();
     }
 
-    fn connected(&mut self, device: DeviceId, outbox: Outbox, reply: oneshot::Sender<Result<ConnectionId, Refused>>) {
+    fn connected(&mut self, caller: PageCaller, outbox: Outbox, reply: oneshot::Sender<Result<ConnectionId, Refused>>) {
         if self.draining.is_some() {
             let _ = reply.send(Err(Refused::Stopping));
             return;
         }
-        let added = self.connections.add(device, outbox);
+        let added = self.connections.add(caller, outbox);
         if let Some(id) = added {
             let welcome = self.welcome();
             self.connections.tell(id, &welcome);

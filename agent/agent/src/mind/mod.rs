@@ -14,24 +14,28 @@
 mod connections;
 mod hub;
 mod page;
+mod questions;
 mod replies;
 mod task;
 mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_core::turn::Cancel;
 use agent_store::{Opened, StoreError};
-use platform_types::DeviceId;
-use platform_types::agent::AgentConfig;
+use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{SessionSummary, ToAgent};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE};
+pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE, PageCaller};
 use hub::{Hub, Input};
 pub(crate) use replies::shown_all;
 pub use turns::{DRAIN_CLOSE, DRAIN_FINISH};
 
+use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::{Closed, Database, Thread};
 use crate::driver::Tooling;
@@ -41,6 +45,9 @@ const INBOX: usize = 1024;
 /// Turns of scripts at once.
 pub const MAX_SCRIPT_TURNS: usize = 8;
 
+/// Time for the gate to take the last head of the audit.
+const LAST_ANCHOR: Duration = Duration::from_millis(500);
+
 /// The active agent, as everybody else sees it.
 #[derive(Debug)]
 pub struct Mind {
@@ -49,11 +56,20 @@ pub struct Mind {
     pub database: Database,
     pub tooling: Arc<Tooling>,
     pub counters: Arc<Counters>,
+    pub audit: Audit,
     /// Slots for turns of scripts.
     pub scripts: Arc<Semaphore>,
     /// Ends turns of scripts when the agent stops.
     interrupt: watch::Sender<Option<Cancel>>,
     thread: tokio::sync::Mutex<Option<Thread>>,
+    /// Sends heads of the audit to the gate.
+    anchors: Anchors,
+}
+
+#[derive(Debug)]
+struct Anchors {
+    stop: CancellationToken,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 /// An accepted connection.
@@ -81,18 +97,27 @@ impl Mind {
         let config = watch::Sender::new(Arc::new(config));
         let counters = Arc::new(Counters::default());
         counters.interrupted(interrupted);
-        let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counters.clone(), config.subscribe());
+        let audit = Audit::new(database.clone(), tooling.clock.clone());
+        let counted = (counters.clone(), audit.clone());
+        let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counted, config.subscribe());
         hub.restore(sessions, queued);
         platform_kit::task::spawn("mind", hub.run(requests));
+        // What a stop cut off is on record since the store was opened.
+        audit.grew();
+        let stop = CancellationToken::new();
+        let keeping = audit.clone().keep_heads(tooling.egress.clone(), stop.clone());
+        let task = tokio::sync::Mutex::new(Some(platform_kit::task::spawn("anchors", keeping)));
         Ok(Self {
             inbox,
             config,
             database,
             tooling,
             counters,
+            audit,
             scripts: Arc::new(Semaphore::new(MAX_SCRIPT_TURNS)),
             interrupt: watch::Sender::new(None),
             thread: tokio::sync::Mutex::new(Some(thread)),
+            anchors: Anchors { stop, task },
         })
     }
 
@@ -116,10 +141,10 @@ impl Mind {
     }
 
     /// A page connects: it is welcomed at once.
-    pub async fn connect(&self, device: DeviceId) -> Result<Connected, Refused> {
+    pub async fn connect(&self, caller: PageCaller) -> Result<Connected, Refused> {
         let (outbox, frames) = connections::outbox();
         let (reply, id) = oneshot::channel();
-        let input = Input::Connected { device, outbox, reply };
+        let input = Input::Connected { caller, outbox, reply };
         self.inbox.send(input).await.map_err(|_| Refused::Stopping)?;
         let id = id.await.map_err(|_| Refused::Stopping)??;
         Ok(Connected { id, frames })
@@ -138,6 +163,13 @@ impl Mind {
         let (reply, sessions) = oneshot::channel();
         self.inbox.send(Input::Sessions(reply)).await.map_err(|_| Refused::Stopping)?;
         sessions.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// The operator answers a question.
+    pub async fn decide(&self, id: String, answer: ApprovalDecision) -> Result<Result<Approval, StoreError>, Refused> {
+        let (reply, decided) = oneshot::channel();
+        self.inbox.send(Input::Decide { id, answer, reply }).await.map_err(|_| Refused::Stopping)?;
+        decided.await.map_err(|_| Refused::Stopping)
     }
 
     /// Fails when the database does not take writes.
@@ -164,6 +196,11 @@ impl Mind {
             self.interrupt.send_replace(Some(Cancel::Interrupted));
         };
         tokio::join!(chats, scripts);
+        self.anchors.stop.cancel();
+        if let Some(task) = self.anchors.task.lock().await.take() {
+            // A gate that does not answer keeps nobody waiting.
+            let _ = tokio::time::timeout(LAST_ANCHOR, task).await;
+        }
         thread.close(&self.database).await
     }
 }

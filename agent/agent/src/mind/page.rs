@@ -37,6 +37,7 @@ impl Hub {
             ToAgent::Older { session, before } => self.read(from, session, Some(before)),
             ToAgent::Send { session, id, text } => self.send(from, session, id, text),
             ToAgent::Stop { session } => self.stop(&session),
+            ToAgent::Decide { approval, digest, allow } => self.decide_of_page(from, approval, digest, allow),
         }
     }
 
@@ -151,6 +152,7 @@ fn names(message: &ToAgent) -> (Option<&str>, Option<&str>) {
         | ToAgent::Open { session }
         | ToAgent::Older { session, .. }
         | ToAgent::Stop { session } => (Some(session), None),
+        ToAgent::Decide { approval, .. } => (None, Some(approval)),
         ToAgent::Ping { .. } => (None, None),
     }
 }

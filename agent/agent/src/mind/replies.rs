@@ -1,12 +1,14 @@
 //! What the database answered.
 
 use agent_core::turn::Cancel;
-use agent_store::{Accepted, Begun, FinishedTurn, NewMessage, Page, StoreError, Stored};
-use platform_types::chat::{Author, Message, SessionSummary, ToPage};
+use agent_store::{Accepted, Asked, Begun, CallPlace, FinishedTurn, NewMessage, Page, StoreError, Stored};
+use platform_types::agent::Approval;
+use platform_types::chat::{Asking, Author, Message, SessionSummary, ToPage};
 use tokio::sync::oneshot;
 
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub};
+use super::questions::Answerer;
 use super::turns::Saved;
 use crate::markdown::{self, Patience};
 
@@ -49,6 +51,17 @@ pub(super) enum Reply {
         session: String,
         result: Result<Option<Box<FinishedTurn>>, StoreError>,
     },
+    Asked {
+        asked: Box<Asked>,
+        asking: oneshot::Sender<Option<Asking>>,
+        result: Result<(), StoreError>,
+    },
+    Answered {
+        who: Answerer,
+        id: String,
+        result: Result<Box<(Approval, CallPlace)>, StoreError>,
+    },
+    Expired(Result<Vec<CallPlace>, StoreError>),
 }
 
 impl Hub {
@@ -70,6 +83,9 @@ impl Hub {
             Reply::Begun { session, turn, result } => self.begun(&session, &turn, result),
             Reply::Saved { session, turn, ack, result } => self.saved(&session, &turn, ack, result),
             Reply::Finished { session, result } => self.finished(&session, result),
+            Reply::Asked { asked, asking, result } => self.asked(&asked, asking, result),
+            Reply::Answered { who, id, result } => self.answered(who, &id, result),
+            Reply::Expired(result) => self.expired(result),
         }
     }
 

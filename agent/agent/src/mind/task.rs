@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use agent_core::turn::{Answer, Cancel, Setup};
+use agent_core::turn::{Answer, Setup};
 use agent_store::Begun;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::hub::Input;
 use super::turns::Update;
-use crate::driver::{Driver, Owner, Step, Tooling};
+use crate::driver::{Driver, Owner, Signals, Step, Tooling};
 
 /// Drives one turn and reports to the hub.
 pub(super) struct TurnTask {
@@ -19,9 +19,9 @@ pub(super) struct TurnTask {
 }
 
 impl TurnTask {
-    pub async fn run(self, begun: Begun, owner: Owner, cancel: watch::Receiver<Option<Cancel>>) {
-        let (journal, mut syncs) = mpsc::channel(1);
-        let owner = Owner { journal: Some(journal), ..owner };
+    pub async fn run(self, begun: Begun, owner: Owner, signals: Signals) {
+        let (desk, mut errands) = mpsc::channel(1);
+        let owner = Owner { desk: Some(desk), ..owner };
         let Begun { turn, message, history, .. } = begun;
         let setup = Setup {
             id: turn,
@@ -29,11 +29,11 @@ impl TurnTask {
             system: owner.bot.instructions.clone(),
             history,
             message,
-            tools: self.tooling.registry.offered(&owner.bot),
+            tools: self.tooling.registry.offered(&owner.bot, &owner.config.upstreams),
             sampling: agent_core::prompt::Sampling::default(),
             context_window: self.tooling.window(&owner.bot.model).await,
         };
-        let mut driver = Driver::new(setup, owner, self.tooling.clone(), cancel);
+        let mut driver = Driver::new(setup, owner, self.tooling.clone(), signals);
         loop {
             let update = tokio::select! {
                 step = driver.next() => match step {
@@ -42,7 +42,7 @@ impl TurnTask {
                     Some(Step::Finished(answer)) => Update::Finished(answer),
                     None => return,
                 },
-                Some(ack) = syncs.recv() => Update::Sync(ack),
+                Some(errand) = errands.recv() => Update::Errand(errand),
             };
             self.report(update).await;
         }

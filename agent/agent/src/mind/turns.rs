@@ -1,19 +1,22 @@
 //! The life of a turn as the hub sees it: begun, followed, kept in part, finished; and the drain that ends them all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_core::turn::{Answer, Cancel, Emission, Record};
+use agent_core::turn::{Answer, Cancel, Decision, Emission, MAX_CALLS_PER_ANSWER, Record};
 use agent_store::{Begun, FinishedTurn, Partial, QueuedTurn, StoreError};
 use platform_types::Timestamp;
+use platform_types::agent::SessionKind;
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hub::{Failed, Hub, Input};
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
+use crate::audit::TurnAudit;
 use crate::counters::Running;
-use crate::driver::Owner;
+use crate::driver::{Errand, Owner, Signals};
 
 /// Time for running turns to finish by themselves when the agent stops.
 pub const DRAIN_FINISH: Duration = Duration::from_secs(10);
@@ -25,6 +28,9 @@ pub const DRAIN_CLOSE: Duration = Duration::from_secs(18);
 pub(super) struct Live {
     pub view: RunningTurn,
     cancel: watch::Sender<Option<Cancel>>,
+    decisions: mpsc::Sender<(String, Decision)>,
+    /// When the questions that are open end, by call.
+    pub open: BTreeMap<String, Timestamp>,
     unsaved: Unsaved,
     /// Set once the turn is over, until its answer is stored.
     ended: Option<Ended>,
@@ -61,8 +67,7 @@ pub(super) enum Update {
     Record(Record),
     Emission(Emission),
     Finished(Box<Answer>),
-    /// Everything recorded so far has to be durable before a tool runs.
-    Sync(oneshot::Sender<bool>),
+    Errand(Errand),
 }
 
 impl Live {
@@ -72,6 +77,13 @@ impl Live {
             current.get_or_insert(reason);
             first
         });
+    }
+
+    /// A question about a call is answered, or over.
+    pub fn decide(&mut self, call: String, decision: Decision) {
+        self.open.remove(&call);
+        // There are never more questions than places; a turn that is over needs no answer.
+        let _ = self.decisions.try_send((call, decision));
     }
 
     fn partial(&mut self) -> Partial {
@@ -146,6 +158,7 @@ impl Hub {
         let config = self.config.borrow().clone();
         let (session, turn) = (begun.session.clone(), begun.turn.clone());
         let (cancel, cancelled) = watch::channel(None);
+        let (decisions, decided) = mpsc::channel(2 * MAX_CALLS_PER_ANSWER);
         let live = Live {
             view: RunningTurn {
                 id: turn.clone(),
@@ -155,6 +168,8 @@ impl Hub {
                 started_at: self.tooling.clock.now(),
             },
             cancel,
+            decisions,
+            open: BTreeMap::new(),
             unsaved: Unsaved::default(),
             ended: None,
             _counted: self.counters.running(),
@@ -170,8 +185,11 @@ impl Hub {
         match config.bots.iter().find(|bot| bot.name == begun.bot) {
             Some(bot) => {
                 let bot = Arc::new(bot.clone());
-                let owner = Owner { bot, timezone: config.timezone.clone(), journal: None };
-                platform_kit::task::spawn("turn", task.run(begun, owner, cancelled));
+                let (audit, actor) = (self.audit.clone(), format!("bot {}", bot.name));
+                let audit = TurnAudit { audit, turn: task.turn.clone(), actor };
+                let owner = Owner { bot, kind: SessionKind::Chat, config: config.clone(), audit, desk: None };
+                let signals = Signals { cancel: cancelled, decisions: decided };
+                platform_kit::task::spawn("turn", task.run(begun, owner, signals));
             }
             None => {
                 platform_kit::task::spawn("turn", task.without_bot(begun.bot.to_string()));
@@ -204,7 +222,8 @@ impl Hub {
                 let changed = ToPage::Turn { session: session.to_owned(), turn: live.view.clone() };
                 self.connections.tell_session(session, None, &changed);
             }
-            Update::Sync(ack) => self.save(session, Some(ack)),
+            Update::Errand(Errand::Sync(ack)) => self.save(session, Some(ack)),
+            Update::Errand(Errand::Ask { call, why, asking }) => self.ask(session, call, why, asking),
             Update::Finished(answer) => {
                 live.ended = Some(Ended { answer: Arc::new(*answer), storing: false, complained: false });
                 self.store_answer(session);
@@ -219,6 +238,7 @@ impl Hub {
                 self.take_out_of_line(stalled);
             }
         }
+        self.expire_questions();
         let sessions: Vec<String> = self.live.keys().cloned().collect();
         for session in sessions {
             let Some(live) = self.live.get(&session) else { continue };
@@ -279,6 +299,7 @@ impl Hub {
         };
         let Some(Live { view, ended: Some(Ended { answer, .. }), .. }) = self.live.remove(session) else { return };
         self.counters.ended(&answer);
+        self.audit.grew();
         if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
             self.sessions.insert(session.to_owned(), summary);
             let message = ToPage::Message { session: session.to_owned(), message: shown(message) };

@@ -17,11 +17,13 @@ use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, StatusCode};
 use platform_kit::Failure;
 use platform_types::ErrorCode;
-use platform_types::agent::AgentConfig;
+use platform_types::agent::{AgentConfig, SessionKind};
 use platform_types::chat::TOKEN_HEADER;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
-use crate::driver::{Driver, Owner};
+use crate::audit::TurnAudit;
+use crate::driver::{Driver, Owner, Signals};
 use crate::lifecycle::Lifecycle;
 use crate::mind::MAX_SCRIPT_TURNS;
 
@@ -92,13 +94,18 @@ async fn completions(
         system: asked.system(&bot.instructions),
         history: asked.history,
         message: asked.message,
-        tools: mind.tooling.registry.offered(&bot),
+        tools: mind.tooling.registry.offered(&bot, &config.upstreams),
         sampling: asked.sampling,
         context_window: mind.tooling.window(&bot.model).await,
     };
     tracing::info!(turn = id, bot = bot.name.as_str(), token, "script turn started");
-    let owner = Owner { bot: bot.clone(), timezone: config.timezone.clone(), journal: None };
-    let driver = Driver::new(setup, owner, mind.tooling.clone(), mind.interrupted());
+    let audit =
+        TurnAudit { audit: mind.audit.clone(), turn: id.clone(), actor: format!("bot {} for token {token}", bot.name) };
+    let owner = Owner { bot: bot.clone(), kind: SessionKind::Script, config, audit, desk: None };
+    // Nobody decides anything in a script's turn.
+    let (_, decisions) = mpsc::channel(1);
+    let signals = Signals { cancel: mind.interrupted(), decisions };
+    let driver = Driver::new(setup, owner, mind.tooling.clone(), signals);
     let running = answer::Running::new(driver, slot, mind.counters.clone(), mind.tooling.clock.clone());
     let head = answer::Head { id, model: bot.name.to_string(), created: lifecycle.now().as_millis() / 1000 };
     if asked.stream {

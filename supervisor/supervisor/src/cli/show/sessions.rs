@@ -92,7 +92,9 @@ pub fn markdown(screen: &Screen, transcript: &Transcript) -> String {
 
 fn state(state: ToolState) -> &'static str {
     match state {
+        ToolState::Asking => "asking",
         ToolState::Running => "running",
+        ToolState::Confirming => "waiting for a confirmation",
         ToolState::Done => "done",
         ToolState::Failed => "failed",
         ToolState::Denied => "denied",

@@ -1,0 +1,320 @@
+//! `http.get` and `http.request`: a request to one of the profile's upstreams, over the gate, which checks it again and adds
+//! the credential.
+//!
+//! **Invariants.** Only upstreams of the configuration are spoken to, never the gate's own routes. What a person has to confirm
+//! is sent once and waited for; it is never sent again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use agent_core::prompt::Risk;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+use platform_kit::client::CallError;
+use platform_types::egress::{
+    Asked, GATE_HOST, MAX_BODY_BYTES, MAX_REASON_CHARS, Method, Outcome, REASON_HEADER, TURN_HEADER,
+};
+use platform_types::{ErrorBody, UpstreamName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::time::sleep;
+
+use crate::egress::Egress;
+use crate::tool::{Context, Pending, Tool, ToolError};
+
+/// Waiting for a person is part of the run: close to the longest turn.
+const MAX_RUN: Duration = Duration::from_mins(28);
+/// Pause before a gate that does not answer is asked again how a confirmation stands.
+const POLL_PAUSE: Duration = Duration::from_secs(2);
+/// Polls in a row that may fail: a gate that is replaced is away for seconds.
+const MAX_FAILED_POLLS: u32 = 60;
+const MAX_TARGET_BYTES: usize = 4096;
+
+/// Reads from an upstream.
+#[derive(Debug)]
+pub struct HttpGet(Egress);
+
+/// Changes something at an upstream.
+#[derive(Debug)]
+pub struct HttpRequest(Egress);
+
+impl HttpGet {
+    pub fn new(egress: Egress) -> Self {
+        Self(egress)
+    }
+}
+
+impl HttpRequest {
+    pub fn new(egress: Egress) -> Self {
+        Self(egress)
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetArguments {
+    /// Name of the upstream.
+    upstream: String,
+    /// Begins with "/", without query.
+    path: String,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestArguments {
+    /// Name of the upstream.
+    upstream: String,
+    method: Change,
+    /// Begins with "/", without query.
+    path: String,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    /// JSON object.
+    #[serde(default)]
+    body: Option<Map<String, Value>>,
+    /// Why, in one sentence, for the person who may have to confirm it.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Methods that change something.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Change {
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// What an upstream answered.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+}
+
+impl Tool for HttpGet {
+    type Arguments = GetArguments;
+    type Output = Answer;
+
+    const NAME: &'static str = "http.get";
+    const DESCRIPTION: &'static str = "Reads from an upstream (HTTP GET).";
+    const RISK: Risk = Risk::Read;
+    const MAX_RUN: Duration = MAX_RUN;
+
+    fn describe(&self, upstreams: &[UpstreamName]) -> Option<String> {
+        describe(Self::DESCRIPTION, upstreams)
+    }
+
+    fn call<'a>(&'a self, arguments: GetArguments, context: &'a Context) -> Pending<'a, Answer> {
+        let GetArguments { upstream, path, query } = arguments;
+        Box::pin(run(&self.0, Wish { upstream, method: Method::Get, path, query, body: None, reason: None }, context))
+    }
+}
+
+impl Tool for HttpRequest {
+    type Arguments = RequestArguments;
+    type Output = Answer;
+
+    const NAME: &'static str = "http.request";
+    const DESCRIPTION: &'static str =
+        "Changes something at an upstream (HTTP). A person may have to confirm it; then this waits.";
+    const RISK: Risk = Risk::Change;
+    const MAX_RUN: Duration = MAX_RUN;
+
+    fn describe(&self, upstreams: &[UpstreamName]) -> Option<String> {
+        describe(Self::DESCRIPTION, upstreams)
+    }
+
+    fn call<'a>(&'a self, arguments: RequestArguments, context: &'a Context) -> Pending<'a, Answer> {
+        let RequestArguments { upstream, method, path, query, body, reason } = arguments;
+        let method = match method {
+            Change::Post => Method::Post,
+            Change::Put => Method::Put,
+            Change::Patch => Method::Patch,
+            Change::Delete => Method::Delete,
+        };
+        Box::pin(run(&self.0, Wish { upstream, method, path, query, body, reason }, context))
+    }
+}
+
+fn describe(words: &str, upstreams: &[UpstreamName]) -> Option<String> {
+    let names: Vec<&str> = upstreams.iter().map(UpstreamName::as_str).collect();
+    (!names.is_empty()).then(|| format!("{words} Upstreams: {}.", names.join(", ")))
+}
+
+struct Wish {
+    upstream: String,
+    method: Method,
+    path: String,
+    query: BTreeMap<String, String>,
+    body: Option<Map<String, Value>>,
+    reason: Option<String>,
+}
+
+async fn run(egress: &Egress, wish: Wish, context: &Context) -> Result<Answer, ToolError> {
+    let changes = wish.method != Method::Get;
+    let (status, bytes) = egress.send(wish.request(context)?).await.map_err(|error| lost(&error, changes))?;
+    let asked = (status == StatusCode::ACCEPTED).then(|| serde_json::from_slice::<Asked>(&bytes).ok()).flatten();
+    if let Some(asked) = asked.filter(|asked| is_id(&asked.id)) {
+        context.progress.confirming(true);
+        let outcome = wait(egress, &asked.id).await;
+        context.progress.confirming(false);
+        return confirmed(outcome);
+    }
+    answered(status, &bytes)
+}
+
+impl Wish {
+    fn request(&self, context: &Context) -> Result<Request<Full<Bytes>>, ToolError> {
+        let known = context.upstreams.iter().find(|name| name.as_str() == self.upstream && name.as_str() != GATE_HOST);
+        let Some(upstream) = known else {
+            let names: Vec<&str> = context.upstreams.iter().map(UpstreamName::as_str).collect();
+            return Err(ToolError(format!(
+                "there is no upstream {:?}; there are: {}",
+                self.upstream,
+                names.join(", ")
+            )));
+        };
+        let body = match &self.body {
+            Some(body) => serde_json::to_vec(body).map_err(|error| ToolError(error.to_string()))?,
+            None => Vec::new(),
+        };
+        if body.len() > MAX_BODY_BYTES {
+            return Err(ToolError(format!("the body is longer than {MAX_BODY_BYTES} bytes")));
+        }
+        let mut request = Request::builder()
+            .method(self.method.as_str())
+            .uri(self.target()?)
+            .header(header::HOST, upstream.as_str())
+            .header(TURN_HEADER, &context.turn);
+        if self.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(reason) = self.reason.as_deref().and_then(one_line) {
+            request = request.header(REASON_HEADER, reason);
+        }
+        request
+            .body(Full::from(body))
+            .map_err(|error| ToolError(format!("this cannot be written as a request: {error}")))
+    }
+
+    /// Path and query. The path is taken as it is written, and only if it can be read in one way.
+    fn target(&self) -> Result<String, ToolError> {
+        if let Some(words) = path_problem(&self.path) {
+            return Err(ToolError(format!("the path {words}")));
+        }
+        let mut target = self.path.clone();
+        for (n, (key, value)) in self.query.iter().enumerate() {
+            target.push(if n == 0 { '?' } else { '&' });
+            target.push_str(&encoded(key));
+            target.push('=');
+            target.push_str(&encoded(value));
+        }
+        if target.len() > MAX_TARGET_BYTES {
+            return Err(ToolError(format!("path and query are longer than {MAX_TARGET_BYTES} bytes")));
+        }
+        Ok(target)
+    }
+}
+
+fn path_problem(path: &str) -> Option<&'static str> {
+    let lower = path.to_ascii_lowercase();
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Some("must begin with one \"/\"");
+    }
+    if path.contains(['?', '#', '\\']) {
+        return Some("has no query and no fragment: give the query as `query`");
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("has characters that must be percent-encoded");
+    }
+    if ["%2f", "%5c", "%00", "%2e"].iter().any(|code| lower.contains(code)) {
+        return Some("has an encoded separator or dot");
+    }
+    path.split('/').any(|segment| segment == "." || segment == "..").then_some("has dot segments")
+}
+
+/// Everything but letters, digits and `-._~` as `%XX`.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a String takes everything");
+        }
+        encoded
+    })
+}
+
+/// A reason as a header's value.
+fn one_line(text: &str) -> Option<HeaderValue> {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON_CHARS).collect();
+    HeaderValue::from_bytes(line.trim().as_bytes()).ok().filter(|value| !value.is_empty())
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Waits until a confirmation is final. `None` when the gate does not know it, or does not answer any more.
+async fn wait(egress: &Egress, id: &str) -> Option<Outcome> {
+    let mut failed = 0;
+    loop {
+        match egress.confirmation(id).await {
+            Ok(Some(outcome)) if outcome.is_final() => return Some(outcome),
+            Ok(Some(_)) => failed = 0,
+            Ok(None) => return None,
+            Err(_) => {
+                failed += 1;
+                if failed > MAX_FAILED_POLLS {
+                    return None;
+                }
+                sleep(POLL_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn confirmed(outcome: Option<Outcome>) -> Result<Answer, ToolError> {
+    let words = match outcome {
+        Some(Outcome::Done { status, body }) => return Ok(Answer { status, body }),
+        Some(Outcome::Denied) => "a person denied it: nothing was done. Do not try it again by other means",
+        Some(Outcome::Expired) => "nobody confirmed it in time: nothing was done",
+        Some(Outcome::Superseded) => "its rule changed before it was confirmed: nothing was done",
+        Some(Outcome::Failed { message }) => {
+            return Err(ToolError(format!("a person allowed it, but the upstream was not reached: {message}")));
+        }
+        Some(Outcome::Unknown | Outcome::Pending { .. } | Outcome::Running) | None => {
+            "whether it took effect is not known. Do not repeat it; find out by reading, or tell the person"
+        }
+    };
+    Err(ToolError(words.to_owned()))
+}
+
+fn answered(status: StatusCode, bytes: &[u8]) -> Result<Answer, ToolError> {
+    let body = (!bytes.is_empty()).then(|| match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(_) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
+    });
+    // The gate's own errors are in the shape of ours; the model is told why, so that it can do better.
+    if let Some(error) = body.as_ref().and_then(|body| ErrorBody::deserialize(body).ok())
+        && !status.is_success()
+    {
+        return Err(ToolError(format!("{}: {}", error.error.code, error.error.message)));
+    }
+    Ok(Answer { status: status.as_u16(), body })
+}
+
+fn lost(error: &CallError, changes: bool) -> ToolError {
+    let unsent = matches!(error, CallError::Socket(_) | CallError::Request(_));
+    let words = if changes && !unsent { "; whether it took effect is not known, so do not repeat it" } else { "" };
+    ToolError(format!("the gate gave no answer ({error}){words}"))
+}
