@@ -16,7 +16,9 @@
 //! | [`pairings`] | requests that wait for the operator |
 //! | [`tokens`] | bearer tokens of scripts |
 //! | [`records`] | the event log and the snapshots |
+//! | [`audit`] | the supervisor's chain, and the heads of others |
 
+pub mod audit;
 pub mod devices;
 pub mod error;
 mod files;
