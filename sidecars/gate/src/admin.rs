@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -13,12 +13,16 @@ use futures_util::{Stream, stream};
 use http::header::CONTENT_TYPE;
 use platform_kit::{Failure, admin};
 use platform_types::ErrorCode;
-use platform_types::gate::{Door, GateConfig, GateEvent, GateStatus, PairingDecision};
+use platform_types::audit;
+use platform_types::egress::Card;
+use platform_types::gate::{CardList, Door, GateConfig, GateEvent, GateStatus, OperatorDecision, PairingDecision};
 use platform_types::health::{Readiness, Release};
 use platform_types::layout::inside;
 use tokio::sync::broadcast;
 
+use crate::audit::record::SUPERVISOR;
 use crate::config::Config;
+use crate::confirm::decide as confirm;
 use crate::gate::Gate;
 
 /// A blank line goes out this often, so that both sides notice a dead connection.
@@ -37,6 +41,9 @@ pub fn router(gate: &Arc<Gate>) -> Router {
         .route("/config", put(configure))
         .route("/events", get(events))
         .route("/pairings/{id}", post(decide))
+        .route("/confirmations", get(confirmations))
+        .route("/confirmations/{id}", post(decide_confirmation))
+        .route("/audit", get(audit_page))
         .route("/status", get(status))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })
         .with_state(gate.clone())
@@ -47,11 +54,16 @@ async fn configure(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<se
     let wire: GateConfig = parse(&body)?;
     let config = Config::parse(wire)?;
     let (revision, door) = (config.revision.0, config.door);
+    let before = gate.config.get().map(|config| config.revision.0).ok();
     gate.config.push(config)?;
+    if before != Some(revision) {
+        gate.note("config.pushed", SUPERVISOR, serde_json::json!({ "revision": revision }));
+    }
     let generation = match door {
         Door::Open { generation } => Some(generation.0),
         Door::Held => None,
     };
+    confirm::supersede(&gate, &*gate.config.get()?);
     tracing::info!(revision, held = generation.is_none(), generation, "configured");
     Ok(Json(serde_json::json!({})))
 }
@@ -72,7 +84,43 @@ async fn decide(
     gate.pairing.requests.decide(&id, &decision, gate.clock.now())?;
     let accepted = matches!(decision, PairingDecision::Accepted { .. });
     tracing::info!(pairing = id, accepted, "an attempt to pair was decided");
+    gate.note("pairing.decided", SUPERVISOR, serde_json::json!({ "id": id, "accepted": accepted }));
     Ok(Json(serde_json::json!({})))
+}
+
+async fn confirmations(State(gate): State<Arc<Gate>>) -> Json<CardList> {
+    confirm::expire(&gate);
+    Json(CardList { cards: gate.confirmations.cards() })
+}
+
+async fn decide_confirmation(
+    State(gate): State<Arc<Gate>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Card>, Failure> {
+    let decision: OperatorDecision = parse(&body)?;
+    Ok(Json(confirm::by_operator(&gate, &id, &decision)?))
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn audit_page(
+    State(gate): State<Arc<Gate>>,
+    Query(After { after }): Query<After>,
+) -> Result<Json<audit::Page>, Failure> {
+    let mut page = gate.audit.page(after).map_err(|error| {
+        tracing::error!(%error, "the audit cannot be read");
+        Failure::new(ErrorCode::Internal, "the audit cannot be read")
+    })?;
+    if after == 0 {
+        page.anchors = gate.anchors.list();
+    }
+    Ok(Json(page))
 }
 
 async fn status(State(gate): State<Arc<Gate>>) -> Json<GateStatus> {
@@ -128,7 +176,7 @@ fn readiness(gate: &Gate) -> Readiness {
     Readiness {
         ready: config.is_some(),
         reasons,
-        notes: Vec::new(),
+        notes: config.as_ref().map(|config| gate.notes(config)).unwrap_or_default(),
         revision: config.map(|config| config.revision),
         generation: None,
         canaries,

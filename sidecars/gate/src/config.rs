@@ -10,6 +10,7 @@ use platform_types::{DeviceId, ErrorCode, ProfileName, Revision, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::egress::ways::Ways;
 use crate::http::place::{self, Place};
 
 /// SHA-256 of a secret text.
@@ -23,6 +24,7 @@ pub struct Config {
     pub places: Vec<Place>,
     pub door: Door,
     pub agent_uid: u32,
+    pub ways: Ways,
     devices: HashMap<DeviceId, PairedDevice>,
     links: Vec<Link>,
     tokens: Vec<Token>,
@@ -34,6 +36,8 @@ pub struct PairedDevice {
     pub key: VerifyingKey,
     pub name: String,
     pub may_chat: bool,
+    /// Decides confirmations.
+    pub may_approve: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -61,8 +65,8 @@ impl Config {
             devices,
             setup_links,
             tokens,
-            upstreams: _,
-            approved_chats: _,
+            upstreams,
+            approved_chats,
         } = wire;
         let places = place::places(port, address.as_deref()).map_err(|message| bad(message, "address"))?;
         let mut paired = HashMap::with_capacity(devices.len());
@@ -72,7 +76,8 @@ impl Config {
         }
         let links = setup_links.iter().map(Link::parse).collect::<Result<_, _>>()?;
         let tokens = tokens.into_iter().map(Token::parse).collect::<Result<_, _>>()?;
-        Ok(Self { revision, profile, places, door, agent_uid, devices: paired, links, tokens })
+        let ways = Ways::new(upstreams, approved_chats);
+        Ok(Self { revision, profile, places, door, agent_uid, ways, devices: paired, links, tokens })
     }
 
     pub fn device(&self, id: &DeviceId) -> Option<&PairedDevice> {
@@ -134,8 +139,9 @@ pub fn parse_key(text: &str) -> Option<VerifyingKey> {
 fn parse_device(wire: Device) -> Result<(DeviceId, PairedDevice), Failure> {
     let key = parse_key(&wire.public_key).filter(|key| device_id(key) == wire.id);
     let key = key.ok_or_else(|| bad(format!("the public key of device {} does not fit its id", wire.id), "devices"))?;
-    let may_chat = wire.scopes.contains(&Scope::Chat);
-    Ok((wire.id, PairedDevice { key, name: wire.name, may_chat }))
+    let may = |scope| wire.scopes.contains(&scope);
+    let (may_chat, may_approve) = (may(Scope::Chat), may(Scope::Approve));
+    Ok((wire.id, PairedDevice { key, name: wire.name, may_chat, may_approve }))
 }
 
 fn parse_digest(text: &str, field: &str) -> Result<SecretDigest, Failure> {

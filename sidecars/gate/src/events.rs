@@ -35,11 +35,11 @@ impl Events {
         let _ = self.live.send(event);
     }
 
-    /// Tells that a caller was there, at most once a minute each.
-    pub fn seen(&self, who: &Caller, now: Timestamp) {
+    /// Tells that a caller was there, at most once a minute each; whether it was told.
+    pub fn seen(&self, who: &Caller, now: Timestamp) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.get(who).is_some_and(|at| (0..SEEN_EVERY_MILLIS).contains(&now.millis_since(*at))) {
-            return;
+            return false;
         }
         if seen.len() >= MAX_REMEMBERED {
             seen.retain(|_, at| now.millis_since(*at) < SEEN_EVERY_MILLIS);
@@ -47,6 +47,7 @@ impl Events {
         seen.insert(who.clone(), now);
         drop(seen);
         self.tell(GateEvent::Seen { who: who.clone(), at: now });
+        true
     }
 }
 

@@ -13,9 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::door::Door;
+use crate::audit::anchors::Anchors;
+use crate::audit::trail::Trail;
 use crate::auth::bucket::Bucket;
 use crate::auth::tickets::Tickets;
 use crate::config::Config;
+use crate::confirm::store::Store;
+use crate::egress::perform::Outside;
+use crate::egress::resolve::SharedResolver;
 use crate::events::Events;
 use crate::limits::Limits;
 use crate::page::Page;
@@ -32,6 +37,8 @@ pub struct Paths {
     pub http: PathBuf,
     pub egress: PathBuf,
     pub admin: PathBuf,
+    /// Credentials of upstreams, one file each.
+    pub secrets: PathBuf,
 }
 
 impl Default for Paths {
@@ -41,6 +48,7 @@ impl Default for Paths {
             http: inside::HTTP.into(),
             egress: inside::EGRESS.into(),
             admin: inside::ADMIN.into(),
+            secrets: inside::SECRETS.into(),
         }
     }
 }
@@ -61,6 +69,13 @@ pub struct Gate {
     pub sockets: SocketPlaces,
     pub events: Events,
     pub tally: Tally,
+    /// What the gate did.
+    pub audit: Trail,
+    /// Heads of the agent's audit.
+    pub anchors: Anchors,
+    pub confirmations: Store,
+    /// The way to upstreams.
+    pub outside: Outside,
     /// Cancelled when the gate stops.
     pub stop: CancellationToken,
     /// Connections and sockets that have to be drained.
@@ -68,9 +83,20 @@ pub struct Gate {
 }
 
 impl Gate {
-    pub fn new(paths: Paths, limits: Limits, clock: SharedClock, stop: CancellationToken) -> Arc<Self> {
+    /// Opens what lies in the gate's volume.
+    pub fn open(
+        paths: Paths,
+        limits: Limits,
+        (clock, resolver): (SharedClock, SharedResolver),
+        stop: CancellationToken,
+    ) -> std::io::Result<Arc<Self>> {
         let config = Pushed::default();
-        Arc::new(Self {
+        let confirmations = paths.state.join("confirmations.ndjson");
+        Ok(Arc::new(Self {
+            audit: Trail::open(paths.state.join("audit"), limits.audit.clone())?,
+            anchors: Anchors::open(paths.state.join("anchors.ndjson"))?,
+            confirmations: Store::open(confirmations, clock.now(), limits.confirm.kept_millis)?,
+            outside: Outside::new(&paths, resolver, limits.egress.clone()),
             page: Page::embedded(),
             door: Door::new(paths.http.clone(), limits.door.clone(), config.clone()),
             tickets: Tickets::default(),
@@ -85,7 +111,13 @@ impl Gate {
             limits,
             clock,
             stop,
-        })
+        }))
+    }
+
+    /// What people should know while the gate is ready: upstreams that are closed, credentials that cannot be used.
+    pub fn notes(&self, config: &Config) -> Vec<String> {
+        let credentials = config.ways.open().filter_map(|way| self.outside.problem(way));
+        config.ways.notes().into_iter().chain(credentials).collect()
     }
 
     /// The answer to `GET /status`.
@@ -94,6 +126,7 @@ impl Gate {
             websockets: self.sockets.open(),
             waiting: self.door.waiting(),
             pairings_pending: self.pairing.requests.undecided(self.clock.now()).len() as u64,
+            confirmations_pending: self.confirmations.pending(),
             ..self.tally.status()
         }
     }

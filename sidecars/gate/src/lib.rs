@@ -14,13 +14,17 @@
 //! | [`socket`] | WebSockets: challenge, door, pipe |
 //! | [`agent`] | the door, and named routes to the agent |
 //! | [`egress`] | the agent's way out |
+//! | [`confirm`] | requests that wait for a person |
+//! | [`audit`] | the record of what was done |
 //! | [`admin`] | what the supervisor tells and asks |
 //! | [`events`], [`tally`] | what the supervisor is told; counts and log lines |
 
 pub mod admin;
 pub mod agent;
+pub mod audit;
 pub mod auth;
 pub mod config;
+pub mod confirm;
 pub mod egress;
 pub mod events;
 pub mod gate;

@@ -37,6 +37,24 @@ pub const MAX_AGENT_ERROR_BYTES: u64 = 64 * 1024;
 
 /// Connections to `egress.sock`.
 pub const MAX_EGRESS_CONNECTIONS: usize = 32;
+/// Requests to upstreams that are under way at once; each may hold [`platform_types::egress::MAX_ANSWER_BYTES`].
+pub const MAX_EGRESS_REQUESTS: usize = 8;
+/// Longest response head of an upstream.
+pub const MAX_UPSTREAM_HEAD_BYTES: usize = 32 * 1024;
+/// Addresses of an upstream's name that are tried.
+pub const MAX_ADDRESSES: usize = 4;
+/// Heads of the agent's audit that are kept.
+pub const MAX_ANCHORS: usize = 512;
+/// Longest value of a fact, in characters.
+pub const MAX_FACT_CHARS: usize = 200;
+/// Confirmations that are over and can be asked for still; the oldest makes way.
+pub const MAX_FINAL_CONFIRMATIONS: usize = 64;
+/// Longest answer that is kept with a confirmation, in bytes. A longer one is left out.
+pub const MAX_KEPT_ANSWER_BYTES: usize = 64 * 1024;
+/// The file of confirmations is written anew when it is longer.
+pub const MAX_JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
+/// Longest body of a decision: a digest and a signature.
+pub const MAX_DECISION_BODY_BYTES: usize = 1024;
 /// Events that wait for a slow supervisor; when they overflow it has to connect again.
 pub const MAX_QUEUED_EVENTS: usize = 256;
 /// A caller is reported as seen at most this often.
@@ -50,6 +68,9 @@ pub struct Limits {
     pub socket: SocketLimits,
     pub pairing: PairingLimits,
     pub forward: ForwardLimits,
+    pub egress: EgressLimits,
+    pub confirm: ConfirmLimits,
+    pub audit: AuditLimits,
     pub stop: StopLimits,
 }
 
@@ -208,6 +229,74 @@ impl Default for ForwardLimits {
             completion_time: Duration::from_mins(15),
             body_stall: Duration::from_mins(10),
         }
+    }
+}
+
+/// Requests to upstreams.
+#[derive(Debug, Clone)]
+pub struct EgressLimits {
+    /// Requests of the agent: this many at once, then ten a second. Each leaves a line in the audit.
+    pub requests: u32,
+    /// Denied requests that leave a line of their own: this many at once, then one a second; then they share lines.
+    pub denied_lines: u32,
+    /// Anchors: this many at once, then one a second. Each is brought to the disk.
+    pub anchors: u32,
+    /// Name lookup.
+    pub resolve_time: Duration,
+    /// A connection to one address, with TLS.
+    pub connect_time: Duration,
+    /// From the request to the last byte of the answer.
+    pub answer_time: Duration,
+}
+
+impl Default for EgressLimits {
+    fn default() -> Self {
+        Self {
+            requests: 100,
+            denied_lines: 60,
+            anchors: 30,
+            resolve_time: Duration::from_secs(5),
+            connect_time: Duration::from_secs(5),
+            answer_time: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Confirmations.
+#[derive(Debug, Clone)]
+pub struct ConfirmLimits {
+    /// How long a question for the outcome, or for the cards, waits for news.
+    pub poll_time: Duration,
+    /// All facts of a card together.
+    pub fact_time: Duration,
+    /// How long one that is over can be asked for.
+    pub kept_millis: i64,
+}
+
+impl Default for ConfirmLimits {
+    fn default() -> Self {
+        Self {
+            poll_time: Duration::from_secs(25),
+            fact_time: Duration::from_secs(8),
+            kept_millis: 7 * 24 * 60 * 60 * 1000,
+        }
+    }
+}
+
+/// The gate's audit.
+#[derive(Debug, Clone)]
+pub struct AuditLimits {
+    /// Longest file.
+    pub segment_bytes: u64,
+    /// Files; the oldest makes way.
+    pub segments: usize,
+    /// What need not be on the disk at once is within this time.
+    pub sync_every: Duration,
+}
+
+impl Default for AuditLimits {
+    fn default() -> Self {
+        Self { segment_bytes: 1024 * 1024, segments: 32, sync_every: Duration::from_secs(1) }
     }
 }
 

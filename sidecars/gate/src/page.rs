@@ -29,7 +29,9 @@ const KINDS: [(&str, &str); 9] = [
     ("woff2", "font/woff2"),
 ];
 /// Files with `{assets}` in them.
-const TEMPLATES: [&str; 2] = ["index.html", "manifest.webmanifest"];
+const TEMPLATES: [&str; 3] = ["index.html", "confirmations.html", "manifest.webmanifest"];
+/// Files that have a route of their own.
+const DOCUMENTS: [&str; 2] = ["index.html", "confirmations.html"];
 /// Files that browsers ask for at the root.
 const ROOT_FILES: [&str; 4] = ["manifest.webmanifest", "favicon.ico", "favicon.svg", "apple-touch-icon.png"];
 /// Hex digits of the hash in the path.
@@ -81,9 +83,9 @@ impl Page {
         Self { hash, files }
     }
 
-    /// `GET /`.
-    pub fn index(&self, place: &Place) -> Option<Response<Body>> {
-        let mut response = self.send("index.html")?;
+    /// `GET /`, `GET /confirmations`.
+    pub fn document(&self, name: &str, place: &Place) -> Option<Response<Body>> {
+        let mut response = self.send(name)?;
         // Asked for anew each time: it names the files.
         let policy = HeaderValue::from_str(&answer::policy(Some(&place.socket_origin))).ok()?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -92,7 +94,7 @@ impl Page {
 
     /// `GET /assets/{hash}/{path}`.
     pub fn asset(&self, hash: &str, path: &str) -> Option<Response<Body>> {
-        if hash != self.hash || path == "index.html" {
+        if hash != self.hash || DOCUMENTS.contains(&path) {
             return None;
         }
         let mut response = self.send(path)?;

@@ -8,8 +8,10 @@ use platform_kit::{SystemClock, serve, socket};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::egress::Egress;
-use crate::gate::{Gate, Paths};
+use crate::confirm::watch;
+use crate::egress::resolve::{SharedResolver, SystemResolver};
+use crate::egress::service::Egress;
+use crate::gate::Paths;
 use crate::http::listener;
 use crate::limits::{HttpLimits, Limits, MAX_EGRESS_CONNECTIONS};
 use crate::{admin, gate};
@@ -24,12 +26,20 @@ pub struct Options {
     pub paths: Paths,
     pub limits: Limits,
     pub clock: SharedClock,
+    /// For the names of upstreams.
+    pub resolver: SharedResolver,
 }
 
 impl Options {
     /// What the container gives.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, paths: Paths::default(), limits: Limits::default(), clock: Arc::new(SystemClock) }
+        Self {
+            listen,
+            paths: Paths::default(),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            resolver: Arc::new(SystemResolver::new()),
+        }
     }
 }
 
@@ -38,6 +48,8 @@ impl Options {
 pub enum StartError {
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot open what is kept in {path}")]
+    State { path: std::path::PathBuf, source: std::io::Error },
     #[error(transparent)]
     Socket(#[from] socket::SocketError),
 }
@@ -53,11 +65,14 @@ pub struct Bound {
 
 /// Binds everything; nothing is answered yet.
 pub async fn bind(options: Options, stop: CancellationToken) -> Result<Bound, StartError> {
-    let Options { listen: address, paths, limits, clock } = options;
+    let Options { listen: address, paths, limits, clock, resolver } = options;
+    let path = paths.state.clone();
+    let gate = gate::Gate::open(paths.clone(), limits, (clock, resolver), stop);
+    let gate = gate.map_err(|source| StartError::State { path, source })?;
     let public = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let egress = socket::bind(&paths.egress.join("egress.sock"), SOCKET_MODE)?;
     let admin = socket::bind(&paths.admin.join("gate.sock"), SOCKET_MODE)?;
-    Ok(Bound { gate: Gate::new(paths, limits, clock, stop), public, egress, admin })
+    Ok(Bound { gate, public, egress, admin })
 }
 
 impl Bound {
@@ -81,12 +96,20 @@ impl Bound {
                 tracing::warn!(left = tasks.len(), "connections were cut");
             }
         };
-        let ((), (), admin, ()) = tokio::join!(
+        let kept = async {
+            tokio::select! {
+                () = gate.audit.keep_synced() => {}
+                () = watch::expire(&gate) => {}
+            }
+        };
+        let ((), (), admin, (), ()) = tokio::join!(
             listener::serve(public, gate.clone(), http, stop.clone(), tasks.clone()),
             listener::serve(egress, Egress::new(gate.clone()), few, stop.clone(), tasks.clone()),
             serve::unix(admin, admin::router(&gate), stop.clone(), drain),
             left,
+            kept,
         );
+        gate.audit.sync();
         if let Err(error) = admin {
             tracing::error!(%error, "the admin socket failed");
         }

@@ -15,6 +15,16 @@ use crate::auth::bucket::Bucket;
 const LINES: u32 = 20;
 const LINE_EVERY_MILLIS: i64 = 2_000;
 
+/// What became of a request of the agent.
+#[derive(Debug, Clone, Copy)]
+pub enum Egress {
+    /// It went out and was answered.
+    Allowed,
+    Denied,
+    /// It was allowed, and not answered.
+    Failed,
+}
+
 /// Counters since the process started.
 #[derive(Debug)]
 pub struct Tally {
@@ -23,6 +33,7 @@ pub struct Tally {
     requests: AtomicU64,
     refused: AtomicU64,
     denied: AtomicU64,
+    egress: [AtomicU64; 3],
     lines: Mutex<Lines>,
 }
 
@@ -41,6 +52,7 @@ impl Tally {
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            egress: [const { AtomicU64::new(0) }; 3],
             lines: Mutex::new(lines),
         }
     }
@@ -51,6 +63,10 @@ impl Tally {
 
     pub fn request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn egress(&self, outcome: Egress) {
+        self.egress[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a failure where it is the caller's, and logs it.
@@ -95,6 +111,9 @@ impl Tally {
             requests_total: self.requests.load(Ordering::Relaxed),
             refused_total: self.refused.load(Ordering::Relaxed),
             denied_total: self.denied.load(Ordering::Relaxed),
+            egress_allowed_total: self.egress[Egress::Allowed as usize].load(Ordering::Relaxed),
+            egress_denied_total: self.egress[Egress::Denied as usize].load(Ordering::Relaxed),
+            egress_failed_total: self.egress[Egress::Failed as usize].load(Ordering::Relaxed),
             ..GateStatus::default()
         }
     }

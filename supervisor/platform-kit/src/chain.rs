@@ -28,7 +28,7 @@ pub fn next(head: &Anchor, at: Timestamp, kind: &str, actor: &str, data: Value) 
         at,
         kind: kind.to_owned(),
         actor: actor.to_owned(),
-        data: canonical(&data),
+        data: canonical(data),
         hash: String::new(),
     };
     entry.hash = hash(&head.hash, &entry);
@@ -42,24 +42,27 @@ pub fn hash(before: &str, entry: &Entry) -> String {
         entry.at.as_millis().into(),
         entry.kind.as_str().into(),
         entry.actor.as_str().into(),
-        canonical(&entry.data),
+        canonical(entry.data.clone()),
     ]);
-    let digest = Sha256::digest(format!("{before}\n{line}").as_bytes());
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+    sha256(&format!("{before}\n{line}"))
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a String takes everything");
         text
     })
 }
 
 /// The same value with the members of all objects in the order of their names.
-fn canonical(value: &Value) -> Value {
+fn canonical(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let sorted: BTreeMap<&String, &Value> = members.iter().collect();
-            Value::Object(sorted.into_iter().map(|(name, value)| (name.clone(), canonical(value))).collect())
+            let sorted: BTreeMap<String, Value> = members.into_iter().collect();
+            Value::Object(sorted.into_iter().map(|(name, value)| (name, canonical(value))).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
-        other => other.clone(),
+        Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
+        other => other,
     }
 }
 
@@ -182,8 +185,7 @@ mod tests {
     fn the_hash_is_over_fixed_text() {
         let entry = next(&genesis(), Timestamp(5), "tool.denied", "bot", json!({ "b": 1, "a": "x" }));
         let text = format!("{GENESIS}\n[1,5,\"tool.denied\",\"bot\",{{\"a\":\"x\",\"b\":1}}]");
-        let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(entry.hash, digest);
+        assert_eq!(entry.hash, sha256(&text));
         let line = serde_json::to_string(&entry).expect("serialises");
         let read: Entry = serde_json::from_str(&line).expect("parses");
         assert_eq!(hash(GENESIS, &read), entry.hash);

@@ -81,7 +81,7 @@ pub async fn forward(
     caller: &Caller,
     body: Incoming,
 ) -> Result<Response<Body>, Failure> {
-    gate.events.seen(caller, gate.clock.now());
+    gate.seen(caller);
     let limits = &gate.limits.forward;
     let time = if route == AgentRoute::Completions { limits.completion_time } else { limits.head_time };
     let mut visit = gate.door.visit();

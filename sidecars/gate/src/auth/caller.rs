@@ -20,6 +20,15 @@ pub fn ticket(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Calle
     }
 }
 
+/// The device behind a ticket of either socket, for the gate's own routes.
+pub fn device(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let device = bearer(headers).and_then(|text| gate.tickets.device(text));
+    match device.filter(|id| config.device(id).is_some()) {
+        Some(id) => Ok(Caller::Device { id }),
+        None => Err(wrong(gate, "this ticket is not valid: it ends with the page's connection")),
+    }
+}
+
 /// The script behind a token.
 pub fn token(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
     if !config.has_tokens() {

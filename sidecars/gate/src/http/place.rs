@@ -91,10 +91,13 @@ pub fn require_origin(headers: &HeaderMap) -> Result<(), Failure> {
     ))
 }
 
-/// A link followed to the page itself, from a chat or a mail say: it carries no credential and changes nothing.
+/// A link followed to a page itself, from a chat or a mail say: it carries no credential and changes nothing.
 fn opens_page(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
-    *method == Method::GET && uri.path() == "/" && is(&FETCH_MODE, "navigate") && is(&FETCH_DEST, "document")
+    *method == Method::GET
+        && matches!(uri.path(), "/" | "/confirmations")
+        && is(&FETCH_MODE, "navigate")
+        && is(&FETCH_DEST, "document")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -166,7 +169,9 @@ mod tests {
         let link =
             [local, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         check("/", &link, true);
+        check("/confirmations", &link, true);
         check("/api/x", &link, false);
+        check("/gate/confirmations", &link, false);
         let framed =
             [local, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
         check("/", &framed, false);

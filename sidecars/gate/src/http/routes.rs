@@ -14,21 +14,39 @@ use super::listener::Service;
 use super::place;
 use crate::agent::forward::{self, AgentRoute};
 use crate::auth::caller;
+use crate::confirm::routes as confirm;
 use crate::gate::Gate;
 use crate::page;
 use crate::pairing::routes as pairing;
+use crate::socket::enter::Side;
 use crate::socket::upgrade;
 
 /// Everything that is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Index,
-    Asset { hash: String, path: String },
-    RootFile { path: String },
+    /// The gate's own page.
+    Confirmations,
+    Asset {
+        hash: String,
+        path: String,
+    },
+    RootFile {
+        path: String,
+    },
     Nonce,
     Pair,
-    FollowPairing { id: String },
-    Socket,
+    FollowPairing {
+        id: String,
+    },
+    Socket {
+        side: Side,
+    },
+    /// The cards.
+    Cards,
+    Decide {
+        id: String,
+    },
     Agent(AgentRoute),
 }
 
@@ -37,11 +55,15 @@ impl Route {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         Some(match segments.as_slice() {
             [""] => Self::Index,
+            ["confirmations"] => Self::Confirmations,
             ["assets", hash, rest @ ..] => Self::Asset { hash: (*hash).to_owned(), path: rest.join("/") },
             ["pair"] => Self::Pair,
             ["pair", "nonce"] => Self::Nonce,
             ["pair", id] if is_id(id) => Self::FollowPairing { id: (*id).to_owned() },
-            ["ws"] => Self::Socket,
+            ["ws"] => Self::Socket { side: Side::Agent },
+            ["gate", "ws"] => Self::Socket { side: Side::Gate },
+            ["gate", "confirmations"] => Self::Cards,
+            ["gate", "confirmations", id] if is_id(id) => Self::Decide { id: (*id).to_owned() },
             ["api", "sessions", id, "export"] if is_id(id) => {
                 Self::Agent(AgentRoute::Export { session: (*id).to_owned() })
             }
@@ -55,9 +77,9 @@ impl Route {
     /// For the header `allow`.
     fn methods(&self) -> &'static str {
         match self {
-            Self::Index | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
-            Self::Nonce | Self::Pair | Self::Agent(AgentRoute::Completions) => "POST",
-            Self::FollowPairing { .. } | Self::Socket | Self::Agent(_) => "GET",
+            Self::Index | Self::Confirmations | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
+            Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Agent(AgentRoute::Completions) => "POST",
+            Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Agent(_) => "GET",
         }
     }
 
@@ -67,7 +89,7 @@ impl Route {
 }
 
 /// 16 bytes in lower-case hex.
-fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
@@ -118,7 +140,8 @@ async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Result<Response<
         return Err(Failure::new(ErrorCode::MethodNotAllowed, message));
     }
     match route {
-        Route::Index => gate.page.index(place).ok_or_else(not_found),
+        Route::Index => gate.page.document("index.html", place).ok_or_else(not_found),
+        Route::Confirmations => gate.page.document("confirmations.html", place).ok_or_else(not_found),
         Route::Asset { hash, path } => gate.page.asset(&hash, &path).ok_or_else(not_found),
         Route::RootFile { path } => gate.page.root_file(&path).ok_or_else(not_found),
         Route::Nonce => {
@@ -130,17 +153,31 @@ async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Result<Response<
             pairing::pair(gate, &config, place, request).await
         }
         Route::FollowPairing { id } => Ok(pairing::follow(gate, &id).await),
-        Route::Socket => upgrade::upgrade(gate, place, request).await,
+        Route::Socket { side } => upgrade::upgrade(gate, (place, side), request).await,
+        Route::Cards => {
+            caller::device(gate, &config, request.headers())?;
+            vouch(&request);
+            Ok(confirm::list(gate, request.headers()).await)
+        }
+        Route::Decide { id } => {
+            place::require_origin(request.headers())?;
+            confirm::decide(gate, &config, &id, request).await
+        }
         Route::Agent(agent) => {
             let caller = match agent {
                 AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
                 AgentRoute::Models | AgentRoute::Completions => caller::token(gate, &config, request.headers())?,
             };
-            if let Some(exchange) = request.extensions().get::<Exchange>() {
-                exchange.vouch();
-            }
+            vouch(&request);
             forward::forward(gate, agent, &caller, request.into_body()).await
         }
+    }
+}
+
+/// The caller has shown who he is.
+fn vouch(request: &Request<Incoming>) {
+    if let Some(exchange) = request.extensions().get::<Exchange>() {
+        exchange.vouch();
     }
 }
 
@@ -166,6 +203,10 @@ mod tests {
         check("/pair/nonce", Some("POST"));
         check(&format!("/pair/{id}"), Some("GET"));
         check("/ws", Some("GET"));
+        check("/confirmations", Some("GET, HEAD"));
+        check("/gate/ws", Some("GET"));
+        check("/gate/confirmations", Some("GET"));
+        check(&format!("/gate/confirmations/{id}"), Some("POST"));
         check(&format!("/api/sessions/{id}/export"), Some("GET"));
         check("/v1/models", Some("GET"));
         check("/v1/chat/completions", Some("POST"));
@@ -184,6 +225,13 @@ mod tests {
             "/healthz",
             "/activate",
             "/sw.js",
+            "/gate",
+            "/gate/",
+            "/gate/confirmations/",
+            "/gate/confirmations/x",
+            "/confirmations/",
+            "/confirmations.html",
+            "/anchor",
         ] {
             check(path, None);
         }

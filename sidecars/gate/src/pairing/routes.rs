@@ -13,6 +13,7 @@ use platform_types::{DeviceId, ErrorCode, ProfileName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::requests::{Opened, Standing};
+use crate::audit::record;
 use crate::auth::{caller, signature};
 use crate::config::{self, Config};
 use crate::gate::Gate;
@@ -94,6 +95,8 @@ pub async fn pair(
     let opened = gate.pairing.requests.open(attempt.clone())?;
     if opened.new {
         tracing::info!(device = attempt.device.as_str(), with_code, "a device asks to be paired");
+        let entry = serde_json::json!({ "id": attempt.id, "with_code": with_code });
+        gate.note("pairing.attempted", &record::device(attempt.device.as_str()), entry);
         gate.events.tell(GateEvent::Pairing(attempt));
     }
     if with_code {

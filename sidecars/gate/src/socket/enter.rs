@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
 use platform_kit::Failure;
-use platform_types::chat::{GateAuth, GateHello};
+use platform_types::chat::{GateAuth, GateHello, SCOPES_HEADER};
 use platform_types::gate::{Caller, Purpose, SignedText};
 use platform_types::{DeviceId, ErrorCode};
 use serde::Serialize;
@@ -32,8 +32,26 @@ pub struct Entered {
     pub device: PairedDevice,
 }
 
+/// What a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Talking to the agent.
+    Agent,
+    /// The gate's own page.
+    Gate,
+}
+
+impl Side {
+    pub fn admits(self, device: &PairedDevice) -> bool {
+        match self {
+            Self::Agent => device.may_chat,
+            Self::Gate => device.may_chat || device.may_approve,
+        }
+    }
+}
+
 /// Challenges the page and checks its answer.
-pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket) -> Result<Entered, Ending> {
+pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket, side: Side) -> Result<Entered, Ending> {
     let nonce = platform_kit::random::id();
     let time = gate.clock.now();
     let profile = gate.config.get().map_err(Ending::Refused)?.profile.clone();
@@ -56,7 +74,7 @@ pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket) -> 
     };
     let fresh = gate.clock.now().millis_since(time).abs() <= gate.limits.pairing.nonce_millis;
     match config.device(&id) {
-        Some(device) if device.may_chat && fresh && signature::verify(&device.key, &text, &signature) => {
+        Some(device) if side.admits(device) && fresh && signature::verify(&device.key, &text, &signature) => {
             Ok(Entered { device: device.clone(), id })
         }
         _ => Err(Ending::Refused(caller::wrong(gate, "this device is not paired here; pair it again"))),
@@ -64,9 +82,9 @@ pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket) -> 
 }
 
 /// Waits at the door and opens the agent's side.
-pub async fn reach_agent(gate: &Arc<Gate>, id: &DeviceId, page: &mut PageSocket) -> Result<AgentSocket, Ending> {
+pub async fn reach_agent(gate: &Arc<Gate>, entered: &Entered, page: &mut PageSocket) -> Result<AgentSocket, Ending> {
     tokio::select! {
-        agent = dial(gate, id) => agent.map_err(Ending::Refused),
+        agent = dial(gate, entered) => agent.map_err(Ending::Refused),
         early = hear(page) => Err(match early {
             Ok(_) => Ending::Malformed,
             Err(ending) => ending,
@@ -74,12 +92,12 @@ pub async fn reach_agent(gate: &Arc<Gate>, id: &DeviceId, page: &mut PageSocket)
     }
 }
 
-async fn dial(gate: &Gate, id: &DeviceId) -> Result<AgentSocket, Failure> {
+async fn dial(gate: &Gate, entered: &Entered) -> Result<AgentSocket, Failure> {
     let mut visit = gate.door.visit();
     loop {
         let stream = visit.connect().await?;
         let request =
-            handshake(id).map_err(|_| Failure::new(ErrorCode::Internal, "the handshake cannot be written"))?;
+            handshake(entered).map_err(|_| Failure::new(ErrorCode::Internal, "the handshake cannot be written"))?;
         let config = super::config(MAX_MESSAGE_OUT_BYTES);
         let dialling = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         match tokio::time::timeout(gate.limits.socket.agent_time, dialling).await {
@@ -98,8 +116,9 @@ async fn dial(gate: &Gate, id: &DeviceId) -> Result<AgentSocket, Failure> {
     }
 }
 
-fn handshake(id: &DeviceId) -> http::Result<Request<()>> {
-    let (name, value) = forward::identity(&Caller::Device { id: id.clone() });
+fn handshake(entered: &Entered) -> http::Result<Request<()>> {
+    let (name, value) = forward::identity(&Caller::Device { id: entered.id.clone() });
+    let scopes = if entered.device.may_approve { "chat,approve" } else { "chat" };
     Request::get("ws://agent/ws")
         .header("host", "agent")
         .header("connection", "upgrade")
@@ -107,13 +126,17 @@ fn handshake(id: &DeviceId) -> http::Result<Request<()>> {
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", tokio_tungstenite::tungstenite::handshake::client::generate_key())
         .header(name, value)
+        .header(SCOPES_HEADER, scopes)
         .body(())
 }
 
 /// Sends one of the gate's own messages.
 pub async fn say<T: Serialize>(page: &mut PageSocket, message: &T) -> Result<(), Ending> {
-    let text = serde_json::to_string(message).unwrap_or_default();
-    page.send(Message::text(text)).await.map_err(|_| Ending::Left)
+    send(page, Message::text(serde_json::to_string(message).unwrap_or_default())).await
+}
+
+pub async fn send(page: &mut PageSocket, message: Message) -> Result<(), Ending> {
+    page.send(message).await.map_err(|_| Ending::Left)
 }
 
 /// The next text of the page.

@@ -57,7 +57,7 @@ async fn from_page(
             Ok(Some(Ok(_))) => continue,
             Ok(Some(Err(error))) => return Ending::of_page(&error),
         };
-        gate.events.seen(caller, gate.clock.now());
+        gate.seen(caller);
         match tokio::time::timeout(limits.write_stall, agent.send(Message::Text(text))).await {
             Ok(Ok(())) => {}
             // It is going. What it said last, and why it closes, is read on the other side of this pipe.

@@ -18,18 +18,19 @@ use platform_types::gate::Caller;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::ending::Ending;
-use super::enter::{self, Entered};
+use super::enter::{self, Entered, Side};
 use super::pipe;
 use super::upgrade::PageSocket;
+use crate::confirm::watch;
 use crate::gate::Gate;
 use crate::http::place::Place;
 use crate::seats::Seat;
 
 /// Runs a socket to its end. `stranger` is its seat until it has authenticated.
-pub async fn run(gate: Arc<Gate>, place: Place, mut page: PageSocket, stranger: Seat) {
+pub async fn run(gate: Arc<Gate>, (place, side): (Place, Side), mut page: PageSocket, stranger: Seat) {
     let mut stranger = Some(stranger);
     let ending = tokio::select! {
-        ending = serve(&gate, &place, &mut page, &mut stranger) => ending,
+        ending = serve(&gate, (&place, side), &mut page, &mut stranger) => ending,
         () = gate.stop.cancelled() => Ending::Stopping,
     };
     match &ending {
@@ -46,9 +47,14 @@ pub async fn run(gate: Arc<Gate>, place: Place, mut page: PageSocket, stranger: 
     }
 }
 
-async fn serve(gate: &Arc<Gate>, place: &Place, page: &mut PageSocket, stranger: &mut Option<Seat>) -> Ending {
+async fn serve(
+    gate: &Arc<Gate>,
+    (place, side): (&Place, Side),
+    page: &mut PageSocket,
+    stranger: &mut Option<Seat>,
+) -> Ending {
     let entered = tokio::select! {
-        entered = enter::authenticate(gate, place, page) => entered,
+        entered = enter::authenticate(gate, place, page, side) => entered,
         () = displaced(stranger.as_ref()) => Err(Ending::Displaced),
     };
     let entered = match entered {
@@ -61,17 +67,26 @@ async fn serve(gate: &Arc<Gate>, place: &Place, page: &mut PageSocket, stranger:
         return Ending::Refused(Failure::new(ErrorCode::RateLimited, "too many devices are connected"));
     };
     let caller = Caller::Device { id: entered.id.clone() };
-    gate.events.seen(&caller, gate.clock.now());
+    gate.seen(&caller);
     tokio::select! {
-        ending = connected(gate, page, &entered, &caller) => ending,
-        () = revoked(gate, &entered) => Ending::Revoked,
+        ending = connected(gate, page, &entered, (&caller, side)) => ending,
+        ending = outdated(gate, &entered, side) => ending,
     }
 }
 
-async fn connected(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered, caller: &Caller) -> Ending {
-    let agent = match enter::reach_agent(gate, &entered.id, page).await {
-        Ok(agent) => agent,
-        Err(ending) => return ending,
+async fn connected(
+    gate: &Arc<Gate>,
+    page: &mut PageSocket,
+    entered: &Entered,
+    (caller, side): (&Caller, Side),
+) -> Ending {
+    // The gate's own page needs no agent.
+    let agent = match side {
+        Side::Gate => None,
+        Side::Agent => match enter::reach_agent(gate, entered, page).await {
+            Ok(agent) => Some(agent),
+            Err(ending) => return ending,
+        },
     };
     let ticket = gate.tickets.issue(entered.id.clone());
     let ready = GateHello::Ready {
@@ -82,7 +97,10 @@ async fn connected(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered, c
     if let Err(ending) = enter::say(page, &ready).await {
         return ending;
     }
-    pipe::run(gate, caller, page, agent).await
+    match agent {
+        Some(agent) => pipe::run(gate, caller, page, agent).await,
+        None => watch::run(gate, page, entered).await,
+    }
 }
 
 /// Ends when a newcomer needs the stranger's seat; never for one who has authenticated.
@@ -93,14 +111,22 @@ async fn displaced(stranger: Option<&Seat>) {
     }
 }
 
-/// Ends when the pushed registry does not have this device and key any more.
-async fn revoked(gate: &Gate, entered: &Entered) {
-    let gone = |config: &Option<Arc<crate::config::Config>>| {
+/// Ends when the pushed registry does not have this device and key any more, or when the agent was told other scopes than it
+/// has now: then the page connects again.
+async fn outdated(gate: &Gate, entered: &Entered, side: Side) -> Ending {
+    let ending = |config: &Option<Arc<crate::config::Config>>| {
         let device = config.as_ref().and_then(|config| config.device(&entered.id));
-        !device.is_some_and(|device| device.may_chat && device.key == entered.device.key)
+        match device.filter(|device| side.admits(device) && device.key == entered.device.key) {
+            None => Some(Ending::Revoked),
+            Some(device) if side == Side::Agent && device.may_approve != entered.device.may_approve => {
+                Some(Ending::AgentGone)
+            }
+            Some(_) => None,
+        }
     };
     // The sender lives as long as the gate.
-    let _ = gate.config.subscribe().wait_for(gone).await;
+    let found = gate.config.subscribe().wait_for(|config| ending(config).is_some()).await.map(|config| ending(&config));
+    found.ok().flatten().unwrap_or(Ending::Revoked)
 }
 
 /// Says why, closes, and reads until the page has closed too.

@@ -12,6 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use super::enter::Side;
 use super::probation::Probation;
 use super::session;
 use crate::gate::Gate;
@@ -24,10 +25,10 @@ const VERSION: HeaderName = header::SEC_WEBSOCKET_VERSION;
 /// A socket to the page.
 pub type PageSocket = WebSocketStream<Probation<TokioIo<hyper::upgrade::Upgraded>>>;
 
-/// `GET /ws`.
+/// `GET /ws`, `GET /gate/ws`.
 pub async fn upgrade(
     gate: &Arc<Gate>,
-    place: &Place,
+    (place, side): (&Place, Side),
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     place::require_origin(request.headers())?;
@@ -44,7 +45,7 @@ pub async fn upgrade(
         let stream = Probation::new(TokioIo::new(upgraded), MAX_UNAUTHENTICATED_BYTES);
         let config = super::config(MAX_MESSAGE_IN_BYTES);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-        session::run(gate_of_socket, place, socket, stranger).await;
+        session::run(gate_of_socket, (place, side), socket, stranger).await;
     };
     platform_kit::task::spawn("websocket", gate.tasks.track_future(socket));
     Ok(switching(accept))

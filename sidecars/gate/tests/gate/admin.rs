@@ -88,8 +88,8 @@ async fn the_way_out_is_closed() {
         let refused = agent.call::<(), ()>(method, "/api/states", None).await;
         match refused {
             Err(CallError::Refused { status, code, message }) => {
-                assert_eq!((status.as_u16(), code.as_str()), (403, "forbidden"));
-                assert_eq!(message, "no upstream is configured");
+                assert_eq!((status.as_u16(), code.as_str()), (403, "egress_denied"));
+                assert_eq!(message, "there is no upstream of this name");
             }
             other => panic!("{other:?}"),
         }

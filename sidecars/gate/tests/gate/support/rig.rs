@@ -1,11 +1,14 @@
 //! A running gate, its admin socket, and its configuration.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use gate::egress::resolve::{Resolve, Resolving};
 use gate::gate::Paths;
 use gate::limits::Limits;
 use gate::run::{self, Options};
@@ -36,12 +39,34 @@ impl Clock for TestClock {
     }
 }
 
+/// Names that tests give addresses; each look-up takes the next list, the last one stays.
+#[derive(Debug, Default)]
+pub struct TestNames(Mutex<HashMap<String, Vec<Vec<IpAddr>>>>);
+
+impl TestNames {
+    pub fn set(&self, host: &str, answers: &[&[&str]]) {
+        let answers = answers.iter().map(|answer| answer.iter().map(|text| text.parse().unwrap()).collect()).collect();
+        self.0.lock().unwrap().insert(host.to_owned(), answers);
+    }
+}
+
+impl Resolve for TestNames {
+    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+        let mut names = self.0.lock().unwrap();
+        let answer =
+            names.get_mut(host).map(|answers| if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() });
+        Box::pin(std::future::ready(answer.ok_or_else(|| "its name has no address".to_owned())))
+    }
+}
+
 pub const TOKEN: &str = "bot_0123456789012345678901234567890123456789012";
 
 pub struct Rig {
     pub directory: tempfile::TempDir,
     pub port: u16,
     pub clock: Arc<TestClock>,
+    /// What names of upstreams mean.
+    pub names: Arc<TestNames>,
     pub admin: Client,
     pub stop: CancellationToken,
     pub serving: JoinHandle<()>,
@@ -51,20 +76,32 @@ pub struct Rig {
 impl Rig {
     /// A gate that was never configured.
     pub async fn bare(limits: Limits) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::bare_in(tempfile::tempdir().unwrap(), limits).await
+    }
+
+    /// The same in a directory that another gate may have used.
+    pub async fn bare_in(directory: tempfile::TempDir, limits: Limits) -> Self {
         let at = |name: &str| directory.path().join(name);
-        let paths = Paths { state: at("state"), http: at("http"), egress: at("egress"), admin: at("admin") };
-        for path in [&paths.state, &paths.http, &paths.egress, &paths.admin] {
-            std::fs::create_dir(path).unwrap();
+        for name in ["state", "http", "egress", "admin", "secrets"] {
+            std::fs::create_dir_all(at(name)).unwrap();
         }
+        let paths = Paths {
+            state: at("state"),
+            http: at("http"),
+            egress: at("egress"),
+            admin: at("admin"),
+            secrets: at("secrets"),
+        };
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
-        let options = Options { listen: "127.0.0.1:0".parse().unwrap(), paths, limits, clock: clock.clone() };
+        let names = Arc::new(TestNames::default());
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let options = Options { listen, paths, limits, clock: clock.clone(), resolver: names.clone() };
         let stop = CancellationToken::new();
         let bound = run::bind(options, stop.clone()).await.unwrap();
         let port = bound.address().unwrap().port();
         let admin = Client::new(at("admin").join("gate.sock"), Peer::Trusted, Duration::from_secs(10));
         let serving = platform_kit::task::spawn("gate", bound.serve());
-        Self { port, clock, admin, stop, serving, config: Mutex::new(config(port)), directory }
+        Self { port, clock, names, admin, stop, serving, config: Mutex::new(config(port)), directory }
     }
 
     /// A configured gate with an open door.

@@ -1,0 +1,115 @@
+//! Heads of the agent's chain: kept here, where the agent cannot take them back.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use platform_kit::Failure;
+use platform_types::audit::{Anchor, Chain, KeptAnchor};
+use platform_types::{ErrorCode, ProfileName, Timestamp};
+
+use super::segment;
+use crate::limits::MAX_ANCHORS;
+
+/// The anchors, newest last, and their file.
+#[derive(Debug)]
+pub struct Anchors {
+    path: PathBuf,
+    kept: Mutex<VecDeque<KeptAnchor>>,
+}
+
+impl Anchors {
+    pub fn open(path: PathBuf) -> std::io::Result<Self> {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        // A line that a crash left unfinished was never acknowledged.
+        let kept: VecDeque<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let anchors = Self { path, kept: Mutex::new(kept) };
+        anchors.rewrite()?;
+        Ok(anchors)
+    }
+
+    /// Keeps a head. The chain grows: a number that is not higher is refused, the same head again is fine.
+    pub fn keep(&self, profile: &ProfileName, at: Timestamp, head: Anchor) -> Result<(), Failure> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.back().map(|last| &last.head) {
+            Some(last) if *last == head => return Ok(()),
+            Some(last) if head.n <= last.n => {
+                let message = format!("an anchor of entry {} is kept already; a chain only grows", last.n);
+                return Err(Failure::new(ErrorCode::Conflict, message).with_param("n"));
+            }
+            _ => {}
+        }
+        let anchor = KeptAnchor { chain: Chain::Agent, profile: Some(profile.clone()), at, head };
+        self.append(&anchor).map_err(|error| {
+            tracing::error!(%error, "an anchor cannot be kept");
+            Failure::new(ErrorCode::Internal, "the anchor cannot be kept")
+        })?;
+        kept.push_back(anchor);
+        let full = kept.len() > MAX_ANCHORS;
+        if full {
+            kept.drain(..MAX_ANCHORS / 2);
+        }
+        drop(kept);
+        if full && let Err(error) = self.rewrite() {
+            tracing::error!(%error, "the file of anchors cannot be shortened");
+        }
+        Ok(())
+    }
+
+    /// Oldest first.
+    pub fn list(&self) -> Vec<KeptAnchor> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn append(&self, anchor: &KeptAnchor) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        file.write_all(&segment::line(anchor)?)?;
+        file.sync_data()
+    }
+
+    fn rewrite(&self) -> std::io::Result<()> {
+        let mut text = Vec::new();
+        for anchor in self.list() {
+            text.extend(segment::line(&anchor)?);
+        }
+        let next = self.path.with_extension("next");
+        let mut file = File::create(&next)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&next, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_only_grows() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("anchors.ndjson");
+        let profile = ProfileName::new("personal").expect("a name");
+        let head = |n: u64, digit: &str| Anchor { n, hash: digit.repeat(64) };
+        let anchors = Anchors::open(path.clone()).expect("opens");
+        let keep = |anchors: &Anchors, head: Anchor| anchors.keep(&profile, Timestamp(7), head).map_err(|f| f.code);
+        assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
+        assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
+        assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
+        assert_eq!(keep(&anchors, head(4, "a")), Err(ErrorCode::Conflict));
+        drop(anchors);
+        let anchors = Anchors::open(path).expect("opens");
+        assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
+        for n in 6..(6 + 2 * MAX_ANCHORS as u64) {
+            assert_eq!(keep(&anchors, head(n, "c")), Ok(()));
+        }
+        let kept = anchors.list();
+        assert!(kept.len() <= MAX_ANCHORS);
+        assert_eq!(kept.last().expect("anchors").head.n, 5 + 2 * MAX_ANCHORS as u64);
+    }
+}

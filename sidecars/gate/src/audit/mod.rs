@@ -1,0 +1,13 @@
+//! The gate's record of what it did, and the heads that it keeps for the agent.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`trail`] | the chain: appended, rotated, read page by page |
+//! | [`segment`] | one file of it |
+//! | [`anchors`] | heads of the agent's chain |
+//! | [`record`] | what is written when |
+
+pub mod anchors;
+pub mod record;
+pub mod segment;
+pub mod trail;

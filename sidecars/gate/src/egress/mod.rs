@@ -1,0 +1,25 @@
+//! The agent's way out.
+//!
+//! ```text
+//! egress.sock ─▶ service ─▶ request: read whole ─▶ gate_rules::admit ─┬─▶ outgoing ─▶ answer: stripped, filtered ─▶ agent
+//!                  │                                                  └─▶ confirm: kept until a person decides
+//!                  └─ Host `gate`: outcomes, anchors
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ways`] | the upstreams in force |
+//! | [`service`] | who answers what on `egress.sock` |
+//! | [`request`] | the agent's request, read whole |
+//! | [`perform`] | an admitted request, carried out |
+//! | [`outgoing`] | one HTTP exchange with an upstream |
+//! | [`connect`] | a connection to a checked address |
+//! | [`resolve`] | names to addresses |
+
+pub mod connect;
+pub mod outgoing;
+pub mod perform;
+pub mod request;
+pub mod resolve;
+pub mod service;
+pub mod ways;

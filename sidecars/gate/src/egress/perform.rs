@@ -1,0 +1,120 @@
+//! An admitted request, carried out: the credential fetched, the answer filtered.
+
+use bytes::Bytes;
+use gate_rules::Admitted;
+use http::Method;
+use platform_kit::{Failure, Secret, secret};
+use platform_types::ErrorCode;
+use platform_types::egress::AnswerFilter;
+use tokio::sync::Semaphore;
+
+use super::connect::Connector;
+use super::outgoing::{self, Lost, Plain, Reply};
+use super::resolve::SharedResolver;
+use super::ways::Way;
+use crate::gate::Paths;
+use crate::limits::{EgressLimits, MAX_EGRESS_REQUESTS};
+
+/// The file with certificates to trust beside the compiled-in ones, among the secrets.
+const EXTRA_ROOTS: &str = "upstream-ca";
+
+/// Sends requests.
+#[derive(Debug)]
+pub struct Outside {
+    connector: Connector,
+    secrets: std::path::PathBuf,
+    limits: EgressLimits,
+    under_way: Semaphore,
+}
+
+impl Outside {
+    pub fn new(paths: &Paths, resolver: SharedResolver, limits: EgressLimits) -> Self {
+        Self {
+            connector: Connector::new(resolver, &paths.secrets.join(EXTRA_ROOTS), limits.clone()),
+            secrets: paths.secrets.clone(),
+            limits,
+            under_way: Semaphore::new(MAX_EGRESS_REQUESTS),
+        }
+    }
+
+    /// Carries out what a rule allows.
+    pub async fn perform(&self, way: &Way, admitted: &Admitted) -> Result<Reply, Lost> {
+        let plain = Plain {
+            method: method(admitted.method),
+            path: admitted.path.clone(),
+            query: admitted.query.clone(),
+            headers: admitted.headers.clone(),
+            body: Bytes::from(admitted.body.clone().unwrap_or_default()),
+        };
+        let (reply, secret) = self.send(way, plain).await?;
+        let rule = way.upstream.rules.get(admitted.rule);
+        let filter = rule.map_or(&AnswerFilter::Status, |rule| &rule.answer);
+        let reply = filtered(filter, reply).map_err(Lost::After)?;
+        // The filter has written JSON anew: what was escaped in it may now be readable.
+        Ok(Reply { body: outgoing::stripped(secret.as_ref(), &reply.body).into(), ..reply })
+    }
+
+    /// Asks for a fact: `target` comes from the rule, `read` finds the text in the answer.
+    pub async fn fact(
+        &self,
+        way: &Way,
+        target: &str,
+        read: impl FnOnce(&Reply) -> Result<String, String>,
+    ) -> Result<String, String> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        let (path, query) = (path.to_owned(), query.to_owned());
+        let plain = Plain { method: Method::GET, path, query, headers, body: Bytes::new() };
+        let (reply, secret) = self.send(way, plain).await.map_err(|lost| lost.failure().message)?;
+        let text = read(&reply)?;
+        Ok(String::from_utf8_lossy(&outgoing::stripped(secret.as_ref(), text.as_bytes())).into_owned())
+    }
+
+    /// Why an upstream's credential cannot be used.
+    pub fn problem(&self, way: &Way) -> Option<String> {
+        self.secret(way).err().map(|failure| failure.message)
+    }
+
+    async fn send(&self, way: &Way, plain: Plain) -> Result<(Reply, Option<Secret<String>>), Lost> {
+        let gone = |_| Lost::Before(Failure::new(ErrorCode::Internal, "the gate is stopping"));
+        let _place = self.under_way.acquire().await.map_err(gone)?;
+        let secret = self.secret(way).map_err(Lost::Before)?;
+        let reply = outgoing::exchange(&self.connector, way, secret.as_ref(), plain, &self.limits).await?;
+        Ok((reply, secret))
+    }
+
+    /// Read each time: a rotated secret counts at once.
+    fn secret(&self, way: &Way) -> Result<Option<Secret<String>>, Failure> {
+        let Some(credential) = &way.upstream.credential else { return Ok(None) };
+        let path = self.secrets.join(credential.secret().as_str());
+        secret::read(&path).map(Some).map_err(|error| {
+            let message = format!("the credential of {} cannot be used: {error}", way.upstream.name);
+            Failure::new(ErrorCode::UpstreamUnauthorized, message)
+        })
+    }
+}
+
+fn filtered(filter: &AnswerFilter, reply: Reply) -> Result<Reply, Failure> {
+    // An error of the upstream need not have the members that a good answer has.
+    let filter =
+        if reply.status.is_success() || *filter == AnswerFilter::Whole { filter } else { &AnswerFilter::Status };
+    let body = gate_rules::filter(filter, &reply.body)
+        .map_err(|unfit| Failure::new(ErrorCode::UpstreamInvalid, unfit.to_string()))?;
+    let content_type = match filter {
+        AnswerFilter::Whole => reply.content_type,
+        AnswerFilter::Members { .. } => Some("application/json".to_owned()),
+        AnswerFilter::Status => None,
+    };
+    Ok(Reply { status: reply.status, content_type, body: Bytes::from(body) })
+}
+
+fn method(method: platform_types::egress::Method) -> Method {
+    use platform_types::egress::Method as Allowed;
+    match method {
+        Allowed::Get => Method::GET,
+        Allowed::Post => Method::POST,
+        Allowed::Put => Method::PUT,
+        Allowed::Patch => Method::PATCH,
+        Allowed::Delete => Method::DELETE,
+    }
+}
