@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use platform_types::egress::{Confirm, Field, MAX_BODY_BYTES, Method, Rule, Upstream};
+use platform_types::egress::{Confirm, Field, MAX_BODY_BYTES, Method, Rule, Shape, Upstream};
 use platform_types::text::neutral_cut;
 use serde_json::Value;
 
 use crate::json::{MAX_DEPTH, parse, sorted};
-use crate::shape::{Approved, Misfit, of_object, of_text};
+use crate::shape::{Approved, Misfit, of_object, of_text, worded};
 use crate::target::{self, Target, write_path, write_query};
 
 /// Longest value of a header that is passed on, in bytes.
@@ -42,7 +42,7 @@ pub struct Admitted {
     /// In the order of their names, which are in lower case; with `content-type` where there is a body.
     pub headers: Vec<(String, String)>,
     pub body: Option<Vec<u8>>,
-    /// Parameters, query keys and top-level body fields, for words and facts.
+    /// Parameters, query keys and top-level body fields, for words and facts. No rule names one of them twice there.
     pub values: BTreeMap<String, String>,
 }
 
@@ -130,14 +130,17 @@ fn by_rule(
         };
         let fits = of_text(shape, text, &format!("the parameter {name}"), approved);
         fits.map_err(|misfit| at(Stage::Parameters, misfit))?;
-        values.insert(name.to_owned(), text.to_owned());
+        values.insert(name.to_owned(), worded(shape, text).to_owned());
     }
     let query = query(&rule.query, &target.query, approved).map_err(|misfit| at(Stage::Query, misfit))?;
-    values.extend(query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let word = |key: &str, value| rule.query.get(key).map_or(value, |field| worded(&field.shape, value)).to_owned();
+    values.extend(query.iter().map(|(key, value)| ((*key).to_owned(), word(key, *value))));
     let mut headers = headers(&rule.headers, request.headers).map_err(|why| (Stage::Headers, why))?;
     let body = body(rule.body.as_ref(), request, approved).map_err(|misfit| at(Stage::Body, misfit))?;
     if let Some(Value::Object(fields)) = &body {
-        values.extend(fields.iter().map(|(name, value)| (name.clone(), plain(value))));
+        let shapes = rule.body.iter().flatten().map(|(name, field)| (name, &field.shape));
+        let word = |(name, shape)| Some((String::clone(name), plain(shape, fields.get(name)?)));
+        values.extend(shapes.filter_map(word));
         headers.push(("content-type".to_owned(), BODY_TYPE.to_owned()));
         headers.sort();
     }
@@ -273,8 +276,9 @@ fn body(
 }
 
 /// A field's value in words.
-fn plain(value: &Value) -> String {
-    crate::shape::scalar(value).unwrap_or_else(|| value.to_string())
+fn plain(shape: &Shape, value: &Value) -> String {
+    let text = crate::shape::scalar(value).unwrap_or_else(|| value.to_string());
+    worded(shape, &text).to_owned()
 }
 
 /// Places the confirmation's id into its field of the body, so that the upstream can tell a repetition.

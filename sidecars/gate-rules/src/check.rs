@@ -7,7 +7,7 @@ use platform_types::egress::{AnswerFilter, Confirm, Credential, Field, GATE_HOST
 
 use crate::address::Networks;
 use crate::admit::{header_of, header_value, parameter};
-use crate::card::names;
+use crate::card::{is_invisible, names};
 use crate::shape::scalar;
 use crate::target::is_segment;
 
@@ -147,11 +147,6 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         found.push("a GET has no body".to_owned());
     }
     of_headers(&rule.headers, &mut found);
-    let mut seen = BTreeSet::new();
-    let all = rule.params.keys().chain(rule.query.keys()).chain(rule.body.iter().flatten().map(|(name, _)| name));
-    for name in all.filter(|name| !seen.insert(*name)) {
-        found.push(format!("{name:?} names two values, of path, query and body"));
-    }
     if let Some(confirm) = &rule.confirm {
         of_confirm(confirm, rule, &mut found);
     }
@@ -209,6 +204,15 @@ fn of_shape(shape: &Shape, place: &str, depth: usize, found: &mut Vec<String>) {
             }
         }
         Shape::List { of, .. } => of_shape(of, &format!("{place}[]"), depth + 1, found),
+        Shape::After { prefix, then } => {
+            if prefix.is_empty() || prefix.contains(is_invisible) {
+                found.push(format!("{place}: the text before the value is empty or not visible"));
+            }
+            if matches!(**then, Shape::Object { .. } | Shape::List { .. }) {
+                found.push(format!("{place}: only a single value can come after a text"));
+            }
+            of_shape(then, place, depth + 1, found);
+        }
         Shape::Integer { .. } | Shape::Number { .. } | Shape::Text { .. } | Shape::Boolean | Shape::ApprovedChat => {}
     }
 }
@@ -243,8 +247,16 @@ fn is_transport(name: &str) -> bool {
 fn of_confirm(confirm: &Confirm, rule: &Rule, found: &mut Vec<String>) {
     let Confirm { words, facts, id_field, expires_seconds } = confirm;
     let mut known: BTreeMap<&str, bool> = rule.params.keys().map(|name| (name.as_str(), true)).collect();
-    let fields = rule.query.iter().chain(rule.body.iter().flatten());
-    known.extend(fields.map(|(name, field)| (name.as_str(), field.required)));
+    let mut twice = BTreeSet::new();
+    for (name, field) in rule.query.iter().chain(rule.body.iter().flatten()) {
+        if known.insert(name, field.required).is_some() {
+            twice.insert(name.as_str());
+        }
+    }
+    let used = names(words).into_iter().chain(facts.iter().flat_map(|fact| names(&fact.path)));
+    for name in used.filter(|name| twice.contains(name)).collect::<BTreeSet<_>>() {
+        found.push(format!("{name:?} names two values, of path, query and body"));
+    }
     if words.trim().is_empty() {
         found.push("a confirmation has no words".to_owned());
     }

@@ -40,6 +40,7 @@ pub fn of_json(shape: &Shape, value: Value, place: &str, approved: Approved<'_>)
                 (Shape::Number { min, max }, Value::Number(number)) => in_range(number, *min, *max),
                 (Shape::Boolean, Value::Bool(_)) => true,
                 (Shape::ApprovedChat, Value::String(text)) => approved(text),
+                (Shape::After { .. }, Value::String(text)) => of_text(shape, text, place, approved).is_ok(),
                 (Shape::ApprovedChat, Value::Number(number)) => {
                     number.as_i64().is_some_and(|id| approved(&id.to_string()))
                 }
@@ -72,6 +73,14 @@ pub fn of_object(
     }
 }
 
+/// What of a text words and facts get.
+pub fn worded<'a>(shape: &Shape, text: &'a str) -> &'a str {
+    match shape {
+        Shape::After { prefix, then } => worded(then, text.strip_prefix(prefix.as_str()).unwrap_or(text)),
+        _ => text,
+    }
+}
+
 /// A value of the path or the query, which is text there.
 pub fn of_text(shape: &Shape, text: &str, place: &str, approved: Approved<'_>) -> Result<(), Misfit> {
     let integer = || text.parse::<i64>().ok().filter(|number| number.to_string() == text);
@@ -85,6 +94,10 @@ pub fn of_text(shape: &Shape, text: &str, place: &str, approved: Approved<'_>) -
         }
         Shape::Boolean => matches!(text, "true" | "false"),
         Shape::ApprovedChat => approved(text),
+        Shape::After { prefix, then } => match text.strip_prefix(prefix.as_str()) {
+            Some(rest) => return of_text(then, rest, place, approved),
+            None => false,
+        },
         Shape::Object { .. } | Shape::List { .. } => false,
     };
     if fits { Ok(()) } else { Err(Misfit { place: place.to_owned(), wanted: wanted(shape) }) }
@@ -139,6 +152,7 @@ fn wanted(shape: &Shape) -> String {
         Shape::Object { .. } => "allowed: an object".to_owned(),
         Shape::List { max_items, .. } => format!("allowed: a list of at most {max_items}"),
         Shape::ApprovedChat => "allowed: a chat whose sender was approved".to_owned(),
+        Shape::After { prefix, then } => format!("allowed: {prefix:?} and after it, {}", wanted(then)),
     }
 }
 
@@ -214,6 +228,14 @@ mod tests {
         check(&Shape::Number { min: 0, max: 2 }, &["1", "1.5"], &["1.50", "+1", "1e0", "NaN", "inf", "", "01"]);
         check(&Shape::OneOf { values: vec![json!("eq.1"), json!(10)] }, &["eq.1", "10"], &["eq.2", "eq.1 ", "10.0"]);
         check(&Shape::Boolean, &["true"], &["True", "1"]);
+        let after = Shape::After { prefix: "eq.".to_owned(), then: Box::new(Shape::Integer { min: 1, max: 9 }) };
+        check(
+            &after,
+            &["eq.7"],
+            &["7", "eq.", "eq.0", "neq.7", "eq.eq.7", "EQ.7", "gt.7", "in.(7)", "eq.7,8", " eq.7"],
+        );
+        assert!(json_fits(&after, "\"eq.7\"") && !json_fits(&after, "7") && !json_fits(&after, "\"7\""));
+        assert_eq!((worded(&after, "eq.7"), worded(&Shape::Boolean, "true")), ("7", "true"));
         check(&Shape::ApprovedChat, &["17"], &["018"]);
         check(&Shape::List { of: Box::new(Shape::Boolean), max_items: 1 }, &[], &["true", "[true]"]);
     }

@@ -179,6 +179,12 @@ pub enum Shape {
     },
     /// The id of a chat whose sender was approved, as text or as an integer.
     ApprovedChat,
+    /// Text that begins with this, such as `eq.`; what comes after it fits the shape as a value of a query would. Words and
+    /// facts get what comes after.
+    After {
+        prefix: String,
+        then: Box<Shape>,
+    },
 }
 
 /// What of an upstream's answer the agent gets.

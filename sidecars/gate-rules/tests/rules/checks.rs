@@ -89,7 +89,12 @@ fn what_is_wrong_with_a_rule() {
     check(Rule { body: Some(fields([("n", optional(range))])), ..post() }, "the least is more than the most");
     check(Rule { body: Some(fields([])), ..get("/x") }, "a GET has no body");
     let twice = fields([("id", required(Shape::Boolean))]);
-    check(Rule { query: twice.clone(), body: Some(twice), ..post() }, "names two values");
+    let both = Rule { query: twice.clone(), body: Some(twice), ..post() };
+    assert_eq!(gate_rules::check(&upstream("one", vec![both.clone()])), Ok(()));
+    check(Rule { confirm: Some(confirm("Take {id}")), ..both }, "names two values");
+    let after = |prefix: &str, then| Shape::After { prefix: prefix.to_owned(), then: Box::new(then) };
+    check(Rule { query: fields([("q", required(after("", Shape::Boolean)))]), ..get("/x") }, "is empty");
+    check(Rule { query: fields([("q", required(after("eq.", list())))]), ..get("/x") }, "only a single value");
     let members = AnswerFilter::Members { members: vec!["a..b".to_owned()] };
     check(Rule { answer: members, ..get("/x") }, "has no name");
 }
