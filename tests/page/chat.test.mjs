@@ -207,3 +207,23 @@ test('an export is named after the session and asks with the ticket', async () =
   assert.deepEqual(await chat.export(), { name: 'The boiler  .. window.md', blob: 'blob' });
   assert.deepEqual(asked, [`/api/sessions/${ID}/export`, 'Bearer ticket']);
 });
+
+test('an answer to what a tool asks goes out once; where it did not count it can be given again', () => {
+  const { chat, connect, hear, lose, sent, events } = play({ sessions: [summary(ID)], session: ID });
+  connect();
+  const asking = { approval: 'b'.repeat(32), digest: 'd'.repeat(64), expires_at: 0, why: 'a rule' };
+  sent.length = 0;
+  chat.decide(asking, true);
+  chat.decide(asking, false);
+  assert.deepEqual(sent, [{ type: 'decide', approval: asking.approval, digest: asking.digest, allow: true }]);
+  assert.equal(chat.isAnswered(asking), true);
+  hear({ type: 'failed', code: 'forbidden', message: 'not you', session: null, id: asking.approval });
+  assert.equal(chat.isAnswered(asking), false);
+  assert.ok(events.includes('notice'));
+  lose();
+  chat.decide(asking, false);
+  assert.equal(chat.isAnswered(asking), false, 'nothing goes out without a connection');
+  connect();
+  chat.decide(asking, false);
+  assert.equal(sent.at(-1).allow, false);
+});

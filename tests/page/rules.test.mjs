@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { read, sources } from './files.mjs';
 
-const MAX_LINES = 1_500;
+// 1,500 for the chat and pairing; approvals and the page of confirmations, a page of its own, have 400 more.
+const MAX_LINES = 1_900;
 const MAX_ELEMENT_LINES = 120;
 const scripts = sources('.js');
 /** Lines with code on them: what explains it does not count. */

@@ -35,7 +35,7 @@ test('no key is missing and none is left over', () => {
 test('the codes of the wire have words', () => {
   const families = {
     note: ['stopped', 'interrupted', 'failed', 'length', 'tool_limit'],
-    tool: ['running', 'done', 'failed', 'denied', 'unknown'],
+    tool: ['asking', 'running', 'confirming', 'done', 'failed', 'denied', 'unknown'],
     connection: ['first', 'lost', 'offline', 'restarting'],
   };
   for (const [family, codes] of Object.entries(families)) for (const code of codes) assert.ok(languages.en[`${family}.${code}`], `${family}.${code}`);

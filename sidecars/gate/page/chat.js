@@ -22,6 +22,8 @@ export class Chat extends EventTarget {
   #opened = null;
   #made = new Set();
   #sent = new Set();
+  /** Approvals that were answered here, until the agent says what became of them. */
+  #answered = new Set();
 
   constructor({ socket, storage, fetch = globalThis.fetch?.bind(globalThis), session = null }) {
     super();
@@ -89,6 +91,17 @@ export class Chat extends EventTarget {
     return this.#socket.send({ type: 'stop', session: this.session });
   }
 
+  /** Answers what a tool call asks, once. */
+  decide({ approval, digest }, allow) {
+    if (this.#answered.has(approval) || !this.#request({ type: 'decide', approval, digest, allow })) return;
+    this.#answered.add(approval);
+    this.#tell('turn');
+  }
+
+  isAnswered({ approval }) {
+    return this.#answered.has(approval);
+  }
+
   rename(title) {
     this.#request({ type: 'rename_session', session: this.session, title });
   }
@@ -151,6 +164,7 @@ export class Chat extends EventTarget {
     this.#opened = null;
     this.#made.clear();
     this.#sent.clear();
+    this.#answered.clear();
     this.outbox.prune(this.store.sessions.map(({ id }) => id));
     this.#listed();
     if (this.session !== null && this.store.summary()) this.#open(true);
@@ -187,6 +201,7 @@ export class Chat extends EventTarget {
   }
 
   #failed({ code, message, session, id }) {
+    if (this.#answered.delete(id)) this.#tell('turn');
     if (code === 'agent_unavailable') return; // it is stopping: what waits is sent to the next one
     if (id && this.outbox.get(id)) {
       this.outbox.fail(id, message);

@@ -15,6 +15,11 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** Characters that cannot be seen, or that turn the order of others around, as their codes: what is shown is what there is. */
+export function visible(text) {
+  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => (c === '\n' ? c : `\\u{${c.codePointAt(0).toString(16)}}`));
+}
+
 const SHAPES = {
   menu: ['M4 7h16', 'M4 12h16', 'M4 17h10'],
   plus: ['M12 5v14', 'M5 12h14'],

@@ -15,7 +15,7 @@ class ChatMessage extends HTMLElement {
     const bot = message?.author === 'bot';
     this.className = bot ? 'bot' : 'person';
     this.append(h('h3', { class: 'heard' }, bot ? chat.bot?.title ?? '' : t('message.you')),
-      ...(message?.tools ?? []).map((call) => h('tool-card', { call })),
+      ...(message?.tools ?? []).map((call) => h('tool-card', { chat, call })),
       bot ? this.answer(message) : this.words((message ?? entry).text));
     if (message?.note) this.append(this.note(message.note));
     this.append(entry ? this.status(entry) : this.foot(message));

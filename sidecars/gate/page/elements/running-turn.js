@@ -27,9 +27,8 @@ class RunningTurn extends HTMLElement {
   show() {
     const { turn } = this.chat.store.thread;
     if (!turn) return;
-    const calls = JSON.stringify(turn.tools);
-    if (calls !== this.calls) this.tools.replaceChildren(...turn.tools.map((call) => h('tool-card', { call })));
-    this.calls = calls;
+    turn.tools.forEach((call, n) => this.card(call, this.tools.children[n]));
+    this.asks = turn.tools.some(({ state }) => state === 'asking' || state === 'confirming');
     if (turn.text.startsWith(this.text.data)) this.text.appendData(turn.text.slice(this.text.length));
     else this.text.data = turn.text;
     this.dataset.phase = turn.phase;
@@ -37,9 +36,18 @@ class RunningTurn extends HTMLElement {
     this.tick();
   }
 
+  /** A card is drawn anew when its call changed: the focus stays on the others. */
+  card(call, known) {
+    const source = JSON.stringify([call, call.asking && this.chat.isAnswered(call.asking)]);
+    if (known?.source.text === source) return;
+    const card = h('tool-card', { chat: this.chat, call, source: { text: source } });
+    if (known) known.replaceWith(card);
+    else this.tools.append(card);
+  }
+
   tick() {
     const seconds = Math.floor((Date.now() - this.began) / 1_000);
-    const words = { waiting: 'turn.waiting', tools: 'turn.tools' }[this.dataset.phase];
+    const words = { waiting: 'turn.waiting', tools: this.asks ? 'turn.asking' : 'turn.tools' }[this.dataset.phase];
     this.phase.textContent = words ? t(words) + (seconds >= PATIENCE_S ? ` ${t('turn.seconds', { seconds })}` : '') : '';
   }
 }

@@ -1,20 +1,34 @@
-/** One call of a tool: its name and state, and on demand what went in and what came out. */
-import { h, icon } from '../dom.js';
-import { t } from '../words.js';
+/** One call of a tool: its name and state, and on demand what went in and what came out; what a person is asked before it runs. */
+import { h, icon, visible } from '../dom.js';
+import { clock, t } from '../words.js';
 
 const opened = new Set(); // a card that a person opened stays open when its answer is finished and drawn anew
 
 class ToolCard extends HTMLElement {
   connectedCallback() {
-    const { id, name, arguments: input, state, result } = this.call;
-    this.replaceChildren(h('details', { class: `tool ${state}`, open: opened.has(id), ontoggle: (event) => remember(id, event.target.open) },
-      h('summary', {}, icon('tool'), h('span', { class: 'tool-name' }, name), h('span', { class: 'tool-state' }, t(`tool.${state}`))),
-      this.part('tool.arguments', pretty(input)),
+    const { id, name, arguments: input, state, result, asking } = this.call;
+    const open = state === 'asking' || opened.has(id);
+    this.replaceChildren(h('details', { class: `tool ${state}`, open, ontoggle: (event) => remember(id, event.target.open) },
+      h('summary', {}, icon('tool'), h('span', { class: 'tool-name' }, visible(name)), h('span', { class: 'tool-state' }, t(`tool.${state}`))),
+      this.part('tool.arguments', asking ? visible(input) : pretty(input)), // asked about as it is: a parsed number may be another
+      asking && this.question(asking),
+      state === 'confirming' && h('p', { class: 'ask' }, t('confirm.text'), ' ', h('a', { href: '/confirmations', target: '_blank', rel: 'noopener' }, t('confirm.link'))),
       result === null || result === undefined ? '' : this.part('tool.result', pretty(result))));
   }
 
   part(label, text) {
     return h('div', {}, h('p', { class: 'quiet' }, t(label)), h('pre', { tabindex: '0' }, text));
+  }
+
+  /** The whole call is above: nothing is allowed that is not shown. */
+  question(asking) {
+    const { chat } = this;
+    const disabled = chat.isAnswered(asking);
+    const button = (key, kind, allow) => h('button', { type: 'button', class: kind, disabled, onclick: () => chat.decide(asking, allow) }, t(key));
+    return h('div', { class: 'ask', role: 'group', 'aria-label': t('approval.title') },
+      h('p', { role: 'alert' }, h('strong', {}, t('approval.title')), ' ', t('approval.why', { why: visible(asking.why) })),
+      h('p', { class: 'quiet' }, t('approval.until', { time: clock(asking.expires_at) })),
+      h('p', { class: 'answers' }, button('approval.allow', 'primary', true), button('approval.deny', 'secondary', false)));
   }
 }
 customElements.define('tool-card', ToolCard);
@@ -27,8 +41,8 @@ function remember(id, open) {
 /** JSON with line breaks; a text that was cut is no JSON and stays as it is. */
 function pretty(text) {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    return visible(JSON.stringify(JSON.parse(text), null, 2));
   } catch {
-    return text;
+    return visible(text);
   }
 }
