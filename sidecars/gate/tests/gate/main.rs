@@ -6,6 +6,7 @@
 
 mod admin;
 mod door;
+mod egress;
 mod forward;
 mod fuzz;
 mod page;

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod browser;
 pub mod device;
 pub mod rig;
+pub mod upstream;
 
 use std::future::Future;
 use std::time::Duration;
