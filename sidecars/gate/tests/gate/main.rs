@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "everything here is a test")]
 
 mod admin;
+mod confirm;
 mod door;
 mod egress;
 mod forward;

@@ -111,12 +111,22 @@ impl Rig {
         (socket, challenge)
     }
 
+    /// A socket on another route.
+    pub async fn dial_at(&self, target: &str) -> Socket {
+        self.dial_to(target, &[("origin", &self.origin())]).await.unwrap()
+    }
+
     /// The same with other header fields; the error is the status of the answer.
     pub async fn dial_with(&self, fields: Fields<'_>) -> Result<Socket, u16> {
-        let mut request = Request::builder().uri("ws://gate/ws").header("host", self.host());
+        self.dial_to("/ws", fields).await
+    }
+
+    async fn dial_to(&self, target: &str, fields: Fields<'_>) -> Result<Socket, u16> {
+        let uri = format!("ws://gate{target}");
+        let mut request = Request::builder().uri(&uri).header("host", self.host());
         for (name, value) in fields {
             if *name == "host" {
-                request = Request::builder().uri("ws://gate/ws");
+                request = Request::builder().uri(&uri);
             }
             request = request.header(*name, *value);
         }

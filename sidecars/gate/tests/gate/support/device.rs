@@ -42,6 +42,11 @@ impl TestDevice {
         BASE64URL_NOPAD.encode(&self.key.sign(text.to_string().as_bytes()).to_bytes())
     }
 
+    /// Signs any text.
+    pub fn sign_text(&self, text: &str) -> String {
+        BASE64URL_NOPAD.encode(&self.key.sign(text.as_bytes()).to_bytes())
+    }
+
     /// The answer to a socket's challenge.
     pub fn auth(&self, challenge: &Value) -> Value {
         json!({"type": "auth", "device": self.id, "signature": self.sign(Purpose::Connect, challenge)})

@@ -70,7 +70,7 @@ pub struct Rig {
     pub admin: Client,
     pub stop: CancellationToken,
     pub serving: JoinHandle<()>,
-    config: Mutex<GateConfig>,
+    pub config: Mutex<GateConfig>,
 }
 
 impl Rig {

@@ -194,7 +194,7 @@ impl Rig {
         });
         let mut request = Request::builder().method(method).uri(target).header("host", host);
         for (name, value) in fields {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         if body.is_some() {
             request = request.header("content-type", "application/json");
