@@ -7,6 +7,7 @@ import { read, sources } from './files.mjs';
 
 // 1,500 for the chat and pairing; approvals and the page of confirmations, a page of its own, have 400 more.
 const MAX_LINES = 1_900;
+const DOCUMENTS = ['index.html', 'confirmations.html'];
 const MAX_ELEMENT_LINES = 120;
 const scripts = sources('.js');
 /** Lines with code on them: what explains it does not count. */
@@ -23,18 +24,19 @@ test('nothing inline, nothing from elsewhere', () => {
     assert.doesNotMatch(read(path).replaceAll('http://www.w3.org/2000/svg', '').replaceAll(/^\s*(?:\/\/|\*|\/\*).*$/gm, ''), /https?:\/\/\w/, path);
   }
   for (const path of sources('.css')) assert.doesNotMatch(read(path), /url\(|@import|https?:/, path);
-  const index = read('index.html');
-  assert.doesNotMatch(index, /<style|\sstyle=|\son\w+=|https?:|<script(?![^>]*\ssrc=)/);
-  for (const [, address] of index.matchAll(/(?:src|href)="([^"]+)"/g)) assert.match(address, /^(\{assets\}\/|\/manifest\.webmanifest$)/);
+  for (const document of DOCUMENTS.map(read)) {
+    assert.doesNotMatch(document, /<style|\sstyle=|\son\w+=|https?:|<script(?![^>]*\ssrc=)/);
+    for (const [, address] of document.matchAll(/(?:src|href)="([^"]+)"/g)) assert.match(address, /^(\{assets\}\/|\/manifest\.webmanifest$)/);
+  }
 });
 
 test('every file that is named is there, every module is preloaded', () => {
-  const index = read('index.html');
+  const index = DOCUMENTS.map(read).join('\n');
   const here = (path) => assert.ok(existsSync(new URL(`../../sidecars/gate/page/${path}`, import.meta.url)), path);
   for (const [, path] of index.matchAll(/"\{assets\}\/([^"]+)"/g)) here(path);
   for (const [, path] of read('manifest.webmanifest').matchAll(/"\{assets\}\/([^"]+)"/g)) here(path);
   for (const path of scripts) {
-    assert.ok(index.includes(`{assets}/${path}"`), `${path} is not in index.html`);
+    assert.ok(index.includes(`{assets}/${path}"`), `${path} is in no document`);
     for (const [, target] of read(path).matchAll(/(?:from|import) '(\.[^']+)'/g)) here(join(dirname(path), target));
   }
 });
@@ -48,7 +50,7 @@ test('the budget', () => {
 test('styles: layers, colours only in the tokens, logical properties', () => {
   for (const path of sources('.css')) {
     const text = read(path);
-    assert.match(text, /@layer (tokens|base|room|talk|pair) \{/, path);
+    assert.match(text, /@layer (tokens|base|room|talk|pair|confirm) \{/, path);
     assert.doesNotMatch(text, /(?:^|[\s{;])(?:margin|padding|border)-(?:left|right|top|bottom)|(?:^|[\s{;])(?:left|right|top|bottom):|text-align: (?:left|right)/m, path);
     if (path.endsWith('tokens.css')) continue;
     const colours = text.match(/#[0-9a-f]{3,8}\b/g) ?? [];

@@ -49,7 +49,15 @@ export class Device {
   }
 
   async sign(purpose, challenge, here = location.host) {
-    const text = signedText(purpose, this.id, challenge, here);
+    return this.#sign(signedText(purpose, this.id, challenge, here));
+  }
+
+  /** Decides about exactly the request with this digest: the text of `platform_types::egress::SignedDecision`. */
+  async decide(profile, { id, digest }, verdict) {
+    return this.#sign(`bot-platform confirm v1\n${profile}\n${this.id}\n${id}\n${digest}\n${verdict}`);
+  }
+
+  async #sign(text) {
     return base64url(await crypto.subtle.sign('Ed25519', this.#keys.privateKey, encoder.encode(text)));
   }
 }

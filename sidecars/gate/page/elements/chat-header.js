@@ -2,6 +2,7 @@
 import { h, icon, iconButton } from '../dom.js';
 import { t } from '../words.js';
 import { ask } from './ask-dialog.js';
+import './confirm-badge.js';
 
 class ChatHeader extends HTMLElement {
   connectedCallback() {
@@ -12,7 +13,7 @@ class ChatHeader extends HTMLElement {
       h('div', { class: 'popup' }, ...['rename', 'export', 'delete'].map((act) =>
         h('button', { type: 'button', class: act, onclick: () => this.act(act) }, t(`menu.${act}`)))));
     this.append(iconButton('menu', t('drawer.open'), () => this.dispatchEvent(new Event('drawer', { bubbles: true })), { class: 'icon-button drawer-button' }),
-      h('div', { class: 'what' }, this.heading, this.bot), this.badge, this.menu);
+      h('div', { class: 'what' }, this.heading, this.bot), h('confirm-badge', { chat: this.chat }), this.badge, this.menu);
     for (const popup of [this.badge, this.menu]) {
       popup.addEventListener('focusout', ({ relatedTarget }) => { if (relatedTarget && !popup.contains(relatedTarget)) popup.open = false; });
       popup.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.shut(popup); });
