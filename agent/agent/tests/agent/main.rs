@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod approvals;
+mod audit;
 mod chat;
 mod checkpoint;
+mod egress;
 mod faults;
 mod hostile;
+mod hostile_model;
 mod lifecycle;
 mod openai;
 mod restart;

@@ -25,6 +25,8 @@ pub struct World {
     pub directory: TempDir,
     pub model: Model,
     pub agent: Agent,
+    /// What the next agent is activated with.
+    pub config: AgentConfig,
 }
 
 /// One process.
@@ -75,8 +77,14 @@ pub fn program(root: &Path, generation: u64) -> Command {
 impl World {
     /// An agent that is active.
     pub async fn start() -> Self {
-        let world = Self::standby().await;
-        world.agent.activate().await.unwrap();
+        Self::with(config(1)).await
+    }
+
+    /// An agent that is active with this configuration.
+    pub async fn with(config: AgentConfig) -> Self {
+        let mut world = Self::standby().await;
+        world.agent.activate_with(config.clone()).await.unwrap();
+        world.config = config;
         world
     }
 
@@ -88,7 +96,7 @@ impl World {
         }
         let model = Model::start(&directory.path().join("run/bot/llm/llm.sock"));
         let agent = Agent::start(directory.path(), 1).await;
-        Self { directory, model, agent }
+        Self { directory, model, agent, config: config(1) }
     }
 
     /// kill -9, and the next agent.
@@ -106,7 +114,7 @@ impl World {
 
     async fn next_agent(&mut self) {
         self.agent = Agent::start(self.directory.path(), self.agent.generation + 1).await;
-        self.agent.activate().await.unwrap();
+        self.agent.activate_with(self.config.clone()).await.unwrap();
     }
 
     pub fn state(&self) -> PathBuf {
@@ -126,7 +134,11 @@ impl Agent {
     }
 
     pub async fn activate(&self) -> Result<Readiness, CallError> {
-        let activate = Activate { generation: Generation(self.generation), config: config(1) };
+        self.activate_with(config(1)).await
+    }
+
+    pub async fn activate_with(&self, config: AgentConfig) -> Result<Readiness, CallError> {
+        let activate = Activate { generation: Generation(self.generation), config };
         self.admin.post("/activate", &activate).await
     }
 

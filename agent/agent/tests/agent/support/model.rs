@@ -91,6 +91,25 @@ async fn complete(State(shared): State<Shared>, headers: HeaderMap, Json(body): 
     response.await.unwrap_or_else(|_| StatusCode::GONE.into_response())
 }
 
+impl Model {
+    /// Answers the next completion with tool calls, and gives back what was asked.
+    pub async fn calls(&self, calls: &[(&str, &str)]) -> Value {
+        let exchange = self.next().await;
+        let body = exchange.body.clone();
+        let stream = exchange.stream();
+        for (index, (name, arguments)) in calls.iter().enumerate() {
+            stream.call(index, name, arguments).await;
+        }
+        stream.finish("tool_calls").await;
+        body
+    }
+}
+
+/// The results of tools in a request, oldest first.
+pub fn results(body: &Value) -> Vec<String> {
+    prompt(body).into_iter().filter(|(role, _)| role == "tool").map(|(_, text)| text).collect()
+}
+
 impl Exchange {
     /// Starts a stream.
     pub fn stream(self) -> Stream {
@@ -139,7 +158,8 @@ impl Stream {
 
     /// A tool call, in two fragments.
     pub async fn call(&self, index: usize, name: &str, arguments: &str) {
-        let (first, rest) = arguments.split_at(arguments.len() / 2);
+        let first = agent_core::text::prefix(arguments, arguments.len() / 2);
+        let rest = &arguments[first.len()..];
         for (name, arguments) in [(Some(name), first), (None, rest)] {
             let call = json!({"index": index, "id": "x", "function": {"name": name, "arguments": arguments}});
             self.chunk(json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})).await;

@@ -9,7 +9,9 @@ use http_body_util::{BodyExt as _, Full};
 use platform_kit::client::Client;
 use platform_kit::socket::Peer;
 use platform_types::BotName;
-use platform_types::chat::{Message, RunningTurn, SessionSummary, ToAgent, ToPage, TurnOutcome};
+use platform_types::chat::{
+    Asking, Message, RunningTurn, SessionSummary, ToAgent, ToPage, ToolCard, ToolState, TurnOutcome,
+};
 use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -30,7 +32,12 @@ pub fn id(n: u32) -> String {
 
 impl Page {
     pub async fn connect(http: &Path, device: &str) -> Self {
-        let mut page = Self::try_connect(http, Some(device)).await.unwrap();
+        Self::connect_as(http, device, "chat,approve").await
+    }
+
+    /// With the scopes that the gate tells.
+    pub async fn connect_as(http: &Path, device: &str, scopes: &str) -> Self {
+        let mut page = Self::dial(http, Some(device), scopes).await.unwrap();
         let welcome = page.expect("welcome", |message| match message {
             ToPage::Welcome { sessions, .. } => Some(sessions.clone()),
             _ => None,
@@ -40,11 +47,16 @@ impl Page {
     }
 
     pub async fn try_connect(http: &Path, device: Option<&str>) -> Result<Self, Box<Error>> {
+        Self::dial(http, device, "chat,approve").await
+    }
+
+    async fn dial(http: &Path, device: Option<&str>, scopes: &str) -> Result<Self, Box<Error>> {
         let stream = UnixStream::connect(http).await.unwrap();
         let mut request = "ws://localhost/ws".into_client_request().unwrap();
         if let Some(device) = device {
             request.headers_mut().insert("x-bot-device", device.parse().unwrap());
         }
+        request.headers_mut().insert("x-bot-scopes", scopes.parse().unwrap());
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.map_err(Box::new)?;
         Ok(Self { socket, sessions: Vec::new() })
     }
@@ -159,6 +171,29 @@ impl Page {
             _ => None,
         })
         .await
+    }
+
+    /// Waits until a tool asks.
+    pub async fn asked(&mut self) -> (ToolCard, Asking) {
+        self.expect("a question", |message| match message {
+            ToPage::Turn { turn, .. } => turn.tools.iter().find_map(|card| Some((card.clone(), card.asking.clone()?))),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a tool is in this state.
+    pub async fn tool(&mut self, state: ToolState) -> ToolCard {
+        self.expect("the tool's state", |message| match message {
+            ToPage::Turn { turn, .. } => turn.tools.iter().rev().find(|card| card.state == state).cloned(),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn decide(&mut self, asking: &Asking, allow: bool) {
+        let Asking { approval, digest, .. } = asking.clone();
+        self.say(&ToAgent::Decide { approval, digest, allow }).await;
     }
 
     pub async fn ended(&mut self) -> TurnOutcome {
