@@ -1,7 +1,7 @@
 // From inside: a program with exactly the confinement of an agent tries to get out. The neighbours do not notice.
 
 import assert from 'node:assert/strict';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat, symlink } from 'node:fs/promises';
 import net from 'node:net';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
@@ -161,6 +161,43 @@ test('nothing that is tried from inside succeeds, and the neighbour goes on', as
   assert.equal(inspected.HostConfig.Memory, inspected.HostConfig.MemorySwap);
   await well();
   assert.deepEqual(await bot.ids(), before, 'no container was replaced');
+});
+
+/** What `doctor --security` says, check to verdict and texts. */
+async function security() {
+  const { checks } = await bot.json('doctor', '--security');
+  return Object.fromEntries(checks.map((check) => [check.check, { verdict: check.verdict, says: [check.summary, ...check.details].join('\n') }]));
+}
+
+test('doctor --security: all is well, what is not enforced is said, and what was broken is found', async () => {
+  const checks = ['confinement', 'users', 'networks', 'mounts', 'as-planned', 'strangers', 'directories', 'names', 'private-files', 'from-inside'];
+  const before = await security();
+  for (const check of checks) assert.equal(before[check].verdict, 'ok', `${check}: ${before[check].says}`);
+  assert.match(before['from-inside'].says, /^[5-9]\d attempts .* 2 agents/);
+  assert.equal(before['not-enforced'].verdict, 'advice');
+  assert.match(before['not-enforced'].says, /size of a volume/);
+  const stranger = await docker('create', '--network', bot.container('gate', 'personal'), '--volume', `${bot.name}-ops-state:/x`, '--volume', `${bot.root}:/y`, image, 'user');
+  const files = [path.join(bot.root, 'lib/supervisor.db'), path.join(bot.root, 'etc/secrets'), path.join(bot.root, 'run/run/ops/http')];
+  const link = path.join(bot.root, 'run/run/ops/http/99.sock');
+  try {
+    await run('chmod', ['o+rwx', ...files]);
+    await symlink('/var/run/docker.sock', link);
+    const found = await security();
+    assert.match(found.strangers.says, /is in the network[^]*has the volume[^]*of the host/);
+    assert.match(found['private-files'].says, /supervisor\.db[^]*secrets/);
+    assert.match(found.directories.says, /ops\/http: it has mode 0757/);
+    assert.match(found.names.says, /99\.sock: a symbolic link/);
+    for (const check of ['strangers', 'private-files', 'directories', 'names']) assert.equal(found[check].verdict, 'problem');
+  } finally {
+    await removeContainer(stranger);
+    await rm(link, { force: true });
+    await run('chmod', ['o-rwx', ...files]);
+    await run('chmod', ['o+rx', files[2]]);
+  }
+  const left = await docker('ps', '-aq', '--filter', 'label=io.bot-platform.confinement');
+  assert.equal(left, '', 'the probes are gone');
+  const after = await security();
+  for (const check of checks) assert.equal(after[check].verdict, 'ok', `${check}: ${after[check].says}`);
 });
 
 test('the attempts are able to succeed: without the confinement they do', async (t) => {

@@ -16,7 +16,7 @@ pub mod privilege;
 use std::fmt::Display;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+pub use platform_types::confinement::{Outcome, Report};
 
 /// Longest time that an attempt waits for somebody to answer.
 pub const PATIENCE: Duration = Duration::from_millis(800);
@@ -36,22 +36,6 @@ pub struct Attempt {
 pub enum Tried {
     Blocked(String),
     Succeeded(String),
-}
-
-/// What an attempt came to: one line of JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    pub name: String,
-    pub what: String,
-    pub outcome: Outcome,
-    pub detail: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Blocked,
-    Succeeded,
 }
 
 /// Every attempt, in the order in which they can be made in one process: what changes the process comes last.

@@ -1,10 +1,10 @@
-//! `bot-agent`: serves; or checks its own health; or copies the state of an agent that does not run.
+//! `bot-agent`: serves; or checks its own health; or copies the state of an agent that does not run; or tries to get out.
 
 use agent::{Settings, process};
 use anyhow::{Context as _, bail};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: bot-agent [healthcheck | checkpoint --offline --id ID]";
+const USAGE: &str = "usage: bot-agent [healthcheck | checkpoint --offline --id ID | confinement]";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -14,6 +14,7 @@ async fn main() -> ExitCode {
         [] => serve().await,
         ["healthcheck"] => healthcheck().await,
         ["checkpoint", "--offline", "--id", id] => checkpoint(id),
+        ["confinement"] => confinement(),
         _ => Err(anyhow::anyhow!(USAGE)),
     };
     match done {
@@ -40,7 +41,18 @@ fn checkpoint(id: &str) -> anyhow::Result<()> {
     let settings = Settings::from_environment()?;
     let now = platform_kit::SystemClock.now();
     let made = agent_store::checkpoint::make_offline(&settings.paths.state, id, now)?;
-    let line = serde_json::to_string(&made)?;
+    say(&serde_json::to_string(&made)?)
+}
+
+/// Tries to get out of the container that this runs in, and prints what came of it: one line of JSON an attempt.
+fn confinement() -> anyhow::Result<()> {
+    for attempt in agent_confinement::attempts() {
+        say(&serde_json::to_string(&attempt.carry_out())?)?;
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
     if std::io::Write::write_all(&mut std::io::stdout(), format!("{line}\n").as_bytes()).is_err() {
         bail!("cannot write to standard output");
     }

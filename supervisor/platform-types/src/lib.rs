@@ -14,6 +14,7 @@
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
 //! | [`egress`] | what a gate lets out, and confirmations |
+//! | [`confinement`] | what a try to get out of an agent's container came to |
 //! | [`audit`] | the record of what was done, as a chain |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
@@ -22,6 +23,7 @@ pub mod agent;
 pub mod audit;
 pub mod backup;
 pub mod chat;
+pub mod confinement;
 pub mod egress;
 pub mod error;
 pub mod gate;

@@ -38,6 +38,8 @@ pub struct EngineInfo {
     pub root_directory: String,
     pub cgroup_version: String,
     pub seccomp: bool,
+    /// Root in a container is nobody on the host.
+    pub user_namespaces: bool,
     pub live_restore: bool,
     pub warnings: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Engine {
             root_directory: info.docker_root_dir.unwrap_or_default(),
             cgroup_version: info.cgroup_version.map(|version| version.to_string()).unwrap_or_default(),
             seccomp: info.security_options.iter().flatten().any(|option| option.contains("seccomp")),
+            user_namespaces: info.security_options.iter().flatten().any(|option| option.contains("name=userns")),
             live_restore: info.live_restore_enabled.unwrap_or(false),
             warnings: info.warnings.unwrap_or_default(),
         })

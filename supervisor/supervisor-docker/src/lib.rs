@@ -11,6 +11,7 @@
 //! | [`observe`] | which containers are ours, and how they are |
 //! | [`lifecycle`] | create, start, stop, kill, remove, wait |
 //! | [`resources`] | networks and volumes |
+//! | [`strangers`] | containers that are not ours |
 //! | [`image`] | which images are there |
 //! | [`events`] | what happens, as it happens |
 //! | [`logs`] | what containers wrote, as bounded lines |
@@ -26,6 +27,7 @@ pub mod lifecycle;
 pub mod logs;
 pub mod observe;
 pub mod resources;
+pub mod strangers;
 pub mod task;
 
 pub use engine::{DEFAULT_SOCKET, Engine, EngineInfo};
@@ -34,4 +36,5 @@ pub use events::EngineEvent;
 pub use lifecycle::Removal;
 pub use logs::{LogLine, LogRange};
 pub use observe::{Listed, Listing};
+pub use strangers::Stranger;
 pub use task::{Task, TaskError, TaskExit};

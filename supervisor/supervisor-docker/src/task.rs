@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::StreamExt as _;
 use supervisor_plan::spec::ContainerSpec;
 use tokio::sync::mpsc;
 
 use crate::engine::Engine;
-use crate::error::{CreateError, EngineError, StartError};
+use crate::error::{CreateError, EngineError, Operation, StartError};
 use crate::lifecycle::Removal;
 use crate::logs::LogRange;
 
@@ -56,6 +57,17 @@ impl Engine {
             tracing::warn!(container = task.name, %error, "a task container stays behind");
         }
         result
+    }
+
+    /// Removes every container with a label: what a killed supervisor left behind.
+    pub async fn remove_labelled(&self, label: &str, value: &str) -> Result<(), EngineError> {
+        let wanted = std::collections::HashMap::from([("label", vec![format!("{label}={value}")])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&wanted).build();
+        let found = self.timed(Operation::List, "containers", self.api()?.list_containers(Some(options))).await?;
+        for id in found.into_iter().filter_map(|container| container.id) {
+            self.remove_container(&id, Removal::Forced).await?;
+        }
+        Ok(())
     }
 
     async fn run_created(&self, id: &str, task: &Task, lines: &mpsc::Sender<String>) -> Result<TaskExit, TaskError> {

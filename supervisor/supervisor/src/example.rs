@@ -108,6 +108,7 @@ fn engine() -> EngineInfo {
         root_directory: "/var/lib/docker".to_owned(),
         cgroup_version: "2".to_owned(),
         seccomp: true,
+        user_namespaces: false,
         live_restore: false,
         warnings: Vec::new(),
     }

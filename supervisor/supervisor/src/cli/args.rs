@@ -101,8 +101,11 @@ pub enum Command {
     #[command(subcommand, after_help = "Example: botctl config check")]
     Config(Config),
     /// Look for what is wrong, each with a remedy
-    #[command(after_help = "Example: botctl doctor")]
+    #[command(after_help = "Example: botctl doctor --security")]
     Doctor {
+        /// Also hold the running system against its promises, from outside and from inside; takes some seconds
+        #[arg(long)]
+        security: bool,
         /// Show every check with all of its details
         #[arg(short, long)]
         verbose: bool,

@@ -10,10 +10,12 @@
 //! | [`service`] | how the supervisor is started, and where its log is |
 //! | [`tailscale`] | what `tailscale serve status --json` says |
 //! | [`checks`] | one file a check |
+//! | [`security`] | the second family, behind `--security` |
 
 pub mod checks;
 pub mod facts;
 pub mod host;
+pub mod security;
 pub mod service;
 pub mod tailscale;
 
@@ -49,13 +51,7 @@ const CHECKS: &[NamedCheck] = &[
 
 /// Runs every check.
 pub fn examine(facts: &Facts) -> Vec<Check> {
-    CHECKS
-        .iter()
-        .map(|(name, check)| {
-            let Finding { verdict, summary, details, remedy } = check(facts);
-            Check { check: (*name).to_owned(), verdict, summary, details, remedy }
-        })
-        .collect()
+    CHECKS.iter().map(|(name, check)| check(facts).named(name)).collect()
 }
 
 /// What a check found.
@@ -97,6 +93,12 @@ impl Finding {
     /// It needs what only the supervisor knows.
     pub fn unseen() -> Self {
         Self::unknown("not looked at: the supervisor does not answer", None)
+    }
+
+    /// As it travels.
+    pub fn named(self, name: &str) -> Check {
+        let Self { verdict, summary, details, remedy } = self;
+        Check { check: name.to_owned(), verdict, summary, details, remedy }
     }
 
     #[must_use]

@@ -64,7 +64,7 @@ impl Call {
             Command::Backup(backup) => self.backup(backup).await,
             Command::Secret(secret) => configuration::secret(self, secret).await,
             Command::Config(config) => configuration::config(self, config).await,
-            Command::Doctor { verbose } => self.doctor(verbose).await,
+            Command::Doctor { security, verbose } => self.doctor(security, verbose).await,
             Command::Export(Export::Compose) => {
                 let ComposeText { text } = self.supervisor.get("/export/compose").await?;
                 Ok(screen::write_out(&text)?)
@@ -221,14 +221,17 @@ impl Call {
     }
 
     /// Asks the supervisor; looks for itself when there is none.
-    async fn doctor(&self, verbose: bool) -> Result<(), Failure> {
-        let checkup = match self.supervisor.try_get::<Checkup>("/doctor").await {
+    async fn doctor(&self, security: bool, verbose: bool) -> Result<(), Failure> {
+        let target = if security { "/doctor?security=true" } else { "/doctor" };
+        let checkup = match self.supervisor.try_get::<Checkup>(target).await {
             Ok(checkup) => checkup,
             Err(error) => {
                 let why = Failure::call(&error, &self.supervisor.socket()).message.unwrap_or_default();
                 let silence = Unseen { why, denied: is_denied(&error) };
                 let facts = doctor::facts::without_daemon(&self.supervisor.roots, SystemClock.now(), silence).await;
-                Checkup { supervisor: false, checks: doctor::examine(&facts) }
+                let mut checks = doctor::examine(&facts);
+                checks.extend(security.then(doctor::security::unseen).into_iter().flatten());
+                Checkup { supervisor: false, checks }
             }
         };
         self.show(&checkup, |screen, checkup| show::checkup::show(screen, checkup, verbose))
