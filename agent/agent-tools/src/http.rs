@@ -5,24 +5,22 @@
 //! is sent once and waited for; it is never sent again.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use agent_core::prompt::Risk;
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use platform_kit::client::CallError;
-use platform_types::egress::{
-    Asked, GATE_HOST, MAX_BODY_BYTES, MAX_REASON_CHARS, Method, Outcome, REASON_HEADER, TURN_HEADER,
-};
-use platform_types::{ErrorBody, UpstreamName};
+use platform_types::egress::{Asked, GATE_HOST, MAX_BODY_BYTES, Method, Outcome, REASON_HEADER, TURN_HEADER};
+use platform_types::{ErrorBody, ErrorCode, UpstreamName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
 use crate::egress::Egress;
+use crate::target;
 use crate::tool::{Context, Pending, Tool, ToolError};
 
 /// Waiting for a person is part of the run: close to the longest turn.
@@ -31,7 +29,8 @@ const MAX_RUN: Duration = Duration::from_mins(28);
 const POLL_PAUSE: Duration = Duration::from_secs(2);
 /// Polls in a row that may fail: a gate that is replaced is away for seconds.
 const MAX_FAILED_POLLS: u32 = 60;
-const MAX_TARGET_BYTES: usize = 4096;
+/// After a change that was sent, and whose answer is not known.
+const PERHAPS: &str = "; whether it took effect is not known, so do not repeat it";
 
 /// Reads from an upstream.
 #[derive(Debug)]
@@ -169,7 +168,7 @@ async fn run(egress: &Egress, wish: Wish, context: &Context) -> Result<Answer, T
         context.progress.confirming(false);
         return confirmed(outcome);
     }
-    answered(status, &bytes)
+    answered(status, &bytes, changes)
 }
 
 impl Wish {
@@ -192,72 +191,19 @@ impl Wish {
         }
         let mut request = Request::builder()
             .method(self.method.as_str())
-            .uri(self.target()?)
+            .uri(target::write(&self.path, &self.query).map_err(ToolError)?)
             .header(header::HOST, upstream.as_str())
             .header(TURN_HEADER, &context.turn);
         if self.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(reason) = self.reason.as_deref().and_then(one_line) {
+        if let Some(reason) = self.reason.as_deref().and_then(target::one_line) {
             request = request.header(REASON_HEADER, reason);
         }
         request
             .body(Full::from(body))
             .map_err(|error| ToolError(format!("this cannot be written as a request: {error}")))
     }
-
-    /// Path and query. The path is taken as it is written, and only if it can be read in one way.
-    fn target(&self) -> Result<String, ToolError> {
-        if let Some(words) = path_problem(&self.path) {
-            return Err(ToolError(format!("the path {words}")));
-        }
-        let mut target = self.path.clone();
-        for (n, (key, value)) in self.query.iter().enumerate() {
-            target.push(if n == 0 { '?' } else { '&' });
-            target.push_str(&encoded(key));
-            target.push('=');
-            target.push_str(&encoded(value));
-        }
-        if target.len() > MAX_TARGET_BYTES {
-            return Err(ToolError(format!("path and query are longer than {MAX_TARGET_BYTES} bytes")));
-        }
-        Ok(target)
-    }
-}
-
-fn path_problem(path: &str) -> Option<&'static str> {
-    let lower = path.to_ascii_lowercase();
-    if !path.starts_with('/') || path.starts_with("//") {
-        return Some("must begin with one \"/\"");
-    }
-    if path.contains(['?', '#', '\\']) {
-        return Some("has no query and no fragment: give the query as `query`");
-    }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Some("has characters that must be percent-encoded");
-    }
-    if ["%2f", "%5c", "%00", "%2e"].iter().any(|code| lower.contains(code)) {
-        return Some("has an encoded separator or dot");
-    }
-    path.split('/').any(|segment| segment == "." || segment == "..").then_some("has dot segments")
-}
-
-/// Everything but letters, digits and `-._~` as `%XX`.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("a String takes everything");
-        }
-        encoded
-    })
-}
-
-/// A reason as a header's value.
-fn one_line(text: &str) -> Option<HeaderValue> {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON_CHARS).collect();
-    HeaderValue::from_bytes(line.trim().as_bytes()).ok().filter(|value| !value.is_empty())
 }
 
 fn is_id(id: &str) -> bool {
@@ -299,7 +245,7 @@ fn confirmed(outcome: Option<Outcome>) -> Result<Answer, ToolError> {
     Err(ToolError(words.to_owned()))
 }
 
-fn answered(status: StatusCode, bytes: &[u8]) -> Result<Answer, ToolError> {
+fn answered(status: StatusCode, bytes: &[u8], changes: bool) -> Result<Answer, ToolError> {
     let body = (!bytes.is_empty()).then(|| match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(_) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
@@ -308,13 +254,15 @@ fn answered(status: StatusCode, bytes: &[u8]) -> Result<Answer, ToolError> {
     if let Some(error) = body.as_ref().and_then(|body| ErrorBody::deserialize(body).ok())
         && !status.is_success()
     {
-        return Err(ToolError(format!("{}: {}", error.error.code, error.error.message)));
+        let unsent = status.is_client_error() || error.error.code == ErrorCode::UpstreamUnreachable.as_str();
+        let words = if changes && !unsent { PERHAPS } else { "" };
+        return Err(ToolError(format!("{}: {}{words}", error.error.code, error.error.message)));
     }
     Ok(Answer { status: status.as_u16(), body })
 }
 
 fn lost(error: &CallError, changes: bool) -> ToolError {
     let unsent = matches!(error, CallError::Socket(_) | CallError::Request(_));
-    let words = if changes && !unsent { "; whether it took effect is not known, so do not repeat it" } else { "" };
+    let words = if changes && !unsent { PERHAPS } else { "" };
     ToolError(format!("the gate gave no answer ({error}){words}"))
 }

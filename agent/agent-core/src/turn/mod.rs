@@ -24,6 +24,7 @@ mod machine;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use platform_types::ModelId;
 use platform_types::chat::{Asking, Note, NoteCode, ToolCard, TurnOutcome, TurnPhase};

@@ -6,7 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use gate::limits::{
     Limits, MAX_MESSAGE_IN_BYTES, MAX_MESSAGE_OUT_BYTES, MAX_UNAUTHENTICATED_BYTES, PairingLimits, SocketLimits,
 };
-use platform_types::gate::Purpose;
+use platform_types::gate::{Purpose, Scope};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -49,6 +49,18 @@ async fn a_paired_device_talks_to_the_agent() {
     drop(socket);
     rig.until(|status| status.websockets == 0).await;
     assert_eq!(rig.ask("GET", &export, &[("authorization", &bearer)], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_agent_is_told_what_a_device_may_do_and_told_anew_when_that_changes() {
+    let (rig, device) = paired(Limits::default()).await;
+    let mut agent = Agent::echo(&rig.agent_socket(1));
+    let (mut socket, _) = rig.connect(&device).await;
+    assert_eq!(field(&agent.head().await, "x-bot-scopes"), Some("chat"));
+    rig.push(|config| config.devices[0].scopes.push(Scope::Approve)).await;
+    assert_eq!(socket.closed().await, 1012, "the page connects again");
+    let (_socket, _) = rig.connect(&device).await;
+    assert_eq!(field(&agent.head().await, "x-bot-scopes"), Some("chat,approve"));
 }
 
 #[tokio::test]
