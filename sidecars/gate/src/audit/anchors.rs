@@ -30,7 +30,7 @@ impl Anchors {
         // A line that a crash left unfinished was never acknowledged.
         let kept: VecDeque<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let anchors = Self { path, kept: Mutex::new(kept) };
-        anchors.rewrite()?;
+        anchors.rewrite(&anchors.kept.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(anchors)
     }
 
@@ -46,18 +46,18 @@ impl Anchors {
             _ => {}
         }
         let anchor = KeptAnchor { chain: Chain::Agent, profile: Some(profile.clone()), at, head };
-        self.append(&anchor).map_err(|error| {
+        if let Err(error) = self.append(&anchor) {
             tracing::error!(%error, "an anchor cannot be kept");
-            Failure::new(ErrorCode::Internal, "the anchor cannot be kept")
-        })?;
-        kept.push_back(anchor);
-        let full = kept.len() > MAX_ANCHORS;
-        if full {
-            kept.drain(..MAX_ANCHORS / 2);
+            // What was written of the line must not become a part of the next.
+            let _ = self.rewrite(&kept);
+            return Err(Failure::new(ErrorCode::Internal, "the anchor cannot be kept"));
         }
-        drop(kept);
-        if full && let Err(error) = self.rewrite() {
-            tracing::error!(%error, "the file of anchors cannot be shortened");
+        kept.push_back(anchor);
+        if kept.len() > MAX_ANCHORS {
+            kept.drain(..MAX_ANCHORS / 2);
+            if let Err(error) = self.rewrite(&kept) {
+                tracing::error!(%error, "the file of anchors cannot be shortened");
+            }
         }
         Ok(())
     }
@@ -73,10 +73,10 @@ impl Anchors {
         file.sync_data()
     }
 
-    fn rewrite(&self) -> std::io::Result<()> {
+    fn rewrite(&self, kept: &VecDeque<KeptAnchor>) -> std::io::Result<()> {
         let mut text = Vec::new();
-        for anchor in self.list() {
-            text.extend(segment::line(&anchor)?);
+        for anchor in kept {
+            text.extend(segment::line(anchor)?);
         }
         let next = self.path.with_extension("next");
         let mut file = File::create(&next)?;

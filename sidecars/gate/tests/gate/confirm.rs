@@ -21,7 +21,7 @@ impl Rig {
     async fn asked(&self) -> Card {
         let body = json!({"entity_id": "lock.front"});
         let fields = [("x-bot-reason", "der Briefträger\u{202e}"), ("x-bot-turn", "t7")];
-        let asked = self.out_with("POST", "home", UNLOCK, &fields, Some(&body)).await;
+        let asked = self.out_with("POST", ("home", UNLOCK), &fields, Some(&body)).await;
         assert_eq!(asked.status, 202, "{:?}", asked.body);
         let id = asked.json()["id"].as_str().unwrap().to_owned();
         self.card(&id).await

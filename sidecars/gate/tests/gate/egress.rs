@@ -25,7 +25,7 @@ async fn only_what_the_gate_wrote_goes_out() {
         ("accept-encoding", "gzip"),
         ("x-bot-turn", "t1"),
     ];
-    let got = rig.out_with("GET", "home", "/api/states/%6cight.kitchen", &fields, None).await;
+    let got = rig.out_with("GET", ("home", "/api/states/%6cight.kitchen"), &fields, None).await;
     assert_eq!((got.status, got.json()["state"].as_str()), (200, Some("on")));
     let (head, body) = upstream.request().await;
     assert!(head.starts_with(&format!("GET {STATE} HTTP/1.1\r\n")), "{head}");
@@ -130,7 +130,7 @@ async fn the_secret_is_taken_out_of_answers() {
     let upstream = TestUpstream::start(|head| {
         let (first, second) = SECRET.split_at(9);
         Some(if head.contains("/api/few") {
-            let escaped: String = SECRET.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+            let escaped = SECRET.bytes().fold(String::new(), |text, byte| format!("{text}\\u{byte:04x}"));
             vec![answer("200 OK", "", &format!("{{\"state\":\"{escaped}\",\"token\":\"x\"}}"))]
         } else {
             let head = format!(

@@ -1,11 +1,14 @@
 //! Any bytes at all, bounded in number: the gate answers or closes, and goes on.
 
+use std::cell::RefCell;
+
 use gate::limits::Limits;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::support::upstream::TestUpstream;
 use crate::support::{Agent, Rig, TestDevice, within};
 
 const CASES: u32 = 64;
@@ -59,6 +62,60 @@ fn any_bytes_are_answered_or_closed() {
         assert_eq!(rig.get("/").await.status, 200);
         rig.until(|status| status.connections == 0).await;
     });
+}
+
+/// Requests of a hostile agent: nearly right targets, hosts and bodies.
+fn ways_out() -> impl Strategy<Value = Vec<u8>> {
+    let host = prop_oneof![Just("home".to_owned()), Just("gate".to_owned()), "[ -~]{0,12}"];
+    let target = prop_oneof![
+        Just("/api/states/light.kitchen".to_owned()),
+        "/api/states/[a-z.%0-9/?&=;]{0,20}",
+        "/confirmations/[0-9a-f]{30,34}",
+        Just("/anchor".to_owned()),
+        "[ -~]{1,20}",
+    ];
+    let body = prop_oneof![
+        Just(b"{\"entity_id\":\"light.kitchen\"}".to_vec()),
+        Just(b"{\"entity_id\":\"light.kitchen\",\"entity_id\":\"lock.front\"}".to_vec()),
+        vec(any::<u8>(), 0..60),
+    ];
+    let length = prop_oneof![Just(None), any::<u8>().prop_map(Some)];
+    ("(GET|POST|PUT|DELETE|CONNECT|TRACE)", target, host, vec("[A-Za-z-]{1,12}: [ -~]{0,30}\r\n", 0..4), body, length)
+        .prop_map(|(method, target, host, lines, body, length)| {
+            let length = length.map_or(body.len(), usize::from);
+            let head = format!(
+                "{method} {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{}\r\n",
+                lines.concat()
+            );
+            [head.as_bytes(), &body].concat()
+        })
+}
+
+#[test]
+fn whatever_the_agent_sends_only_the_rules_requests_go_out() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (rig, upstream) = runtime.block_on(async {
+        let upstream = TestUpstream::json(serde_json::json!({"state": "on"})).await;
+        (Rig::with_home(&upstream).await, RefCell::new(upstream))
+    });
+    let outcome = TestRunner::new(Config { cases: 4 * CASES, ..runner().config().clone() }).run(&ways_out(), |bytes| {
+        rig.clock.advance(60_000);
+        let answer = runtime.block_on(rig.out_raw(&bytes));
+        prop_assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 "), "{}", answer);
+        prop_assert!(!answer.starts_with("HTTP/1.1 5"), "{}", answer);
+        while let Ok((head, body)) = upstream.borrow_mut().requests.try_recv() {
+            let start = head.lines().next().unwrap_or_default();
+            let fits = match start {
+                "GET /api/states/light.kitchen HTTP/1.1" | "GET /api/states/lock.front HTTP/1.1" => body.is_empty(),
+                "POST /api/services/light/turn_on HTTP/1.1" => body == "{\"entity_id\":\"light.kitchen\"}",
+                _ => false,
+            };
+            prop_assert!(fits, "{head}{body}");
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    runtime.block_on(async { rig.audit().await });
 }
 
 #[test]

@@ -176,14 +176,13 @@ impl Rig {
 
     /// A request of the agent.
     pub async fn out(&self, method: &str, host: &str, target: &str, body: Option<&Value>) -> Answer {
-        self.out_with(method, host, target, &[], body).await
+        self.out_with(method, (host, target), &[], body).await
     }
 
     pub async fn out_with(
         &self,
         method: &str,
-        host: &str,
-        target: &str,
+        (host, target): (&str, &str),
         fields: Fields<'_>,
         body: Option<&Value>,
     ) -> Answer {
