@@ -166,6 +166,7 @@ fn readiness(gate: &Gate) -> Readiness {
         (inside::HTTP, &paths.http),
         (inside::EGRESS, &paths.egress),
         (inside::ADMIN, &paths.admin),
+        (inside::SECRETS, &paths.secrets),
     ];
     let canaries = mounts.map(|(name, path)| (name.to_owned(), admin::canary(&path.to_string_lossy()))).into();
     let config = gate.config.get().ok();

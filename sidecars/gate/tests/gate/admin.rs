@@ -60,7 +60,7 @@ async fn a_wrong_configuration_is_refused_whole() {
 #[tokio::test]
 async fn readiness_tells_canaries_and_revision() {
     let rig = Rig::bare(Limits::default()).await;
-    for (name, text) in [("state", "one"), ("http", "two"), ("egress", "three")] {
+    for (name, text) in [("state", "one"), ("http", "two"), ("egress", "three"), ("secrets", "four")] {
         std::fs::write(rig.directory.path().join(name).join(".canary"), text).unwrap();
     }
     let (status, body) = rig.admin.exchange::<()>(Method::GET, "/readyz", None).await.unwrap();
@@ -73,7 +73,13 @@ async fn readiness_tells_canaries_and_revision() {
     let canaries: Vec<_> = readiness.canaries.iter().map(|(mount, text)| (mount.as_str(), text.as_str())).collect();
     assert_eq!(
         canaries,
-        [("/run/bot/admin", ""), ("/run/bot/egress", "three"), ("/run/bot/http", "two"), ("/state", "one")]
+        [
+            ("/run/bot/admin", ""),
+            ("/run/bot/egress", "three"),
+            ("/run/bot/http", "two"),
+            ("/run/secrets", "four"),
+            ("/state", "one")
+        ]
     );
     let release: Release = rig.admin.get("/release").await.unwrap();
     assert_eq!(release.version, env!("CARGO_PKG_VERSION"));

@@ -10,6 +10,7 @@ mod door;
 mod egress;
 mod forward;
 mod fuzz;
+mod https;
 mod page;
 mod pairing;
 mod support;
