@@ -7,6 +7,8 @@
 use core::net::{IpAddr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet};
 
+use platform_types::agent::PolicyRule;
+use platform_types::egress::{AnswerFilter, Field, Method, Shape};
 use platform_types::spark::{Backend, DEMO_MODEL};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 
@@ -48,8 +50,9 @@ pub struct Profile {
     pub limits: Limits,
     /// At least one, in the order of the file; the first is the default.
     pub bots: Vec<Bot>,
-    /// Not in force yet in this release.
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
+    /// Their order means nothing.
+    pub policy: Vec<PolicyRule>,
 }
 
 /// Limits of an agent's container.
@@ -77,7 +80,7 @@ pub struct Bot {
     pub documents: Vec<String>,
 }
 
-/// A named way out of a profile. Not in force yet in this release.
+/// A named way out of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// `http` or `https`, without a trailing slash.
@@ -120,28 +123,39 @@ pub enum Credential {
         name: String,
         secret: SecretName,
     },
-    /// In the path, where the preset says.
+    /// In the path; `telegram` only.
     Token {
         secret: SecretName,
     },
 }
 
+impl Credential {
+    pub fn secret(&self) -> &SecretName {
+        match self {
+            Self::Bearer { secret }
+            | Self::Header { secret, .. }
+            | Self::Query { secret, .. }
+            | Self::Token { secret } => secret,
+        }
+    }
+}
+
 /// A kind of request that may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    pub method: String,
-    /// Begins with `/`.
+    pub method: Method,
+    /// Begins with `/`; a segment `{name}` is a parameter.
     pub path: String,
-    /// Allowed query keys to their allowed values.
-    pub query: BTreeMap<String, Vec<String>>,
-    /// Allowed request headers.
+    /// One for each parameter.
+    pub params: BTreeMap<String, Shape>,
+    pub query: BTreeMap<String, Field>,
+    /// `name`, or `name: value`.
     pub headers: Vec<String>,
-    /// Allowed body fields to their allowed values.
-    pub body: BTreeMap<String, Vec<String>>,
-    /// Somebody has to confirm each request.
-    pub confirm: bool,
-    /// The words that somebody confirms.
+    /// `None`: a body does not pass.
+    pub body: Option<BTreeMap<String, Field>>,
+    /// Somebody has to confirm these words for each request.
     pub card: Option<String>,
+    pub answer: AnswerFilter,
 }
 
 /// Snapshots. Only `repository` is in force in this release.
@@ -176,9 +190,16 @@ impl Config {
         }
     }
 
-    /// The secrets that processes of this release need. Those of upstreams come with upstreams.
+    /// The secrets that processes of this release need.
     pub fn secrets_in_force(&self) -> BTreeSet<SecretName> {
-        self.spark.iter().filter_map(|spark| spark.key.clone()).collect()
+        let spark = self.spark.iter().filter_map(|spark| spark.key.clone());
+        spark.chain(self.profiles.values().flat_map(Profile::upstream_secrets).cloned()).collect()
+    }
+
+    /// The secrets that each profile's gate needs; a profile whose gate needs none is there too.
+    pub fn secrets_by_profile(&self) -> BTreeMap<ProfileName, BTreeSet<SecretName>> {
+        let needed = |profile: &Profile| profile.upstream_secrets().cloned().collect();
+        self.profiles.iter().map(|(name, profile)| (name.clone(), needed(profile))).collect()
     }
 }
 

@@ -1,14 +1,14 @@
 //! A configuration as a flat list of keys and values, and what follows from it: the effective file, and the difference
 //! between two.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
-use crate::config::{Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Rule, Spark, Upstream};
+use crate::config::{Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Spark, Upstream};
 use crate::path::KeyPath;
+use crate::written;
 
 /// Keys and values in the order in which people write them; sections stand together.
 pub(crate) struct Entries(pub Vec<(KeyPath, Value)>);
@@ -54,7 +54,7 @@ impl Entries {
     }
 
     fn profile(&mut self, name: &ProfileName, profile: &Profile) {
-        let Profile { port, address, limits, bots, upstreams } = profile;
+        let Profile { port, address, limits, bots, upstreams, policy } = profile;
         let Limits { memory_bytes, milli_cpus, pids } = limits;
         let path = KeyPath::of(["profile", name.as_str()]);
         self.put(&path, "port", Some(Value::Integer(port.get().into())));
@@ -62,6 +62,8 @@ impl Entries {
         self.text(&path, "memory", &size(*memory_bytes));
         self.put(&path, "cpus", Some(Value::Float(f64::from(*milli_cpus) / 1000.0)));
         self.put(&path, "pids", Some(Value::Integer((*pids).into())));
+        let policy: Vec<Value> = policy.iter().map(written::policy_rule).collect();
+        self.put(&path, "policy", (!policy.is_empty()).then_some(Value::Array(policy)));
         for bot in bots {
             self.bot(&path.key("bot"), bot);
         }
@@ -110,7 +112,9 @@ impl Entries {
             }
             Allows::SupabaseJobs { table } => self.text(&path, "table", table),
             Allows::Telegram => {}
-            Allows::Rules(rules) => self.put(&path, "rule", Some(Value::Array(rules.iter().map(rule).collect()))),
+            Allows::Rules(rules) => {
+                self.put(&path, "rule", Some(Value::Array(rules.iter().map(written::rule).collect())));
+            }
         }
     }
 
@@ -137,26 +141,7 @@ impl Entries {
     }
 }
 
-/// Keys in the order of the alphabet: whether tables keep another order is a feature of `toml` that any crate may turn on.
-fn rule(rule: &Rule) -> Value {
-    let Rule { method, path, query, headers, body, confirm, card } = rule;
-    let entries = [
-        ("body", Some(table_of_lists(body))),
-        ("card", card.clone().map(Value::String)),
-        ("confirm", Some(Value::Boolean(*confirm))),
-        ("headers", Some(list(headers))),
-        ("method", Some(Value::String(method.clone()))),
-        ("path", Some(Value::String(path.clone()))),
-        ("query", Some(table_of_lists(query))),
-    ];
-    Value::Table(entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
-}
-
-fn table_of_lists(lists: &BTreeMap<String, Vec<String>>) -> Value {
-    Value::Table(lists.iter().map(|(key, values)| (key.clone(), list(values))).collect())
-}
-
-fn list(texts: &[String]) -> Value {
+pub(crate) fn list(texts: &[String]) -> Value {
     Value::Array(texts.iter().cloned().map(Value::String).collect())
 }
 

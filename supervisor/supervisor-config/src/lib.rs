@@ -12,6 +12,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`config`] | the validated configuration |
+//! | [`presets`] | lists of entities, a table, a token: turned into the rules of a gate |
 //! | [`read`](mod@read) | text to configuration, with every finding |
 //! | [`finding`] | what is wrong, where, and what to do |
 //! | [`surroundings`] | what the configuration is checked against |
@@ -28,7 +29,10 @@ pub mod effective;
 pub mod finding;
 pub mod instructions;
 mod path;
+pub mod presets;
 mod raw;
+mod raw_rules;
+mod raw_values;
 pub mod read;
 mod report;
 pub mod schema;
@@ -36,6 +40,7 @@ mod shape;
 mod suggest;
 pub mod surroundings;
 mod validate;
+mod written;
 
 pub use config::Config;
 pub use diff::{Changed, diff};

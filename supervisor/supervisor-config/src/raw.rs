@@ -8,13 +8,15 @@
 //! |---|---|
 //! | `x-change` | what a change of the key does to a running platform |
 //! | `x-default` | the default in words, where it is no value |
-//! | `x-type` | the type in words, for an inline table that is one value |
+//! | `x-type` | the type in words, for what is one value and is written in several ways |
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+
+pub(crate) use crate::raw_rules::{RawEffect, RawMethod, RawPolicyRule, RawRule, RawSession};
 
 /// The whole desired state of an installation of Bot Platform.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -102,8 +104,10 @@ pub(crate) struct RawProfile {
     pub pids: Option<u32>,
     /// Bots, in this order; the first is the default. Without any, one bot `assistant` with the tool `clock.now`.
     pub bot: Option<BTreeMap<String, RawBot>>,
-    /// Named ways out through the gate. Not in force yet in this release.
+    /// Named ways out through the gate.
     pub upstream: Option<BTreeMap<String, RawUpstream>>,
+    /// Who may call which tool; the strictest rule that matches wins.
+    pub policy: Option<Vec<RawPolicyRule>>,
 }
 
 /// A bot.
@@ -162,8 +166,8 @@ pub(crate) struct RawUpstream {
         extend("x-default" = "none", "x-change" = "pushed live")
     )]
     pub query: Option<RawNamedSecret>,
-    /// Credential, put into the path where the preset says; `telegram` needs it.
-    #[schemars(example = json!({"secret": "telegram-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
+    /// `telegram`: the bot's token, put into the path.
+    #[schemars(example = json!({"secret": "telegram-token"}), extend("x-default" = "none; required by `telegram`", "x-change" = "pushed live"))]
     pub token: Option<RawSecret>,
     /// `home-assistant`: entities that may be read and set.
     #[schemars(example = json!(["light.kitchen"]), extend("default" = [], "x-change" = "pushed live"))]
@@ -187,44 +191,6 @@ pub(crate) enum RawPreset {
     HomeAssistant,
     SupabaseJobs,
     Telegram,
-}
-
-/// A kind of request that may pass.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("required" = ["method", "path"]))]
-pub(crate) struct RawRule {
-    /// HTTP method.
-    #[schemars(example = &"GET", extend("x-default" = "required", "x-change" = "pushed live"))]
-    pub method: Option<RawMethod>,
-    /// Path pattern; begins with `/`.
-    #[schemars(example = &"/api/states", extend("x-default" = "required", "x-change" = "pushed live"))]
-    pub path: Option<String>,
-    /// Allowed query keys, each with its allowed values.
-    #[schemars(example = json!({"limit": ["10"]}), extend("default" = {}, "x-change" = "pushed live"))]
-    pub query: Option<BTreeMap<String, Vec<String>>>,
-    /// Allowed request headers.
-    #[schemars(example = json!(["accept"]), extend("default" = [], "x-change" = "pushed live"))]
-    pub headers: Option<Vec<String>>,
-    /// Allowed body fields, each with its allowed values.
-    #[schemars(example = json!({"state": ["on", "off"]}), extend("default" = {}, "x-change" = "pushed live"))]
-    pub body: Option<BTreeMap<String, Vec<String>>>,
-    /// Each request needs a confirmation.
-    #[schemars(example = true, extend("default" = false, "x-change" = "pushed live"))]
-    pub confirm: Option<bool>,
-    /// The words that are confirmed.
-    #[schemars(example = &"Open the front door", extend("x-default" = "none; required by `confirm`", "x-change" = "pushed live"))]
-    pub card: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum RawMethod {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
 }
 
 /// Snapshots.

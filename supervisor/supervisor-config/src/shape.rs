@@ -43,7 +43,8 @@ fn table(schema: &Value, table: &DeTable<'_>, path: &KeyPath, report: &mut Repor
 }
 
 fn fit_value(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut Report<'_>) -> Option<Value> {
-    match (schema.get("type").and_then(Value::as_str).unwrap_or_default(), value) {
+    let schema = alternative(schema, value);
+    match (type_of(schema), value) {
         ("object", DeValue::Table(inner)) => Some(Value::Object(table(schema, inner, path, report))),
         ("array", DeValue::Array(items)) => {
             let schema = schema.get("items").unwrap_or(&Value::Null);
@@ -51,13 +52,14 @@ fn fit_value(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut R
             let fitting = fitting.filter_map(|(at, item)| fit_value(schema, item.get_ref(), &path.index(at), report));
             Some(Value::Array(fitting.collect()))
         }
+        (SCALAR, DeValue::String(text)) => Some(Value::String(text.to_string())),
         ("string", DeValue::String(text)) => choice(schema, text, path, report),
-        ("boolean", DeValue::Boolean(value)) => Some(Value::Bool(*value)),
-        ("integer" | "number", DeValue::Integer(integer)) => {
+        ("boolean" | SCALAR, DeValue::Boolean(value)) => Some(Value::Bool(*value)),
+        ("integer" | "number" | SCALAR, DeValue::Integer(integer)) => {
             let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
             in_range(schema, (number.map(Number::from), integer.as_str()), path, report)
         }
-        ("number", DeValue::Float(float)) => {
+        ("number" | SCALAR, DeValue::Float(float)) => {
             let number = float.as_str().parse().ok().and_then(Number::from_f64);
             in_range(schema, (number, float.as_str()), path, report)
         }
@@ -66,6 +68,29 @@ fn fit_value(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut R
             None
         }
     }
+}
+
+/// The type of a schema that takes any single value.
+const SCALAR: &str = "scalar";
+
+fn type_of(schema: &Value) -> &str {
+    match schema.get("type") {
+        Some(Value::String(one)) => one,
+        Some(Value::Array(_)) => SCALAR,
+        _ => "",
+    }
+}
+
+/// Of several ways to write a value, the one with this type.
+fn alternative<'a>(schema: &'a Value, value: &DeValue<'_>) -> &'a Value {
+    let written = match value {
+        DeValue::String(_) => "string",
+        DeValue::Array(_) => "array",
+        DeValue::Table(_) => "object",
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => SCALAR,
+    };
+    let mut ways = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    ways.find(|way| type_of(way) == written).unwrap_or(schema)
 }
 
 /// A text, one of the choices where the schema has some.
@@ -116,7 +141,9 @@ fn wrong_type(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut 
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    let wanted = match schema.get("type").and_then(Value::as_str).unwrap_or_default() {
+    let wanted = match type_of(schema) {
+        SCALAR => "a single value",
+        "" => "a list, a word or a table",
         "integer" => "a whole number",
         "number" => "a number",
         "boolean" => "true or false",
@@ -125,8 +152,12 @@ fn wrong_type(schema: &Value, value: &DeValue<'_>, path: &KeyPath, report: &mut 
         _ => "text in quotes",
     };
     let named = if schema.get("additionalProperties").is_some_and(Value::is_object) { ".NAME" } else { "" };
-    let section = || format!("Write it as a section: [{path}{named}]");
-    let remedy = example(schema, path).unwrap_or_else(section);
+    let plain = || match wanted {
+        "a single value" => "Write text, a number, or true or false.".to_owned(),
+        "a list" => "Write it in brackets: [...]".to_owned(),
+        _ => format!("Write it as a section: [{path}{named}]"),
+    };
+    let remedy = example(schema, path).unwrap_or_else(plain);
     report.error(path, format!("{stands} stands here, {wanted} is needed"), remedy);
 }
 

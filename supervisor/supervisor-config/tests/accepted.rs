@@ -4,8 +4,11 @@ mod surroundings;
 
 use std::path::Path;
 
+use platform_types::agent::{Effect, SessionKind};
+use platform_types::egress::{AnswerFilter, Field, Shape};
 use platform_types::spark::Backend;
-use platform_types::{Port, ProfileName};
+use platform_types::{Port, ProfileName, SecretName};
+use serde_json::json;
 use supervisor_config::config::{Allows, Credential, Limits};
 use supervisor_config::{Config, Finding, Surroundings, diff, effective, instructions, read};
 
@@ -84,10 +87,13 @@ fn the_example_of_the_contracts() {
     let reading = read(CONTRACTS, &with_home_tools());
     let config = reading.config.expect("no errors");
     let keys: Vec<_> = reading.findings.iter().map(|finding| finding.key.as_str()).collect();
-    let not_in_force = ["profile.personal.upstream.home-assistant", "backup.schedule", "backup.keep", "backup.drill"];
+    let not_in_force = ["backup.schedule", "backup.keep", "backup.drill"];
     assert_eq!(keys, not_in_force);
     assert_eq!(config.profiles[&profile("ops")].origin(), "https://vm102.example.ts.net:8443");
-    assert_eq!(config.secrets_in_force().into_iter().map(String::from).collect::<Vec<_>>(), ["spark-key"]);
+    assert_eq!(config.secrets_in_force().into_iter().map(String::from).collect::<Vec<_>>(), ["ha-token", "spark-key"]);
+    let by_profile = config.secrets_by_profile();
+    assert_eq!(by_profile[&profile("personal")].iter().map(SecretName::as_str).collect::<Vec<_>>(), ["ha-token"]);
+    assert!(by_profile[&profile("ops")].is_empty());
     insta::assert_snapshot!(effective(&config));
 }
 
@@ -168,19 +174,40 @@ fn upstreams_are_read_whole() {
         [[profile.p.upstream.own.rule]]
         method = "POST"
         path = "/open"
-        body = { state = ["on", "off"] }
-        query = { limit = ["10"] }
-        headers = ["accept"]
+        body = { state = ["on", 1, 1.5, true], n = { integer = [1, 9], optional = true }, b = "boolean", t = { text = 20 } }
+        query = { limit = ["10"], id = { after = "eq.", integer = [1, 100] } }
+        headers = ["accept", "prefer:return=minimal"]
         confirm = true
-        card = "Open the front door"
+        card = "Set {state} of {id}"
+        answer = ["id", "job.state"]
+        [[profile.p.policy]]
+        effect = "deny"
+        tool = "clock.*"
+        bot = "assistant"
+        session = "script"
+        when = { zone = ["UTC", 1] }
+        why = "Nobody is there"
     "#;
     let config = accept(text);
     let upstreams: Vec<_> = config.profiles[&profile("p")].upstreams.values().collect();
     assert_eq!(upstreams[0].url, "https://jobs.example");
     assert!(matches!(&upstreams[0].credential, Some(Credential::Header { name, .. }) if name == "apikey"));
     let Allows::Rules(rules) = &upstreams[1].allows else { panic!("rules") };
-    assert!(rules[0].confirm);
-    assert_eq!(rules[0].body["state"], ["on", "off"]);
+    assert_eq!(rules[0].card.as_deref(), Some("Set {state} of {id}"));
+    assert_eq!(rules[0].headers, ["accept", "prefer: return=minimal"]);
+    let body = rules[0].body.as_ref().expect("a body");
+    let values = vec![json!("on"), json!(1), json!(1.5), json!(true)];
+    assert_eq!(body["state"], Field { shape: Shape::OneOf { values }, required: true });
+    assert_eq!(body["n"], Field { shape: Shape::Integer { min: 1, max: 9 }, required: false });
+    let after = Shape::After { prefix: "eq.".to_owned(), then: Box::new(Shape::Integer { min: 1, max: 100 }) };
+    assert_eq!(rules[0].query["id"], Field { shape: after, required: true });
+    assert_eq!(rules[0].answer, AnswerFilter::Members { members: vec!["id".to_owned(), "job.state".to_owned()] });
+    let policy = &config.profiles[&profile("p")].policy[0];
+    assert_eq!(
+        (policy.effect, policy.session, policy.tool.as_str()),
+        (Effect::Deny, Some(SessionKind::Script), "clock.*")
+    );
+    assert_eq!(policy.when["zone"], [json!("UTC"), json!(1)]);
     assert_eq!(Config::parse(&effective(&config), &surroundings::rich()).unwrap(), config);
 }
 

@@ -5,11 +5,14 @@ mod surroundings;
 use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::collections::BTreeMap;
 
+use platform_types::agent::{Effect, PolicyRule, SessionKind};
+use platform_types::egress::{AnswerFilter, Field, Method, Shape};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::{Value, json};
 use supervisor_config::config::{
     Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Rule, Spark, Upstream,
 };
@@ -170,14 +173,20 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
     });
     let upstreams =
         btree_map(names().prop_map(|name| UpstreamName::new(name).expect("valid by construction")), upstreams(), 0..3);
-    let profile = (any::<bool>(), limits, bots, upstreams);
+    let profile = (any::<bool>(), limits, bots, upstreams, policies());
     btree_map(names(), profile, 1..4).prop_map(|profiles| {
         let numbered = profiles.into_iter().zip(18_000..);
         numbered
-            .map(|((name, (addressed, limits, bots, upstreams)), port)| {
+            .map(|((name, (addressed, limits, bots, upstreams, policy)), port)| {
                 let address = addressed.then(|| format!("https://host.example:{port}"));
-                let profile =
-                    Profile { port: Port::new(port).expect("valid by construction"), address, limits, bots, upstreams };
+                let profile = Profile {
+                    port: Port::new(port).expect("valid by construction"),
+                    address,
+                    limits,
+                    bots,
+                    upstreams,
+                    policy,
+                };
                 (ProfileName::new(name).expect("valid by construction"), profile)
             })
             .collect()
@@ -203,9 +212,8 @@ fn upstreams() -> impl Strategy<Value = Upstream> {
     let token = || secrets().prop_map(|secret| Credential::Token { secret });
     let credential = prop_oneof![
         secrets().prop_map(|secret| Credential::Bearer { secret }),
-        ("[a-z-]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Header { name, secret }),
-        ("[a-z_]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Query { name, secret }),
-        token(),
+        ("k[a-z-]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Header { name, secret }),
+        ("k[a-z_]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Query { name, secret }),
     ];
     let entities = || lists("[a-z]{1,4}\\.[a-z_]{1,4}".boxed());
     let allows = prop_oneof![
@@ -232,21 +240,82 @@ fn upstreams() -> impl Strategy<Value = Upstream> {
     )
 }
 
+fn scalars() -> impl Strategy<Value = Vec<Value>> {
+    let number =
+        (-99..99i32, any::<bool>()).prop_map(|(n, whole)| if whole { json!(n) } else { json!(f64::from(n) / 4.0) });
+    let value = prop_oneof!["[ -~ü]{0,6}".prop_map(Value::from), any::<bool>().prop_map(Value::from), number];
+    vec(value, 1..4).prop_map(|values| {
+        let mut once = Vec::new();
+        for value in values {
+            if !once.contains(&value) {
+                once.push(value);
+            }
+        }
+        once
+    })
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let range = || (-50..50i64, 0..50i64).prop_map(|(min, more)| (min, min + more));
+    let plain = prop_oneof![
+        scalars().prop_map(|values| Shape::OneOf { values }),
+        (1..500usize).prop_map(|max_chars| Shape::Text { max_chars }),
+        range().prop_map(|(min, max)| Shape::Integer { min, max }),
+        range().prop_map(|(min, max)| Shape::Number { min, max }),
+        Just(Shape::Boolean),
+        Just(Shape::ApprovedChat),
+    ];
+    (plain, option::of("[!-~]{1,4}")).prop_map(|(then, prefix)| match prefix {
+        Some(prefix) => Shape::After { prefix, then: Box::new(then) },
+        None => then,
+    })
+}
+
+fn fields(prefix: &'static str) -> impl Strategy<Value = BTreeMap<String, Field>> {
+    let field = (shapes(), any::<bool>()).prop_map(|(shape, required)| Field { shape, required });
+    btree_map("[a-zü \"-]{1,6}".prop_map(move |name| format!("{prefix}{name}")), field, 0..3)
+}
+
 fn rules() -> impl Strategy<Value = Rule> {
-    let values = || btree_map("[ -~]{0,6}", lists("[ -~ü]{0,6}".boxed()), 0..3);
-    let method = select(vec!["GET", "POST", "PUT", "PATCH", "DELETE"]);
-    let headers = lists("[a-z-]{1,6}".boxed());
-    (method, "/[a-z0-9/{}*]{0,8}", values(), headers, values(), any::<bool>()).prop_map(
-        |(method, path, query, headers, body, confirm)| Rule {
-            method: method.to_owned(),
-            path,
+    let method = select(vec![Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]);
+    let headers = lists("x-[a-z]{1,6}(: [!-~]{1,8})?".boxed()).prop_map(|headers| {
+        let mut seen = std::collections::BTreeSet::new();
+        headers.into_iter().filter(|header| seen.insert(header.split(':').next().map(str::to_owned))).collect()
+    });
+    let card = option::of(select(vec!["Open \"the\" door", "Take {one}"]));
+    let answer = prop_oneof![
+        Just(AnswerFilter::Whole),
+        Just(AnswerFilter::Status),
+        lists("[a-z]{1,4}(\\.[a-z]{1,4})?".boxed()).prop_map(|members| AnswerFilter::Members { members }),
+    ];
+    (method, "(/[a-z0-9:;=.-]{3,8}){0,2}/", shapes(), fields("q"), headers, option::of(fields("b")), (card, answer))
+        .prop_map(|(method, path, one, query, headers, body, (card, answer))| Rule {
+            method,
+            path: format!("{path}{{one}}"),
+            params: [("one".to_owned(), one)].into(),
             query,
             headers,
-            body,
-            confirm,
-            card: confirm.then(|| "Open \"the\" door".to_owned()),
-        },
-    )
+            body: body.filter(|_| method != Method::Get),
+            card: card.map(str::to_owned),
+            answer,
+        })
+}
+
+fn policies() -> impl Strategy<Value = Vec<PolicyRule>> {
+    let effect = select(vec![Effect::Allow, Effect::Ask, Effect::Deny]);
+    let session = select(vec![SessionKind::Chat, SessionKind::Cron, SessionKind::Script, SessionKind::Channel]);
+    let tool = select(vec!["clock.now", "clock.*", "*"]);
+    let when = btree_map("[a-z ]{0,4}", scalars(), 0..3);
+    let rule = (effect, option::of(session), tool, when, option::of(Just("Because \"so\"".to_owned())));
+    let rule = rule.prop_map(|(effect, session, tool, when, why)| PolicyRule {
+        effect,
+        bot: None,
+        session,
+        tool: tool.to_owned(),
+        when,
+        why,
+    });
+    vec(rule, 0..3)
 }
 
 fn backups() -> impl Strategy<Value = Backup> {

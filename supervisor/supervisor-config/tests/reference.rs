@@ -2,7 +2,7 @@
 
 mod surroundings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use supervisor_config::schema::{Key, keys};
@@ -66,10 +66,14 @@ fn the_documented_defaults_are_the_real_ones() {
 fn every_example_fits_its_key() {
     let plain = keys().iter().filter(|key| !key.path.contains("[]"));
     let lines = plain.map(|key| format!("{} = {}\n", key.path.replace(['<', '>'], ""), key.example));
-    let rules = keys().iter().filter_map(|key| Some((key.path.split_once("[].")?.1, &key.example)));
-    let rules: Vec<_> = rules.map(|(key, example)| format!("{key} = {example}")).collect();
-    let rule = format!("profile.profile.upstream.upstream.rule = [{{ {} }}]\n", rules.join(", "));
-    let text = lines.chain([rule]).collect::<Vec<_>>().concat();
+    let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (list, key, example) in
+        keys().iter().filter_map(|key| key.path.split_once("[].").map(|(list, last)| (list, last, &key.example)))
+    {
+        lists.entry(list.replace(['<', '>'], "")).or_default().push(format!("{key} = {example}"));
+    }
+    let lists = lists.iter().map(|(list, keys)| format!("{list} = [{{ {} }}]\n", keys.join(", ")));
+    let text = lines.chain(lists).collect::<Vec<_>>().concat();
     let reading = read(&text, &surroundings::rich());
     // One upstream cannot have every credential, and the lists of every preset.
     let allowed = ["are more than one credential", "does not belong to this preset"];

@@ -6,10 +6,13 @@
 mod backup;
 mod bot;
 mod network;
+mod policy;
 mod profile;
+mod rule;
 mod spark;
 mod text;
 mod upstream;
+mod values;
 
 use core::net::SocketAddrV4;
 use std::collections::BTreeMap;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use platform_types::egress::GATE_HOST;
 use platform_types::{Port, ProfileName, UpstreamName};
 
 use super::spark::Section;
-use super::{Context, bot, upstream};
+use super::{Context, bot, policy, upstream};
 use crate::config::{Limits, Profile, Upstream};
 use crate::path::KeyPath;
 use crate::raw::{RawProfile, RawUpstream};
@@ -16,7 +17,7 @@ const MIN_MEMORY_BYTES: u64 = 32 * Limits::MIB;
 const MAX_MEMORY_BYTES: u64 = 64 * 1024 * Limits::MIB;
 
 pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Profile> {
-    let RawProfile { port, address, memory, cpus, pids, bot, upstream } = raw;
+    let RawProfile { port, address, memory, cpus, pids, bot, upstream, policy: rules } = raw;
     let address = address.and_then(|address| context.origin(&address, &path.key("address")));
     let memory_bytes = match memory {
         Some(memory) => memory_bytes(&memory, &path.key("memory"), context),
@@ -24,6 +25,7 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
     };
     let bots = bot::bots(bot.unwrap_or_default(), &path.key("bot"), spark, context);
     let upstreams = upstreams(upstream.unwrap_or_default(), &path.key("upstream"), context);
+    let policy = policy::policy(rules.unwrap_or_default(), &bots, &path.key("policy"), context);
     Some(Profile {
         port: port.and_then(Port::new)?,
         address,
@@ -34,6 +36,7 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
         },
         bots,
         upstreams,
+        policy,
     })
 }
 
@@ -72,6 +75,9 @@ fn upstreams(
     let mut upstreams = BTreeMap::new();
     for (name, raw) in raw {
         let path = path.key(&name);
+        if name == GATE_HOST {
+            context.report.error(&path, "the gate's own routes have this name", "Choose another name.");
+        }
         let name = context.named(UpstreamName::new(name), &path);
         let upstream = upstream::upstream(raw, &path, context);
         if let (Some(name), Some(upstream)) = (name, upstream) {

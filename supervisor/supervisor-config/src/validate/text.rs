@@ -49,8 +49,13 @@ impl Context<'_> {
         value.map_err(|error| self.report.error(path, error.to_string(), remedy)).ok()
     }
 
-    /// One line for people.
+    /// One short line for people.
     pub(super) fn line(&mut self, text: String, path: &KeyPath) -> Option<String> {
+        self.line_of(text, MAX_LINE_CHARS, path)
+    }
+
+    /// One line for people, of at most so many characters.
+    pub(super) fn line_of(&mut self, text: String, most: usize, path: &KeyPath) -> Option<String> {
         let length = text.chars().count();
         let message = if text.trim().is_empty() {
             "it is empty".to_owned()
@@ -58,12 +63,12 @@ impl Context<'_> {
             "it begins or ends with a space".to_owned()
         } else if text.chars().any(char::is_control) {
             "it holds control characters".to_owned()
-        } else if length > MAX_LINE_CHARS {
+        } else if length > most {
             format!("it has {length} characters")
         } else {
             return Some(text);
         };
-        let remedy = format!("Write one line of at most {MAX_LINE_CHARS} characters.");
+        let remedy = format!("Write one line of at most {most} characters.");
         self.report.error(path, message, remedy);
         None
     }

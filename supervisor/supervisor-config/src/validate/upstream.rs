@@ -1,11 +1,11 @@
-//! `[profile.X.upstream.Y]`: read and checked, not in force yet.
+//! `[profile.X.upstream.Y]`.
 
-use std::collections::BTreeMap;
-
-use super::Context;
+use super::network::is_multicast_name;
+use super::{Context, rule};
 use crate::config::{Allows, Credential, Rule, Upstream};
 use crate::path::KeyPath;
-use crate::raw::{RawMethod, RawNamedSecret, RawPreset, RawRule, RawSecret, RawUpstream};
+use crate::presets::home_assistant::domain_of;
+use crate::raw::{RawNamedSecret, RawPreset, RawRule, RawSecret, RawUpstream};
 use crate::suggest::listed;
 
 /// The keys that belong to one preset, or to none.
@@ -18,8 +18,6 @@ struct Lists {
 }
 
 pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'_>) -> Option<Upstream> {
-    let remedy = "Nothing can be reached through it; bots that need it come with a later release.";
-    context.report.not_in_force(path, remedy);
     let RawUpstream {
         preset,
         url,
@@ -35,7 +33,8 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
         table,
         rule,
     } = raw;
-    let url = url.and_then(|url| base_url(&url, &path.key("url"), context));
+    let pinned = address.is_some();
+    let url = url.and_then(|url| base_url(&url, pinned, &path.key("url"), context));
     let address = address.and_then(|text| {
         let parsed = text.parse().map_err(|_| format!("{text:?} is not an IP address"));
         context.parsed(parsed, &path.key("address"), "Write for example: address = \"192.168.1.20\"")
@@ -49,11 +48,26 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
     } else {
         allows(preset, lists, path, context)
     };
-    Some(Upstream { url: url?, address, networks, credential, allows: allows? })
+    let allows = allows?;
+    fits(credential.as_ref(), &allows, path, context);
+    Some(Upstream { url: url?, address, networks, credential, allows })
 }
 
-fn base_url(text: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<String> {
-    context.url(text, path).map(|url| url.as_str().trim_end_matches('/').to_owned())
+fn base_url(text: &str, pinned: bool, path: &KeyPath, context: &mut Context<'_>) -> Option<String> {
+    let url = context.url(text, path)?;
+    if is_multicast_name(&url) && !pinned {
+        let remedy = "Add its IP address: address = \"192.168.1.20\"";
+        context.report.error(path, "names in .local need multicast DNS, which containers do not have", remedy);
+        return None;
+    }
+    let base = url.as_str().trim_end_matches('/').to_owned();
+    let plain = |c: char| c.is_ascii_graphic() && !"%@\\{}".contains(c);
+    if url.path().trim_end_matches('/').contains("//") || !base.chars().all(plain) {
+        let remedy = "Write a path of plain segments, or none.";
+        context.report.error(path, "the URL's path has an empty segment or an encoded character", remedy);
+        return None;
+    }
+    Some(base)
 }
 
 type Credentials = (Option<RawSecret>, Option<RawNamedSecret>, Option<RawNamedSecret>, Option<RawSecret>);
@@ -83,8 +97,52 @@ fn credential(
         Some((name?, secret?))
     };
     let header = named(header, "header", context).map(|(name, secret)| Credential::Header { name, secret });
+    if let Some(Credential::Header { name, .. }) = &header
+        && rule::is_forbidden(name)
+    {
+        let remedy = "Use `bearer` for Authorization: Bearer, or the header that the server asks for.";
+        context.report.error(&path.key("header").key("name"), format!("no credential travels in {name}"), remedy);
+        return None;
+    }
     let query = named(query, "query", context).map(|(name, secret)| Credential::Query { name, secret });
     bearer.or(token).or(header).or(query)
+}
+
+/// The credential goes with what the upstream is, and no rule lets a bot stand in its place.
+fn fits(credential: Option<&Credential>, allows: &Allows, path: &KeyPath, context: &mut Context<'_>) {
+    let header =
+        |header: &String, name: &str| header.split(':').next().is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let taken = |rule: &Rule| match credential {
+        Some(Credential::Header { name, .. }) => rule.headers.iter().any(|own| header(own, name)),
+        Some(Credential::Query { name, .. }) => rule.query.contains_key(name),
+        _ => false,
+    };
+    match (credential, allows) {
+        (_, Allows::Telegram) => {}
+        (Some(Credential::Token { .. }), _) => {
+            let remedy = "Use `bearer`, `header` or `query`.";
+            context.report.error(&path.key("token"), "only the preset `telegram` puts a token into the path", remedy);
+        }
+        (_, Allows::Rules(rules)) => {
+            for (index, _) in rules.iter().enumerate().filter(|(_, rule)| taken(rule)) {
+                let remedy = "Remove that header or query key: the gate adds the credential itself.";
+                let path = path.key("rule").index(index);
+                context.report.error(&path, "it passes on what the credential is sent in", remedy);
+            }
+        }
+        (_, Allows::HomeAssistant { entities, confirm, .. }) => {
+            for id in entities.iter().filter(|id| !confirm.contains(id)) {
+                let message = match domain_of(id) {
+                    "lock" => format!("{id} can be locked, and not unlocked"),
+                    "alarm_control_panel" => format!("{id} can only be read"),
+                    _ => continue,
+                };
+                let remedy = "Write it into `confirm`, if a bot may ask for the rest.";
+                context.report.warning(&path.key("entities"), message, remedy);
+            }
+        }
+        (_, Allows::SupabaseJobs { .. }) => {}
+    }
 }
 
 fn allows(preset: Option<RawPreset>, lists: Lists, path: &KeyPath, context: &mut Context<'_>) -> Option<Allows> {
@@ -120,61 +178,7 @@ fn allows(preset: Option<RawPreset>, lists: Lists, path: &KeyPath, context: &mut
             }
             Some(Allows::Telegram)
         }
-        None => rules(lists.rule.unwrap_or_default(), &path.key("rule"), context).map(Allows::Rules),
-    }
-}
-
-fn rules(raw: Vec<RawRule>, path: &KeyPath, context: &mut Context<'_>) -> Option<Vec<Rule>> {
-    let rules: Vec<Option<Rule>> =
-        raw.into_iter().enumerate().map(|(index, raw)| rule(raw, &path.index(index), context)).collect();
-    rules.into_iter().collect()
-}
-
-fn rule(raw: RawRule, path: &KeyPath, context: &mut Context<'_>) -> Option<Rule> {
-    let RawRule { method, path: pattern, query, headers, body, confirm, card } = raw;
-    let confirm = confirm.unwrap_or(false);
-    let pattern = pattern.and_then(|pattern| {
-        let valid = pattern.starts_with('/') && !pattern.chars().any(|c| c.is_control() || c == '?' || c == '#');
-        if !valid {
-            let message = format!("{pattern:?} is not a path");
-            context.report.error(&path.key("path"), message, "Write for example: path = \"/api/states\"");
-        }
-        valid.then_some(pattern)
-    });
-    let headers = context.each(headers, &path.key("headers"), Context::token_text);
-    let query = values(query, &path.key("query"), context);
-    let body = values(body, &path.key("body"), context);
-    if confirm && card.is_none() {
-        let remedy = "Write for example: card = \"Open the front door\"";
-        context.report.error(&path.key("card"), "what needs a confirmation needs words for it", remedy);
-        return None;
-    }
-    let card = match card {
-        Some(card) => Some(context.line(card, &path.key("card"))?),
-        None => None,
-    };
-    Some(Rule { method: method_name(method?).to_owned(), path: pattern?, query, headers, body, confirm, card })
-}
-
-fn values(
-    raw: Option<BTreeMap<String, Vec<String>>>,
-    path: &KeyPath,
-    context: &mut Context<'_>,
-) -> BTreeMap<String, Vec<String>> {
-    let each = raw.unwrap_or_default().into_iter().map(|(key, values)| {
-        let values = context.each(Some(values), &path.key(&key), |_, value, _| Some(value.to_owned()));
-        (key, values)
-    });
-    each.collect()
-}
-
-fn method_name(method: RawMethod) -> &'static str {
-    match method {
-        RawMethod::Get => "GET",
-        RawMethod::Post => "POST",
-        RawMethod::Put => "PUT",
-        RawMethod::Patch => "PATCH",
-        RawMethod::Delete => "DELETE",
+        None => rule::rules(lists.rule.unwrap_or_default(), &path.key("rule"), context).map(Allows::Rules),
     }
 }
 

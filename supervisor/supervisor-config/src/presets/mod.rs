@@ -1,0 +1,124 @@
+//! Lists that people write, turned into the rules that a gate enforces. `botctl config show` prints what they were made
+//! from; the gate knows one mechanism.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`home_assistant`] | states of listed entities, services on them, scenes |
+//! | [`supabase_jobs`] | a table of jobs: listed, and queued again after a confirmation |
+//! | [`telegram`] | a bot that talks to approved chats |
+//! | [`written`] | rules without a preset |
+
+pub mod home_assistant;
+pub mod supabase_jobs;
+pub mod telegram;
+pub mod written;
+
+use std::collections::BTreeMap;
+
+use platform_types::egress::{self, AnswerFilter, Confirm, Fact, Field, Method, Rule, Shape};
+use platform_types::{SecretName, UpstreamName};
+use serde_json::Value;
+
+use crate::config::{Allows, Credential, Profile, Upstream};
+
+/// How long a confirmation waits for somebody.
+pub const CONFIRM_SECONDS: u32 = 600;
+
+impl Profile {
+    /// Ways out, as the profile's gate is told: every preset expanded.
+    pub fn upstreams_for_gate(&self) -> Vec<egress::Upstream> {
+        self.upstreams.iter().map(|(name, upstream)| expanded(name, upstream)).collect()
+    }
+
+    /// The secrets that the profile's gate needs.
+    pub fn upstream_secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.upstreams.values().filter_map(|upstream| upstream.credential.as_ref()).map(Credential::secret)
+    }
+}
+
+fn expanded(name: &UpstreamName, upstream: &Upstream) -> egress::Upstream {
+    let Upstream { url, address, networks, credential, allows } = upstream;
+    egress::Upstream {
+        name: name.clone(),
+        url: url.clone(),
+        address: *address,
+        networks: networks.clone(),
+        credential: credential.as_ref().map(placed),
+        rules: match allows {
+            Allows::HomeAssistant { entities, scenes, confirm } => home_assistant::rules(entities, scenes, confirm),
+            Allows::SupabaseJobs { table } => supabase_jobs::rules(table),
+            Allows::Telegram => telegram::rules(),
+            Allows::Rules(rules) => written::rules(rules),
+        },
+    }
+}
+
+fn placed(credential: &Credential) -> egress::Credential {
+    match credential.clone() {
+        Credential::Bearer { secret } => egress::Credential::Bearer { secret },
+        Credential::Header { name, secret } => egress::Credential::Header { name, secret },
+        Credential::Query { name, secret } => egress::Credential::Query { name, secret },
+        Credential::Token { secret } => egress::Credential::Path { prefix: telegram::TOKEN_PREFIX.to_owned(), secret },
+    }
+}
+
+// What the presets are written with.
+
+fn rule(name: &str, method: Method, path: &str) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        method,
+        path: path.to_owned(),
+        params: BTreeMap::new(),
+        query: BTreeMap::new(),
+        headers: Vec::new(),
+        body: None,
+        confirm: None,
+        answer: AnswerFilter::Status,
+    }
+}
+
+fn one_of(values: impl IntoIterator<Item = impl Into<Value>>) -> Shape {
+    Shape::OneOf { values: values.into_iter().map(Into::into).collect() }
+}
+
+fn text(max_chars: usize) -> Shape {
+    Shape::Text { max_chars }
+}
+
+fn equals(then: Shape) -> Shape {
+    Shape::After { prefix: "eq.".to_owned(), then: Box::new(then) }
+}
+
+fn list(of: Shape, max_items: usize) -> Shape {
+    Shape::List { of: Box::new(of), max_items }
+}
+
+fn object<const N: usize>(fields: [(&str, Field); N]) -> Shape {
+    Shape::Object { fields: named(fields) }
+}
+
+fn required(shape: Shape) -> Field {
+    Field { shape, required: true }
+}
+
+fn optional(shape: Shape) -> Field {
+    Field { shape, required: false }
+}
+
+fn named<const N: usize>(fields: [(&str, Field); N]) -> BTreeMap<String, Field> {
+    fields.map(|(name, field)| (name.to_owned(), field)).into()
+}
+
+fn members(names: &[&str]) -> AnswerFilter {
+    AnswerFilter::Members { members: names.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+fn confirm<const N: usize>(words: &str, facts: [(&str, &str, &str); N]) -> Confirm {
+    let fact = |(label, path, pointer): (&str, &str, &str)| Fact {
+        label: label.to_owned(),
+        path: path.to_owned(),
+        pointer: pointer.to_owned(),
+    };
+    Confirm { words: words.to_owned(), facts: facts.map(fact).into(), id_field: None, expires_seconds: CONFIRM_SECONDS }
+}

@@ -1,0 +1,75 @@
+//! What the presets mean: one line for each rule that a gate enforces.
+
+mod surroundings;
+
+use platform_types::ProfileName;
+use platform_types::egress::{Credential, Upstream};
+use supervisor_config::Config;
+
+fn upstream(text: &str) -> Upstream {
+    let text = format!("[profile.p]\nport = 1\n[profile.p.upstream.up]\n{text}");
+    let config = Config::parse(&text, &surroundings::rich()).expect("no errors");
+    let profile = &config.profiles[&ProfileName::new("p").expect("a name")];
+    let mut upstreams = profile.upstreams_for_gate();
+    assert_eq!(upstreams.len(), 1);
+    upstreams.remove(0)
+}
+
+fn rules(upstream: &Upstream) -> String {
+    let lines = upstream.rules.iter().map(|rule| serde_json::to_string(rule).expect("JSON"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_house() {
+    let up = upstream(
+        "preset = \"home-assistant\"\nurl = \"http://192.168.1.20:8123/\"\naddress = \"192.168.1.20\"\n\
+         networks = [\"192.168.1.0/24\"]\nbearer = { secret = \"ha-token\" }\n\
+         entities = [\"light.kitchen\", \"climate.living\", \"lock.shed\", \"sensor.door\", \"switch.heater\"]\n\
+         scenes = [\"scene.movie\"]\nconfirm = [\"lock.front_door\", \"switch.heater\"]",
+    );
+    assert_eq!((up.url.as_str(), up.networks.len()), ("http://192.168.1.20:8123", 1));
+    assert!(matches!(up.credential, Some(Credential::Bearer { .. })));
+    insta::assert_snapshot!(rules(&up));
+}
+
+#[test]
+fn an_entity_is_set_without_a_confirmation_only_where_the_file_says_so() {
+    let lists = "preset = \"home-assistant\"\nurl = \"http://h\"\nentities = [\"lock.a\", \"switch.b\"]\nconfirm = [\"switch.b\"]";
+    for rule in upstream(lists).rules {
+        let body = serde_json::to_string(&rule.body).expect("JSON");
+        assert!(rule.confirm.is_some() || !body.contains("switch.b"), "{} sets switch.b", rule.name);
+        assert!(rule.path != "/api/services/lock/unlock", "{} unlocks", rule.name);
+    }
+    let nothing = upstream("preset = \"home-assistant\"\nurl = \"http://h\"");
+    assert_eq!(nothing.rules.iter().map(|rule| rule.path.as_str()).collect::<Vec<_>>(), ["/api/"]);
+}
+
+#[test]
+fn a_table_of_jobs() {
+    let up = upstream(
+        "preset = \"supabase-jobs\"\nurl = \"https://jobs.example\"\ntable = \"jobs\"\n\
+         header = { name = \"apikey\", secret = \"jobs-key\" }",
+    );
+    insta::assert_snapshot!(rules(&up));
+    for rule in up.rules.iter().filter(|rule| rule.method != platform_types::egress::Method::Get) {
+        assert!(rule.confirm.is_some(), "{} changes something without a confirmation", rule.name);
+    }
+}
+
+#[test]
+fn a_bot_of_telegram() {
+    let up =
+        upstream("preset = \"telegram\"\nurl = \"https://api.telegram.org\"\ntoken = { secret = \"telegram-token\" }");
+    assert!(matches!(&up.credential, Some(Credential::Path { prefix, .. }) if prefix == "bot"));
+    insta::assert_snapshot!(rules(&up));
+}
+
+#[test]
+fn written_rules_have_names_of_their_own() {
+    let up = upstream(
+        "url = \"https://api.example\"\nrule = [{ method = \"GET\", path = \"/a\" }, { method = \"GET\", path = \"/a\" }, \
+         { method = \"POST\", path = \"/a\", body = { n = \"boolean\" }, confirm = true, card = \"Do {n}\" }]",
+    );
+    insta::assert_snapshot!(rules(&up));
+}
