@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Refused;
 use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
+use super::live::Live;
 use super::replies::Reply;
-use super::turns::{Live, Update};
+use super::turns::Update;
 use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::Database;

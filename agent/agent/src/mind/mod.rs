@@ -12,7 +12,9 @@
 //! older than a message that was sent before it.
 
 mod connections;
+mod drain;
 mod hub;
+mod live;
 mod page;
 mod questions;
 mod replies;
@@ -31,9 +33,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE, PageCaller};
+pub use drain::{DRAIN_CLOSE, DRAIN_FINISH};
 use hub::{Hub, Input};
 pub(crate) use replies::shown_all;
-pub use turns::{DRAIN_CLOSE, DRAIN_FINISH};
 
 use crate::audit::Audit;
 use crate::counters::Counters;

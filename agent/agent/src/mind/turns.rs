@@ -1,62 +1,21 @@
-//! The life of a turn as the hub sees it: begun, followed, kept in part, finished; and the drain that ends them all.
+//! The life of a turn as the hub sees it: begun, followed, kept in part, finished.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use agent_core::turn::{Answer, Cancel, Decision, Emission, MAX_CALLS_PER_ANSWER, Record};
-use agent_store::{Begun, FinishedTurn, Partial, QueuedTurn, StoreError};
+use agent_core::turn::{Answer, Cancel, Emission, MAX_CALLS_PER_ANSWER, Record};
+use agent_store::{Begun, FinishedTurn, QueuedTurn, StoreError};
 use platform_types::Timestamp;
 use platform_types::agent::SessionKind;
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::hub::{Failed, Hub, Input};
+use super::hub::{Failed, Hub};
+use super::live::{Ended, Live, Unsaved};
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
 use crate::audit::TurnAudit;
-use crate::counters::Running;
 use crate::driver::{Errand, Owner, Signals};
-
-/// Time for running turns to finish by themselves when the agent stops.
-pub const DRAIN_FINISH: Duration = Duration::from_secs(10);
-/// Time after which the agent stops whatever is left: the contract gives 20 s for everything.
-pub const DRAIN_CLOSE: Duration = Duration::from_secs(18);
-
-/// A turn that runs.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub view: RunningTurn,
-    cancel: watch::Sender<Option<Cancel>>,
-    decisions: mpsc::Sender<(String, Decision)>,
-    /// When the questions that are open end, by call.
-    pub open: BTreeMap<String, Timestamp>,
-    unsaved: Unsaved,
-    /// Set once the turn is over, until its answer is stored.
-    ended: Option<Ended>,
-    _counted: Running,
-}
-
-/// What a crash would lose.
-#[derive(Debug, Default)]
-struct Unsaved {
-    /// Steps that are not stored yet.
-    records: Vec<(Timestamp, Record)>,
-    /// Something was said since it was last kept.
-    dirty: bool,
-    /// What was said so far is on its way to the store.
-    saving: bool,
-}
-
-/// An answer that waits to be stored.
-#[derive(Debug)]
-struct Ended {
-    answer: Arc<Answer>,
-    /// It is on its way to the store.
-    storing: bool,
-    /// The page knows that it could not be stored yet.
-    complained: bool,
-}
 
 /// How keeping a part went; what could not be stored comes back.
 pub(super) type Saved = Result<(), (StoreError, Vec<(Timestamp, Record)>)>;
@@ -68,33 +27,6 @@ pub(super) enum Update {
     Emission(Emission),
     Finished(Box<Answer>),
     Errand(Errand),
-}
-
-impl Live {
-    pub fn cancel(&self, reason: Cancel) {
-        self.cancel.send_if_modified(|current| {
-            let first = current.is_none();
-            current.get_or_insert(reason);
-            first
-        });
-    }
-
-    /// A question about a call is answered, or over.
-    pub fn decide(&mut self, call: String, decision: Decision) {
-        self.open.remove(&call);
-        // There are never more questions than places; a turn that is over needs no answer.
-        let _ = self.decisions.try_send((call, decision));
-    }
-
-    fn partial(&mut self) -> Partial {
-        self.unsaved.dirty = false;
-        self.unsaved.saving = true;
-        Partial {
-            text: self.view.text.clone(),
-            tools: self.view.tools.clone(),
-            records: std::mem::take(&mut self.unsaved.records),
-        }
-    }
 }
 
 impl Hub {
@@ -332,37 +264,5 @@ impl Hub {
             id: None,
         };
         self.connections.tell_session(session, None, &failed);
-    }
-
-    pub(super) fn stop(&mut self, session: &str) {
-        if let Some(live) = self.live.get(session) {
-            live.cancel(Cancel::Stopped);
-        }
-    }
-
-    /// No new turns; those that run may finish for a while.
-    pub(super) fn drain(&mut self, done: oneshot::Sender<()>) {
-        tracing::info!(running = self.live.len(), "draining");
-        self.draining = Some(done);
-        let inbox = self.inbox.clone();
-        platform_kit::task::spawn("drain timer", async move {
-            tokio::time::sleep(DRAIN_FINISH).await;
-            // A hub that has ended needs no reminder.
-            let _ = inbox.send(Input::DrainClose).await;
-            tokio::time::sleep(DRAIN_CLOSE.saturating_sub(DRAIN_FINISH)).await;
-            let _ = inbox.send(Input::DrainEnd).await;
-        });
-    }
-
-    pub(super) fn interrupt_all(&mut self) {
-        for live in self.live.values() {
-            live.cancel(Cancel::Interrupted);
-        }
-    }
-
-    pub(super) fn end_when_drained(&mut self) {
-        if self.draining.is_some() && self.live.is_empty() && self.pending == 0 {
-            self.ended = true;
-        }
     }
 }

@@ -3,15 +3,16 @@
 //! [`Driver::next`] gives one step after another. Whoever asks for the next step has dealt with the one before, so a
 //! record is handed over before the tool that it announces runs. Dropping a driver cancels everything that it started.
 
+mod model;
+
 use std::collections::VecDeque;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::prompt::ToolCall;
 use agent_core::turn::{Answer, Cancel, Decision, Effect, Emission, Event, Record, Setup, Turn};
-use agent_llm::{Completion, Delta, LlmClient, LlmError, Models};
+use agent_llm::{LlmClient, Models};
 use agent_tools::{Context, Egress, Progress, Registry};
 use platform_kit::clock::SharedClock;
 use platform_types::ModelId;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
+use self::model::Model;
 use crate::audit::TurnAudit;
 
 /// Longest turn: long enough for a slow box with a full context and several tool calls.
@@ -115,13 +117,6 @@ impl std::fmt::Debug for Driver {
 
 /// A call, and whether it waits.
 type Waits = (String, bool);
-type Starting = Pin<Box<dyn Future<Output = Result<Completion, LlmError>> + Send>>;
-
-enum Model {
-    Idle,
-    Starting(u32, Starting),
-    Running(u32, Box<Completion>),
-}
 
 impl Driver {
     pub fn new(setup: Setup, owner: Owner, tooling: Arc<Tooling>, signals: Signals) -> Self {
@@ -276,37 +271,5 @@ async fn cancelled(cancel: &mut watch::Receiver<Option<Cancel>>) -> Cancel {
         Some(reason) => reason,
         // Nobody is left who could cancel.
         None => std::future::pending().await,
-    }
-}
-
-impl Model {
-    async fn next(&mut self) -> Event {
-        loop {
-            match self {
-                Self::Idle => return std::future::pending().await,
-                Self::Starting(call, starting) => {
-                    let call = *call;
-                    match starting.await {
-                        Ok(completion) => *self = Self::Running(call, Box::new(completion)),
-                        Err(error) => {
-                            *self = Self::Idle;
-                            return Event::ModelFailed { call, failure: error.failure() };
-                        }
-                    }
-                }
-                Self::Running(call, completion) => {
-                    let call = *call;
-                    let event = match completion.next().await {
-                        Some(Ok(Delta::Text(text))) => return Event::Text { call, text },
-                        Some(Ok(Delta::Fragment(fragment))) => return Event::Fragment { call, fragment },
-                        Some(Ok(Delta::Finished { reason, usage })) => Event::ModelFinished { call, reason, usage },
-                        Some(Err(error)) => Event::ModelFailed { call, failure: error.failure() },
-                        None => Event::ModelFailed { call, failure: LlmError::BrokeOff.failure() },
-                    };
-                    *self = Self::Idle;
-                    return event;
-                }
-            }
-        }
     }
 }
