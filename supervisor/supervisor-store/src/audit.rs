@@ -47,6 +47,18 @@ impl Store {
         })
     }
 
+    /// When something was last done to a profile.
+    pub fn last_audit_at(&self, kind: &str, profile: &ProfileName) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|transaction| {
+            let at: Option<i64> = transaction.query_row(
+                "SELECT max(at) FROM audit_entry WHERE kind = ?1 AND json_extract(data, '$.profile') = ?2",
+                (kind, profile.as_str()),
+                |row| row.get(0),
+            )?;
+            Ok(at.map(Timestamp))
+        })
+    }
+
     /// Keeps the head of another chain. `false` when it is kept already.
     pub fn keep_anchor(
         &self,
@@ -153,6 +165,9 @@ mod tests {
         assert_eq!(store.audit_after(0, 500).unwrap(), entries);
         assert_eq!(store.audit_after(1, 1).unwrap(), entries[1..2]);
         assert_eq!(store.audit_after(u64::MAX, 500).unwrap(), []);
+        let (ops, personal) = (ProfileName::new("ops").unwrap(), ProfileName::new("personal").unwrap());
+        assert_eq!(store.last_audit_at("b", &ops).unwrap(), Some(Timestamp(5)));
+        assert_eq!(store.last_audit_at("b", &personal).unwrap(), None);
         for sql in ["UPDATE audit_entry SET kind = 'x' WHERE n = 2", "DELETE FROM audit_entry WHERE n = 3"] {
             let error = store.write(|transaction| Ok(transaction.execute(sql, [])?)).unwrap_err();
             assert!(error.to_string().contains("append-only") || format!("{error:?}").contains("append-only"), "{sql}");

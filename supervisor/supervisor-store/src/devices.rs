@@ -163,6 +163,27 @@ impl Store {
         })
     }
 
+    /// Changes what a device may do. `false` when it has no access.
+    pub fn set_scopes(&self, profile: &ProfileName, id: &DeviceId, scopes: &[Scope]) -> Result<bool, StoreError> {
+        self.change_device("UPDATE device SET scopes = ?3", profile, id, &join_scopes(scopes))
+    }
+
+    /// Gives a device another name. `false` when it has no access.
+    pub fn rename_device(&self, profile: &ProfileName, id: &DeviceId, name: &str) -> Result<bool, StoreError> {
+        self.change_device("UPDATE device SET name = ?3", profile, id, name)
+    }
+
+    fn change_device(
+        &self,
+        update: &'static str,
+        profile: &ProfileName,
+        id: &DeviceId,
+        value: &str,
+    ) -> Result<bool, StoreError> {
+        let sql = format!("{update} WHERE profile = ?1 AND id = ?2 AND revoked_at IS NULL");
+        self.write(|transaction| Ok(transaction.execute(&sql, (profile.as_str(), id.as_str(), value))? > 0))
+    }
+
     /// Remembers when a device or token was last used.
     pub fn touch(&self, profile: &ProfileName, who: &Caller, at: Timestamp) -> Result<(), StoreError> {
         let (sql, key) = match who {
@@ -318,141 +339,4 @@ pub(crate) fn column_profile(row: &Row<'_>, index: usize) -> Result<ProfileName,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp(1_000_000);
-
-    fn profile() -> ProfileName {
-        ProfileName::new("personal").unwrap()
-    }
-
-    fn device(digit: char) -> NewDevice {
-        NewDevice {
-            id: DeviceId::new(digit.to_string().repeat(64)).unwrap(),
-            public_key: format!("key-{digit}"),
-            name: format!("phone {digit}"),
-        }
-    }
-
-    fn link(store: &Store, code: char, at: Timestamp, scopes: Option<Vec<Scope>>) -> String {
-        let code_sha256 = code.to_string().repeat(64);
-        store
-            .create_link(&LinkRecord {
-                profile: profile(),
-                code_sha256: code_sha256.clone(),
-                scopes,
-                created_at: at,
-                expires_at: at.plus_millis(900_000),
-                used_at: None,
-                used_by: None,
-            })
-            .unwrap();
-        code_sha256
-    }
-
-    fn redeem(store: &Store, code: &str, device: &NewDevice, now: Timestamp) -> Redemption {
-        store.redeem_link(&profile(), code, device, now).unwrap()
-    }
-
-    #[test]
-    fn a_link_works_once_and_its_user_may_ask_again() {
-        let store = Store::in_memory().unwrap();
-        let code = link(&store, 'a', NOW, None);
-        let Redemption::Accepted(first) = redeem(&store, &code, &device('1'), NOW) else { panic!("not accepted") };
-        assert_eq!(first.scopes, [Scope::Chat, Scope::Approve, Scope::Admin]);
-        assert_eq!(redeem(&store, &code, &device('1'), NOW), Redemption::Accepted(first));
-        assert_eq!(redeem(&store, &code, &device('2'), NOW), Redemption::Used);
-        assert_eq!(redeem(&store, &"f".repeat(64), &device('2'), NOW), Redemption::Unknown);
-        let other = ProfileName::new("ops").unwrap();
-        assert_eq!(store.redeem_link(&other, &code, &device('1'), NOW).unwrap(), Redemption::Unknown);
-    }
-
-    #[test]
-    fn scopes_come_from_the_link_or_from_being_first() {
-        let store = Store::in_memory().unwrap();
-        let granted = |code: char, digit: char, explicit: Option<Vec<Scope>>| {
-            let code = link(&store, code, NOW, explicit);
-            match redeem(&store, &code, &device(digit), NOW) {
-                Redemption::Accepted(record) => record.scopes,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(granted('a', '1', None).len(), 3);
-        assert_eq!(granted('b', '2', None), [Scope::Chat]);
-        assert_eq!(granted('c', '3', Some(vec![Scope::Chat, Scope::Approve])), [Scope::Chat, Scope::Approve]);
-    }
-
-    #[test]
-    fn a_link_expires() {
-        let store = Store::in_memory().unwrap();
-        let code = link(&store, 'a', NOW, None);
-        assert_eq!(store.gate_registry(&profile(), NOW).unwrap().setup_links.len(), 1);
-        let late = NOW.plus_millis(900_000);
-        assert_eq!(redeem(&store, &code, &device('1'), late), Redemption::Expired);
-        assert_eq!(store.gate_registry(&profile(), late).unwrap(), GateRegistry::default());
-    }
-
-    #[test]
-    fn of_a_hundred_devices_that_race_for_a_link_one_wins() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("supervisor.db");
-        let store = Store::open(&path).unwrap();
-        let code = link(&store, 'a', NOW, None);
-        // Two connections, as two processes would have, and many threads on each.
-        let stores = [store.clone(), Store::open(&path).unwrap()];
-        let outcomes: Vec<Redemption> = std::thread::scope(|scope| {
-            let racers: Vec<_> = (0..100)
-                .map(|n| {
-                    let (store, code) = (&stores[n % 2], &code);
-                    scope.spawn(move || {
-                        let id = DeviceId::new(format!("{n:064x}")).unwrap();
-                        let device = NewDevice { id, public_key: format!("key {n}"), name: String::new() };
-                        redeem(store, code, &device, NOW)
-                    })
-                })
-                .collect();
-            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
-        });
-        assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Redemption::Accepted(_))).count(), 1);
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Redemption::Used).count(), 99);
-        assert_eq!(store.devices(&profile()).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_ninth_link_retires_the_oldest() {
-        let store = Store::in_memory().unwrap();
-        let codes: Vec<String> =
-            "abcdef012".chars().zip(0..).map(|(code, n)| link(&store, code, NOW.plus_millis(n), None)).collect();
-        let now = NOW.plus_millis(10);
-        assert_eq!(store.gate_registry(&profile(), now).unwrap().setup_links.len(), 8);
-        assert_eq!(redeem(&store, &codes[0], &device('1'), now), Redemption::Expired);
-        assert!(matches!(redeem(&store, &codes[1], &device('1'), now), Redemption::Accepted(_)));
-    }
-
-    #[test]
-    fn a_revoked_device_is_gone_from_the_gate_and_comes_back_only_by_a_new_link() {
-        let store = Store::in_memory().unwrap();
-        let code = link(&store, 'a', NOW, None);
-        redeem(&store, &code, &device('1'), NOW);
-        assert_eq!(store.gate_registry(&profile(), NOW).unwrap().devices.len(), 1);
-        assert!(store.revoke_device(&profile(), &device('1').id, NOW).unwrap());
-        assert!(!store.revoke_device(&profile(), &device('1').id, NOW).unwrap());
-        assert_eq!(store.gate_registry(&profile(), NOW).unwrap().devices, []);
-        assert_eq!(redeem(&store, &code, &device('1'), NOW), Redemption::Used);
-        let code = link(&store, 'b', NOW, None);
-        assert!(matches!(redeem(&store, &code, &device('1'), NOW), Redemption::Accepted(_)));
-        assert_eq!(store.devices(&profile()).unwrap()[0].revoked_at, None);
-    }
-
-    #[test]
-    fn being_seen_is_remembered_and_never_goes_back() {
-        let store = Store::in_memory().unwrap();
-        let code = link(&store, 'a', NOW, None);
-        redeem(&store, &code, &device('1'), NOW);
-        let who = Caller::Device { id: device('1').id };
-        store.touch(&profile(), &who, Timestamp(9)).unwrap();
-        store.touch(&profile(), &who, Timestamp(5)).unwrap();
-        assert_eq!(store.devices(&profile()).unwrap()[0].seen_at, Some(Timestamp(9)));
-    }
-}
+mod tests;

@@ -24,6 +24,7 @@
 //! | [`state`] | what the daemon's parts share: the world, and commands |
 
 pub mod api;
+pub mod audit;
 pub mod cli;
 pub mod compose;
 pub mod daemon;

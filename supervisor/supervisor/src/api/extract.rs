@@ -1,6 +1,6 @@
 //! JSON bodies, queries and names out of requests, with errors in the one shape.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -8,6 +8,8 @@ use platform_kit::Failure;
 use platform_types::text::neutral;
 use platform_types::{ErrorCode, ProfileName};
 use serde::de::DeserializeOwned;
+
+use super::peer::{self, Caller};
 
 /// A JSON body. An empty one reads as `{}`.
 #[derive(Debug)]
@@ -37,6 +39,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => Err(bad(&format!("the query: {}", error.body_text()))),
         }
+    }
+}
+
+/// The caller's user name, as the kernel and `/etc/passwd` tell it.
+#[derive(Debug)]
+pub struct User(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for User {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match ConnectInfo::<Caller>::from_request_parts(parts, state).await {
+            Ok(ConnectInfo(caller)) => Ok(Self(peer::user_name(caller))),
+            Err(error) => Err(error.into_response()),
+        }
+    }
+}
+
+/// Who asks, as records name them: `operator <user>`.
+#[derive(Debug)]
+pub struct By(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        User::from_request_parts(parts, state).await.map(|User(user)| Self(format!("operator {user}")))
     }
 }
 

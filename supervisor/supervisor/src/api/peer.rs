@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use platform_types::text::neutral;
+
 /// Members may use `botctl`.
 pub const ADMIN_GROUP: &str = "bot-admin";
 const GROUP_FILE: &str = "/etc/group";
@@ -23,6 +25,16 @@ pub fn admin_gid() -> Option<u32> {
 /// Whether the caller is answered. Read on every request: who is taken out of the group is out at once.
 pub fn may_ask(caller: Caller) -> bool {
     caller.uid == 0 || is_member(caller, &read(GROUP_FILE), &read(PASSWD_FILE))
+}
+
+/// The caller's name for records; a uid without a name is written as `uid 1234`.
+pub fn user_name(caller: Caller) -> String {
+    named(caller.uid, &read(PASSWD_FILE))
+}
+
+fn named(uid: u32, users: &str) -> String {
+    let name = users.lines().filter_map(user).find(|(_, known, _)| *known == uid).map(|(name, _, _)| neutral(name));
+    name.unwrap_or_else(|| format!("uid {uid}"))
 }
 
 struct Group<'a> {
@@ -88,6 +100,12 @@ mod tests {
         check(1003, 991, false);
         check(1004, 1004, false);
         check(1004, 990, true);
+    }
+
+    #[test]
+    fn callers_are_named() {
+        assert_eq!(named(1001, USERS), "bob");
+        assert_eq!(named(4711, USERS), "uid 4711");
     }
 
     #[test]

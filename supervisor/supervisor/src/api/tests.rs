@@ -217,3 +217,61 @@ async fn the_socket_is_for_root_and_its_group() {
     let nowhere = Roots::under(std::path::Path::new("/nonexistent"));
     assert!(bind(&nowhere).is_err());
 }
+
+/// A gate with one card that waits.
+fn gate_with_a_card(running: &Running) -> tokio::sync::mpsc::UnboundedReceiver<Value> {
+    let card = json!({
+        "id": "0".repeat(32), "upstream": "house", "rule": "unlock", "words": "unlock the door\u{1b}[2J",
+        "facts": [["state", "locked"]], "request": "POST /unlock\n{}", "digest": "d".repeat(64), "reason": null,
+        "created_at": 1, "expires_at": 2, "state": {"is": "pending"},
+    });
+    let (heard, hearing) = tokio::sync::mpsc::unbounded_channel();
+    let decide = move |axum::extract::Path(id): axum::extract::Path<String>, axum::Json(body): axum::Json<Value>| {
+        let heard = heard.clone();
+        async move {
+            if body["digest"] != json!("d".repeat(64)) {
+                let failure = platform_kit::Failure::new(platform_types::ErrorCode::Conflict, "another digest");
+                return axum::response::IntoResponse::into_response(failure);
+            }
+            heard.send(json!({ "id": id, "body": body })).unwrap();
+            axum::response::IntoResponse::into_response(axum::Json(json!({})))
+        }
+    };
+    let router = axum::Router::new()
+        .route("/confirmations", axum::routing::get(move || async move { axum::Json(json!({ "cards": [card] })) }))
+        .route("/confirmations/{id}", axum::routing::post(decide));
+    let path = running.daemon.shared.roots.gate_admin(&profile("ops"));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let listener = platform_kit::socket::bind(&path, 0o600).unwrap();
+    let serving = platform_kit::serve::unix(listener, router, running.stop.clone(), Duration::ZERO);
+    platform_kit::task::spawn("test gate", serving);
+    hearing
+}
+
+#[tokio::test]
+async fn an_operator_decides_what_was_shown_and_it_is_on_record() {
+    let running = start();
+    let mut hearing = gate_with_a_card(&running);
+    let client = &running.client;
+    let listed: Value = client.get("/v1/approvals?profile=ops").await.unwrap();
+    let ops = &listed["profiles"][0];
+    assert_eq!(ops["confirmations"][0]["words"], json!(r"unlock the door\u{1b}[2J"));
+    assert_eq!(ops["confirmations"][0]["request"], json!("POST /unlock\n{}"));
+    assert!(ops["problems"][0].as_str().unwrap().contains("ops/agent"), "{ops}");
+
+    let target = format!("/v1/profiles/ops/approvals/{}", "0".repeat(32));
+    let body = |digest: &str| json!({ "asker": "gate", "allow": true, "digest": digest.repeat(64) });
+    let (status, code, _) = refused(client.post(&target, &body("e")).await);
+    assert_eq!((status, code.as_str()), (409, "conflict"));
+    let decided: Value = client.post(&target, &body("d")).await.unwrap();
+    let user = decided["user"].as_str().unwrap();
+    let heard = hearing.recv().await.unwrap();
+    let expect = json!({ "verdict": "allow", "digest": "d".repeat(64), "user": user });
+    assert_eq!(heard, json!({ "id": "0".repeat(32), "body": expect }));
+
+    let trail: Value = client.get("/v1/profiles/ops/audit?limit=5").await.unwrap();
+    let line = &trail["lines"][0];
+    assert_eq!((&line["kind"], &line["actor"]), (&json!("confirmation.decided"), &json!(format!("operator {user}"))));
+    let (status, ..) = refused(client.post("/v1/profiles/ops/approvals/x", &body("d")).await);
+    assert_eq!(status, 400);
+}

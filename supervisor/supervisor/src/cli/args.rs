@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
 use platform_types::{ProfileName, SecretName};
 
+use crate::api::wire::audit::MAX_LINES;
 use crate::api::wire::journal::MAX_EVENTS;
 
 /// Looks after bots: what runs, who may chat, what is kept.
@@ -73,7 +74,7 @@ pub enum Command {
         /// Which profile
         profile: ProfileName,
         /// What the device may do; default: everything for the first device, else chat
-        #[arg(long = "scope", value_enum, value_name = "SCOPE")]
+        #[arg(long = "scope", value_enum, value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<Scope>,
         /// Draw the QR code even when the output is not a terminal
         #[arg(long)]
@@ -88,6 +89,22 @@ pub enum Command {
     /// What was said
     #[command(subcommand, after_help = "Example: botctl session list personal")]
     Session(Session),
+    /// What waits for a person
+    #[command(subcommand, after_help = "Example: botctl approval list")]
+    Approval(Approval),
+    /// What was done, by whom: three chains as one timeline
+    #[command(after_help = "Example: botctl audit personal --verify")]
+    Audit {
+        /// Which profile
+        profile: ProfileName,
+        /// How many of the newest entries, up to 1000
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50,
+              value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_LINES)))]
+        lines: u32,
+        /// Read every chain whole, compare it with the heads that others keep, and exit 1 when one is broken
+        #[arg(long)]
+        verify: bool,
+    },
     /// The model box
     #[command(subcommand, after_help = "Example: botctl spark health")]
     Spark(Spark),
@@ -143,8 +160,29 @@ pub enum Device {
         /// The code that the browser shows, or a longer beginning of the device's id
         code: String,
         /// What it may do besides chat
-        #[arg(long = "scope", value_enum, value_name = "SCOPE")]
+        #[arg(long = "scope", value_enum, value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<Scope>,
+    },
+    /// Change what a device may do
+    #[command(after_help = "Example: botctl device scope personal 1a2b-3c4d --set chat,approve")]
+    Scope {
+        /// Which profile
+        profile: ProfileName,
+        /// The code of the device as botctl device list shows it, or a longer beginning of its id
+        code: String,
+        /// All that it may do from now on; chat is always among it
+        #[arg(long = "set", value_enum, value_name = "SCOPES", value_delimiter = ',', required = true)]
+        scopes: Vec<Scope>,
+    },
+    /// Give a device another name
+    #[command(after_help = "Example: botctl device rename personal 1a2b-3c4d kitchen")]
+    Rename {
+        /// Which profile
+        profile: ProfileName,
+        /// The code of the device as botctl device list shows it, or a longer beginning of its id
+        code: String,
+        /// 1 to 48 printable characters
+        name: String,
     },
     /// Turn a waiting device away
     #[command(after_help = "Example: botctl device refuse personal 1a2b-3c4d")]
@@ -162,6 +200,33 @@ pub enum Device {
         /// The code of the device as botctl device list shows it, or a longer beginning of its id
         code: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Approval {
+    /// What waits, and what was decided lately
+    #[command(after_help = "Example: botctl approval list personal")]
+    List {
+        /// Which profile; left out: all
+        profile: Option<ProfileName>,
+    },
+    /// Show one, and allow it, this once
+    #[command(after_help = "Example: botctl approval allow personal 0123abcd")]
+    Allow(OneApproval),
+    /// Show one, and deny it
+    #[command(after_help = "Example: botctl approval deny personal 0123abcd --yes")]
+    Deny(OneApproval),
+}
+
+#[derive(Debug, Args)]
+pub struct OneApproval {
+    /// Which profile
+    pub profile: ProfileName,
+    /// Its id, or an unambiguous beginning of it
+    pub id: String,
+    /// Do not ask; needed where there is no terminal
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use platform_types::Timestamp;
 use platform_types::layout::Roots;
 use supervisor_docker::{DEFAULT_SOCKET, Engine};
-use supervisor_store::{OpenError, Opened, Store};
+use supervisor_store::{OpenError, Opened, Store, StoreError};
 
+use crate::audit::own::{self, Deed, SUPERVISOR};
 use crate::host::folder::{Access, Folder, FolderError};
 use crate::host::lock::{InstanceLock, LockError};
 
@@ -35,6 +36,8 @@ pub enum GroundError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error("the ledger cannot be written")]
+    Ledger(#[from] StoreError),
 }
 
 /// Makes the roots, takes the lock, opens the ledger, or recovers it.
@@ -54,6 +57,9 @@ pub fn lay(roots: &Roots, now: Timestamp) -> Result<Foundation, GroundError> {
     let Opened { store, recovered } = Store::open_guarded(&roots.ledger(), now)?;
     if let Some(recovered) = recovered {
         tracing::warn!(reason = recovered.message, "the ledger was recovered");
+        let deed =
+            Deed { kind: own::RECOVERED, by: SUPERVISOR.to_owned(), profile: None, words: recovered.message.clone() };
+        own::append(&store, now, &deed)?;
     }
     let engine = Engine::at(&docker_socket());
     Ok(Foundation { roots, lock, store, engine })

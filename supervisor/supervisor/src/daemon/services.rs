@@ -1,4 +1,4 @@
-//! What the daemon offers to others: the socket for `botctl`, the listeners at the gates, metrics.
+//! What the daemon offers to others: the socket for `botctl`, the listeners at the gates, heads of audits, metrics.
 
 use platform_kit::socket::SocketError;
 use platform_kit::task;
@@ -35,6 +35,8 @@ pub fn start(shared: &Shared, stop: &CancellationToken) -> Result<Services, Serv
     );
     let listen = crate::registry::gates::listen(shared.clone(), stop.clone());
     task::spawn("gate listeners", tasks.track_future(listen));
+    let anchors = crate::audit::anchors::keep(shared.clone(), stop.clone());
+    task::spawn("audit anchors", tasks.track_future(anchors));
     let metrics = crate::metrics::serve(shared.clone(), stop.clone());
     task::spawn("metrics", tasks.track_future(metrics));
     tasks.close();

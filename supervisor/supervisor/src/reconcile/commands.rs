@@ -148,6 +148,9 @@ impl Reconciler {
         self.sync_within(0);
         tracing::info!("the files are in force");
         self.record("applied", None, "platform.toml was applied".to_owned());
+        if reply.is_none() {
+            self.did("config.applied", None, "platform.toml is in force as it is on the disk (SIGHUP)".to_owned());
+        }
         let findings = self.intent.accepted.findings.clone();
         self.affairs.reports.extend(reply.map(|reply| Report { findings, reply }));
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use platform_types::Role;
+use platform_types::{ProfileName, Role};
 use supervisor_plan::report::Condition;
-use supervisor_plan::{Action, Ledger, Observed, Outcome, Plan, Target};
+use supervisor_plan::{Action, Ledger, Observed, Outcome, Plan, Step, Target};
 use supervisor_store::NewEvent;
 
 use super::Reconciler;
+use crate::audit::own::{self, Deed, SUPERVISOR};
 use crate::desired::{Accepted, Wanted};
 use crate::state::World;
 use crate::words::chain;
@@ -88,6 +89,9 @@ impl Reconciler {
         tracing::info!(subject = %target, action = action.verb(), because, "action begins");
         let kind = if action.verb() == "restart" { "restart" } else { "action" };
         self.record(kind, Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
+        if matches!(action.step, Step::Launch(_)) {
+            self.did("container.launched", target.profile().cloned(), format!("{target}: {because}"));
+        }
     }
 
     pub(super) fn tell_outcome(&mut self, action: &Action, outcome: &Outcome) {
@@ -105,6 +109,14 @@ impl Reconciler {
                 let message = format!("{} {target} failed: {error}", action.verb());
                 self.record("action_failed", Some(target.to_string()), message);
             }
+        }
+    }
+
+    /// Adds to the audit what nobody asked for. A record that cannot be written stops nothing.
+    pub(super) fn did(&mut self, kind: &'static str, profile: Option<ProfileName>, words: String) {
+        let deed = Deed { kind, by: SUPERVISOR.to_owned(), profile, words };
+        if let Err(error) = own::append(&self.store, self.now(), &deed) {
+            tracing::warn!(error = %chain(&error), "what was done could not be recorded");
         }
     }
 

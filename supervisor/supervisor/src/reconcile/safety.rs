@@ -4,6 +4,7 @@ use supervisor_store::StoreError;
 
 use super::event::Event;
 use super::{COPY_MILLIS, Reconciler};
+use crate::audit::own;
 use crate::words::chain;
 
 const UNWRITABLE: &str = "the ledger cannot be written";
@@ -59,7 +60,10 @@ impl Reconciler {
             unknown.iter().map(|(profile, number)| format!("generation {number} of {profile}")).collect();
         let reason = format!("the ledger is older than what runs ({})", words.join(", "));
         match self.store.declare_older(&reason, self.now()) {
-            Ok(recovered) => tracing::warn!(reason = recovered.message, "the ledger is an older copy"),
+            Ok(recovered) => {
+                tracing::warn!(reason = recovered.message, "the ledger is an older copy");
+                self.did(own::RECOVERED, None, recovered.message);
+            }
             Err(error) => {
                 tracing::error!(error = %chain(&error), "an older ledger could not be declared as such");
                 self.telling.troubles.insert(format!("{UNWRITABLE}: {}", chain(&error)));

@@ -166,7 +166,7 @@ async fn pairing(shared: &Shared, profile: &ProfileName, attempt: &PairingAttemp
             let code = super::code::short(&attempt.device);
             let name = neutral(&attempt.name);
             let message = format!("{name} asks to be paired, code {code}: botctl device approve {profile} {code}");
-            operations::note(shared, "pairing_requested", profile, message).await;
+            operations::tell(shared, profile, "pairing_requested", message).await;
         }
         Answer::Accept(_) => {
             operations::push(shared, profile).await;
@@ -195,8 +195,8 @@ async fn decide(shared: &Shared, profile: &ProfileName, attempt: PairingAttempt)
     let answer = decision::redeemed(outcome);
     if let Answer::Accept(device) = &answer {
         let code = super::code::short(&device.id);
-        operations::note(shared, "device_paired", profile, format!("{name} ({code}) was paired with a setup link"))
-            .await;
+        let message = format!("{name} ({code}) was paired with a setup link");
+        operations::note(shared, profile, &format!("device {}", device.id), "device.paired", message).await;
     }
     Ok(answer)
 }

@@ -24,6 +24,8 @@ use crate::state::{Command, Shared};
 /// Everything here happens in milliseconds; a test that waits longer is broken.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+const ANNA: &str = "operator anna";
+
 /// A gate: says what it is told to say on every new stream, and remembers what it heard.
 #[derive(Clone)]
 struct Gate {
@@ -110,7 +112,7 @@ async fn a_link_pairs_the_first_device_with_everything_and_the_second_not_at_all
     let stop = CancellationToken::new();
     let listening = platform_kit::task::spawn("listen", gates::listen(shared.clone(), stop.clone()));
 
-    let link = operations::create_link(&shared, &name, None).await.unwrap();
+    let link = operations::create_link(&shared, &name, ANNA, None).await.unwrap();
     assert!(link.url.starts_with("https://vm102.example.ts.net/#setup="), "{}", link.url);
     assert!(link.pushed);
     assert_eq!(link.expires_at.millis_since(NOW), 15 * 60_000);
@@ -152,16 +154,16 @@ async fn a_request_waits_for_the_operator_whose_word_reaches_the_browser() {
 
     let code = code::short(&attempt(1, None).device);
     let approve = wire::ApproveRequest { code: code.clone(), scopes: Some(vec![Scope::Approve]) };
-    let changed = operations::approve(&shared, &name, approve.clone()).await.unwrap();
+    let changed = operations::approve(&shared, &name, ANNA, approve.clone()).await.unwrap();
     assert_eq!(changed.device.scopes, [Scope::Chat, Scope::Approve]);
     assert!(matches!(next(&mut decisions).await, (id, PairingDecision::Accepted { .. }) if id == attempt(1, None).id));
-    let again = operations::approve(&shared, &name, approve).await.unwrap_err();
+    let again = operations::approve(&shared, &name, ANNA, approve).await.unwrap_err();
     assert!(again.message.contains("no waiting request"), "{}", again.message);
 
-    operations::refuse(&shared, &name, &code::short(&attempt(2, None).device)).await.unwrap();
+    operations::refuse(&shared, &name, ANNA, &code::short(&attempt(2, None).device)).await.unwrap();
     assert!(matches!(next(&mut decisions).await, (id, PairingDecision::Refused { .. }) if id == attempt(2, None).id));
 
-    let revoked = operations::revoke(&shared, &name, &code).await.unwrap();
+    let revoked = operations::revoke(&shared, &name, ANNA, &code).await.unwrap();
     assert_eq!(revoked.device.revoked_at, Some(NOW));
     assert_eq!(shared.store.gate_registry(&name, NOW).unwrap().devices, []);
     let kinds: Vec<String> =
@@ -197,7 +199,7 @@ async fn of_two_gates_that_report_the_same_code_one_is_told_yes() {
     let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
     confirm_pushes(commands);
     let name = profile("personal");
-    let link = operations::create_link(&shared, &name, None).await.unwrap();
+    let link = operations::create_link(&shared, &name, ANNA, None).await.unwrap();
     let (gate, mut decisions) = Gate::serve(&shared, &name);
     // Two listeners at one gate are what a supervisor and its successor would be for a moment.
     let stop = CancellationToken::new();
@@ -224,19 +226,19 @@ async fn a_token_is_shown_once_and_its_digest_is_pushed() {
     let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
     confirm_pushes(commands);
     let name = profile("personal");
-    let created = operations::create_token(&shared, &name, "laptop script").await.unwrap();
+    let created = operations::create_token(&shared, &name, ANNA, "laptop script").await.unwrap();
     assert_eq!(created.base_url, "https://vm102.example.ts.net/v1");
     let pushed = shared.store.gate_registry(&name, NOW).unwrap().tokens;
     assert_eq!(pushed[0].token_sha256, code::sha256_hex(&created.token));
     assert!(!format!("{created:?}").contains(&created.token));
-    assert!(operations::create_token(&shared, &name, "laptop script").await.is_err());
+    assert!(operations::create_token(&shared, &name, ANNA, "laptop script").await.is_err());
     for bad in ["", " x", "a\u{1b}b", &"x".repeat(49)] {
-        assert!(operations::create_token(&shared, &name, bad).await.is_err(), "{bad:?}");
+        assert!(operations::create_token(&shared, &name, ANNA, bad).await.is_err(), "{bad:?}");
     }
-    operations::revoke_token(&shared, &name, "laptop script").await.unwrap();
-    assert!(operations::revoke_token(&shared, &name, "laptop script").await.is_err());
+    operations::revoke_token(&shared, &name, ANNA, "laptop script").await.unwrap();
+    assert!(operations::revoke_token(&shared, &name, ANNA, "laptop script").await.is_err());
     assert_eq!(shared.store.gate_registry(&name, NOW).unwrap().tokens, []);
-    let unknown = operations::create_link(&shared, &profile("nobody"), None).await.unwrap_err();
+    let unknown = operations::create_link(&shared, &profile("nobody"), ANNA, None).await.unwrap_err();
     assert_eq!(unknown.message, "there is no profile nobody; there is ops, personal");
 }
 
@@ -251,4 +253,39 @@ async fn wait_for(shared: &Shared, name: &ProfileName, requests: usize) -> wire:
         }
     };
     tokio::time::timeout(DEADLINE, look).await.expect("in time")
+}
+
+#[tokio::test]
+async fn a_device_gets_other_scopes_and_a_name_and_all_of_it_is_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
+    confirm_pushes(commands);
+    let name = profile("ops");
+    let link = operations::create_link(&shared, &name, ANNA, None).await.unwrap();
+    let code_sha256 = code::sha256_hex(setup_code(&link));
+    let attempt = attempt(1, None);
+    let device = supervisor_store::NewDevice {
+        id: attempt.device.clone(),
+        public_key: attempt.public_key.clone(),
+        name: "phone".to_owned(),
+    };
+    shared.store.redeem_link(&name, &code_sha256, &device, NOW).unwrap();
+    let code = code::short(&attempt.device);
+    let scopes = |scopes: &[Scope]| wire::ScopeRequest { code: code.clone(), scopes: scopes.to_vec() };
+    let changed = operations::set_scopes(&shared, &name, ANNA, scopes(&[Scope::Approve])).await.unwrap();
+    assert_eq!(changed.device.scopes, [Scope::Chat, Scope::Approve]);
+    let rename = |name: &str| wire::RenameRequest { code: code.clone(), name: name.to_owned() };
+    for bad in ["", " x", "a\u{1b}b", &"x".repeat(49)] {
+        assert!(operations::rename(&shared, &name, ANNA, rename(bad)).await.is_err(), "{bad:?}");
+    }
+    operations::rename(&shared, &name, ANNA, rename("kitchen")).await.unwrap();
+    let pushed = shared.store.gate_registry(&name, NOW).unwrap().devices;
+    assert_eq!((pushed[0].name.as_str(), pushed[0].scopes.len()), ("kitchen", 2));
+    operations::revoke(&shared, &name, ANNA, &code).await.unwrap();
+    assert!(operations::set_scopes(&shared, &name, ANNA, scopes(&[Scope::Admin])).await.is_err());
+    let entries = shared.store.audit_after(0, 10).unwrap();
+    let kinds: Vec<&str> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    assert_eq!(kinds, ["link.created", "device.scoped", "device.renamed", "device.revoked"]);
+    assert!(entries.iter().all(|entry| entry.actor == ANNA));
+    platform_kit::chain::verify(platform_kit::chain::genesis(), [], &entries).unwrap();
 }

@@ -32,6 +32,7 @@ use supervisor_plan::topology::Topology;
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::audit::own::{self, Deed, SUPERVISOR};
 use crate::reconcile::hands::Hands;
 use crate::state::{OperationError, RestoreInto, World};
 use crate::words::chain;
@@ -102,7 +103,11 @@ pub async fn run(operator: Operator, work: Work) {
             let mut teller = Teller { operator: &operator, progress };
             let result = snapshot::take(&operator, &mut teller, &reason).await;
             let message = match &result {
-                Ok(snapshot) => format!("snapshot {} of {} ({reason})", short(&snapshot.id), operator.profile),
+                Ok(snapshot) => {
+                    let words = format!("snapshot {} of {} ({reason})", short(&snapshot.id), operator.profile);
+                    operator.did("snapshot.taken", words.clone());
+                    words
+                }
                 Err(error) => format!("snapshot of {} failed: {error}", operator.profile),
             };
             operator.signal(Signal::Ended { message }).await;
@@ -142,6 +147,14 @@ impl Teller<'_> {
 }
 
 impl Operator {
+    /// Adds to the audit. What was done is not undone when that fails.
+    fn did(&self, kind: &'static str, words: String) {
+        let deed = Deed { kind, by: SUPERVISOR.to_owned(), profile: Some(self.profile.clone()), words };
+        if let Err(error) = own::append(&self.store, self.hands.clock.now(), &deed) {
+            tracing::warn!(error = %chain(&error), "what was done could not be recorded");
+        }
+    }
+
     async fn signal(&self, signal: Signal) {
         // A loop that is gone is about to end this too.
         let _ = self.signals.send((self.profile.clone(), signal)).await;

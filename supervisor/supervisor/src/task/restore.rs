@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::container::{Tasks, Unallocated, state_volume};
 use super::place::Place;
 use super::{Operator, Signal, TASK_TIMEOUT, Teller, failed, listing, snapshot};
+use crate::audit::own;
 use crate::host::folder::{Access, Folder};
 use crate::probe;
 use crate::state::{OperationError, RestoreInto, World};
@@ -44,6 +45,10 @@ pub(super) async fn restore(
                 Ok(restored) => place.give(*uid, *gid).map(|()| restored),
                 Err(error) => Err(error),
             };
+            if given.is_ok() {
+                let words = format!("snapshot {} was put into {}", super::short(&wanted), path.display());
+                operator.did("snapshot.exported", words);
+            }
             if given.is_err() {
                 place.put_back();
             }
@@ -109,6 +114,10 @@ async fn replace(
     teller.tell("the agent is stopped; the gate holds its door").await;
     hold(operator).await?;
     let swapped = swap(operator, teller, tasks(operator, &ids).swap(name)).await;
+    if swapped.is_ok() {
+        // Before the agent speaks again: heads of its audit from before this do not count any more.
+        operator.did(own::RESTORED, format!("snapshot {} became the state", super::short(snapshot)));
+    }
     operator.signal(Signal::Release).await;
     swapped?;
     teller.tell("the agent starts with the restored state").await;

@@ -1,5 +1,7 @@
 //! One module a topic; each begins with its routes.
 
+mod approvals;
+mod audit;
 mod backups;
 mod doctor;
 mod journal;
@@ -29,6 +31,8 @@ pub fn router(shared: Shared) -> Router {
         .merge(spark::routes())
         .merge(backups::routes())
         .merge(settings::routes())
+        .merge(approvals::routes())
+        .merge(audit::routes())
         .merge(doctor::routes());
     Router::new().nest("/v1", v1).fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(shared)
 }

@@ -8,9 +8,10 @@ use platform_types::ErrorCode;
 use supervisor_plan::Target;
 use tokio::sync::oneshot;
 
-use crate::api::extract::Body;
+use crate::api::extract::{Body, By};
 use crate::api::wire::planning::{Applied, ApplyRequest, Plan};
 use crate::api::{failure, view};
+use crate::registry::operations;
 use crate::state::{ApplyError, Command, Shared};
 
 pub fn routes() -> Router<Shared> {
@@ -24,10 +25,15 @@ async fn plan(State(shared): State<Shared>) -> Result<Json<Plan>, Failure> {
     Ok(Json(view::plan(&preview)))
 }
 
-async fn apply(State(shared): State<Shared>, Body(request): Body<ApplyRequest>) -> Result<Json<Applied>, Failure> {
+async fn apply(
+    State(shared): State<Shared>,
+    By(by): By,
+    Body(request): Body<ApplyRequest>,
+) -> Result<Json<Applied>, Failure> {
     let (reply, answer) = oneshot::channel();
     shared.commands.send(Command::Apply { reply }).await.map_err(|_| failure::busy())?;
     let applied = answer.await.map_err(|_| failure::busy())?.map_err(|error| refused(&error))?;
+    operations::did(&shared, &by, "config.applied", "platform.toml is in force as it is on the disk".to_owned()).await;
     let retried = if request.retry { retry(&shared).await? } else { Vec::new() };
     Ok(Json(view::applied(&applied, retried)))
 }

@@ -10,10 +10,11 @@ use platform_types::{ErrorCode, Role, SecretName};
 use supervisor_plan::Target;
 use tokio::sync::oneshot;
 
-use crate::api::extract::Body;
+use crate::api::extract::{Body, By};
 use crate::api::failure::{busy, internal};
 use crate::api::wire::settings as wire;
 use crate::compose;
+use crate::registry::operations;
 use crate::settings::config::{self, ConfigError};
 use crate::settings::secrets::{self, SetError};
 use crate::state::{Command, Shared};
@@ -36,6 +37,7 @@ async fn list_secrets(State(shared): State<Shared>) -> Result<Json<wire::Secrets
 
 async fn set_secret(
     State(shared): State<Shared>,
+    By(by): By,
     Path(name): Path<String>,
     Body(secret): Body<wire::SecretValue>,
 ) -> Result<Json<wire::SecretSet>, Failure> {
@@ -50,6 +52,8 @@ async fn set_secret(
         SetError::Folder(error) => internal(&error),
     })?;
     tracing::info!(%name, "a secret was stored");
+    let kind = if secret.replace { "secret.rotated" } else { "secret.set" };
+    operations::did(&shared, &by, kind, format!("the secret {name}")).await;
     let (reply, answer) = oneshot::channel();
     shared.commands.send(Command::SecretChanged { reply }).await.map_err(|_| busy())?;
     answer.await.map_err(|_| busy())?;

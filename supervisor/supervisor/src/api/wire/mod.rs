@@ -11,9 +11,13 @@
 //! | [`sessions`] | `/v1/profiles/{p}/sessions` |
 //! | [`backups`] | `/v1/profiles/{p}/snapshots`, `…/restore` |
 //! | [`journal`] | `GET /v1/events`, `GET /v1/logs` |
+//! | [`approvals`] | `GET /v1/approvals`, `POST /v1/profiles/{p}/approvals/{id}` |
+//! | [`audit`] | `GET /v1/profiles/{p}/audit` |
 //! | [`settings`] | `/v1/secrets`, `/v1/config/…`, `/v1/export/compose` |
 //! | [`findings`] | `GET /v1/doctor` |
 
+pub mod approvals;
+pub mod audit;
 pub mod backups;
 pub mod findings;
 pub mod journal;
@@ -84,6 +88,9 @@ mod tests {
             name::<settings::ConfigCheck>(),
             name::<settings::ConfigText>(),
             name::<settings::ConfigDiff>(),
+            name::<approvals::Approvals>(),
+            name::<approvals::Decided>(),
+            name::<audit::Trail>(),
             name::<findings::Checkup>(),
         ];
         let page = include_str!("../../../../../docs/reference/botctl.md");

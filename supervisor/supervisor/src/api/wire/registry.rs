@@ -78,6 +78,23 @@ pub struct DeviceRequest {
     pub code: String,
 }
 
+/// Body of `POST /v1/profiles/{p}/devices/scope`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeRequest {
+    pub code: String,
+    /// What it may do from now on; `chat` is always among it.
+    pub scopes: Vec<Scope>,
+}
+
+/// Body of `POST /v1/profiles/{p}/devices/rename`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameRequest {
+    pub code: String,
+    pub name: String,
+}
+
 /// What became of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceChanged {

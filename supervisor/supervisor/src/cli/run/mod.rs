@@ -1,5 +1,6 @@
 //! What each command does: ask, then show. One module where a command is more than that.
 
+mod approvals;
 mod configuration;
 mod streams;
 mod waiting;
@@ -13,10 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
-use super::failure::{Failure, is_denied};
+use super::failure::{Failure, OTHER, is_denied};
 use super::link::Supervisor;
 use super::screen::{self, Screen};
 use super::show;
+use crate::api::wire::audit::Trail;
 use crate::api::wire::backups::{RestoreRequest, Snapshots};
 use crate::api::wire::findings::Checkup;
 use crate::api::wire::planning::{Applied, ApplyRequest, Plan};
@@ -59,6 +61,8 @@ impl Call {
             Command::Device(device) => self.device(device).await,
             Command::Token(token) => self.token(token).await,
             Command::Session(session) => self.session(session).await,
+            Command::Approval(approval) => approvals::approval(self, approval).await,
+            Command::Audit { profile, lines, verify } => self.audit(profile.as_str(), lines, verify).await,
             Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,
             Command::Spark(Spark::Health) => self.get("/spark/health", show::spark::health).await,
             Command::Backup(backup) => self.backup(backup).await,
@@ -147,11 +151,28 @@ impl Call {
                 let target = format!("/profiles/{profile}/devices/refuse");
                 self.post(&target, &wire::DeviceRequest { code }, show::registry::refused).await
             }
+            Device::Scope { profile, code, scopes } => {
+                let scopes = scopes.into_iter().map(Into::into).collect();
+                let target = format!("/profiles/{profile}/devices/scope");
+                self.post(&target, &wire::ScopeRequest { code, scopes }, show::registry::changed).await
+            }
+            Device::Rename { profile, code, name } => {
+                let target = format!("/profiles/{profile}/devices/rename");
+                self.post(&target, &wire::RenameRequest { code, name }, show::registry::changed).await
+            }
             Device::Revoke { profile, code } => {
                 let target = format!("/profiles/{profile}/devices/revoke");
                 self.post(&target, &wire::DeviceRequest { code }, show::registry::revoked).await
             }
         }
+    }
+
+    /// A chain that is broken, or cannot be read, is a failure of the verification.
+    async fn audit(&self, profile: &str, lines: u32, verify: bool) -> Result<(), Failure> {
+        let trail: Trail =
+            self.supervisor.get(&format!("/profiles/{profile}/audit?limit={lines}&verify={verify}")).await?;
+        self.show(&trail, show::audit::show)?;
+        if trail.verified == Some(false) { Err(Failure::silent(OTHER)) } else { Ok(()) }
     }
 
     async fn token(&self, token: Token) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Answers as text: pure functions from a value and a [`Screen`](super::screen::Screen), one module a topic.
 
+pub mod approvals;
+pub mod audit;
 pub mod backups;
 pub mod checkup;
 pub mod health;

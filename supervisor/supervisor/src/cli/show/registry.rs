@@ -100,6 +100,12 @@ pub fn approved(screen: &mut Screen, changed: &DeviceChanged) {
     unconfirmed(screen, changed.pushed);
 }
 
+pub fn changed(screen: &mut Screen, changed: &DeviceChanged) {
+    let Device { code, name, scopes: may, .. } = &changed.device;
+    screen.line(format!("{} ({code}) of {} may {}", neutral(name), changed.profile, scopes(may)));
+    unconfirmed(screen, changed.pushed);
+}
+
 pub fn refused(screen: &mut Screen, refused: &RequestRefused) {
     screen.line(format!("{} ({}) was turned away", neutral(&refused.request.name), refused.request.code));
 }

@@ -1,0 +1,140 @@
+//! Heads of gates' and agents' chains, fetched as they grow and kept in the ledger.
+//!
+//! **Invariant.** A head is kept only when what leads to it continues the head that was kept before: a chain that was
+//! written anew shows at once, and old heads are not needed for ever.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use platform_kit::chain::{Broken, Verifier, genesis};
+use platform_types::ProfileName;
+use platform_types::audit::{Anchor, Chain, Page};
+use supervisor_store::{NewEvent, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::own;
+use super::source::{Source, SourceError};
+use crate::registry::operations::in_ledger;
+use crate::state::Shared;
+use crate::words::chain as chain_of_causes;
+
+/// Heads are fetched so often.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// What became of one look at a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing new, or nobody to ask.
+    Same,
+    Kept(Anchor),
+    /// It does not continue what was kept.
+    Broken(String),
+}
+
+/// Fetches until `stop`.
+pub async fn keep(shared: Shared, stop: CancellationToken) {
+    let mut told = BTreeSet::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        let profiles: Vec<ProfileName> = shared.world.borrow().config.profiles.keys().cloned().collect();
+        for profile in profiles {
+            for chain in [Chain::Gate, Chain::Agent] {
+                let looked = tokio::select! {
+                    looked = look(&shared, &profile, chain) => looked,
+                    () = stop.cancelled() => return,
+                };
+                match looked {
+                    Ok(Look::Broken(why)) => {
+                        if told.insert((profile.clone(), chain, why.clone())) {
+                            tell(&shared, &profile, chain, &why).await;
+                        }
+                    }
+                    Ok(Look::Same | Look::Kept(_)) => {}
+                    Err(error) => {
+                        tracing::debug!(%profile, ?chain, error = chain_of_causes(&error), "no head of a chain");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Looks at one chain once.
+pub async fn look(shared: &Shared, profile: &ProfileName, chain: Chain) -> Result<Look, SourceError> {
+    let source = Source::of(shared, profile, chain)?;
+    let last = last(shared, profile, chain).await?;
+    let mut page = source.page(last.n).await?;
+    let mut start = last.clone();
+    if begins_later(&page, &last) {
+        // What lies between was rotated away before anybody saw it; the gate says what its oldest entry follows.
+        page = source.page(0).await?;
+        if let Some(base) = page.base.clone().filter(|base| chain == Chain::Gate && base.n > last.n) {
+            start = base;
+        }
+    }
+    if page.head.as_ref().is_none_or(|head| head.n < last.n) {
+        let end = page.head.map_or(0, |head| head.n);
+        let broken = Broken::Cut { end, anchored: last.n };
+        return Ok(if last.n > 0 { Look::Broken(broken.to_string()) } else { Look::Same });
+    }
+    if page.head.as_ref().is_some_and(|head| head.n == last.n && head.hash != last.hash) {
+        return Ok(Look::Broken(Broken::Replaced { n: last.n }.to_string()));
+    }
+    let mut verifier = match Verifier::new(start, []) {
+        Ok(verifier) => verifier,
+        Err(broken) => return Ok(Look::Broken(broken.to_string())),
+    };
+    let mut broken = None;
+    source
+        .read(page, |entry| {
+            broken = verifier.push(&entry).err();
+            broken.is_none()
+        })
+        .await?;
+    if let Some(broken) = broken {
+        return Ok(Look::Broken(broken.to_string()));
+    }
+    match verifier.finish() {
+        Ok(end) if end.head.n > last.n => {
+            let (profile, head, now) = (profile.clone(), end.head, shared.clock.now());
+            let kept = head.clone();
+            in_ledger(shared, move |store| store.keep_anchor(&profile, chain, &head, now)).await?;
+            Ok(Look::Kept(kept))
+        }
+        Ok(_) => Ok(Look::Same),
+        Err(broken) => Ok(Look::Broken(broken.to_string())),
+    }
+}
+
+fn begins_later(page: &Page, last: &Anchor) -> bool {
+    page.entries.first().is_some_and(|entry| entry.n > last.n + 1)
+}
+
+/// The newest head that counts; of an agent none from before a restore.
+async fn last(shared: &Shared, profile: &ProfileName, chain: Chain) -> Result<Anchor, StoreError> {
+    let profile = profile.clone();
+    in_ledger(shared, move |store| {
+        let restored = if chain == Chain::Agent { own::restored_at(store, &profile)? } else { None };
+        let known = super::verify::since(store.anchors(&profile, chain)?, restored);
+        Ok(known.into_iter().next_back().map_or_else(genesis, |kept| kept.head))
+    })
+    .await
+}
+
+async fn tell(shared: &Shared, profile: &ProfileName, chain: Chain, why: &str) {
+    let whose = format!("{chain:?}").to_lowercase();
+    let message = format!("the audit of the {whose} is broken: {why}; botctl audit {profile} --verify");
+    tracing::error!(%profile, message, "an audit chain is broken");
+    let event = NewEvent {
+        at: shared.clock.now(),
+        kind: "audit_broken".to_owned(),
+        subject: Some(profile.to_string()),
+        message,
+    };
+    if let Err(error) = in_ledger(shared, move |store| store.record_event(&event)).await {
+        tracing::warn!(%error, "an event was not recorded");
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether a chain holds, entry by entry, against the heads that others keep. Pure.
+
+use platform_kit::chain::{Broken, Verifier, genesis};
+use platform_types::Timestamp;
+use platform_types::audit::{Anchor, Entry, KeptAnchor};
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where the chain ends, as far as it was read.
+    pub head: Anchor,
+    /// Entries up to this one are proven by a head that somebody else keeps.
+    pub anchored: u64,
+    pub broken: Option<Broken>,
+}
+
+/// A chain under verification.
+#[derive(Debug)]
+pub struct Check {
+    /// `None` once it is broken.
+    verifier: Option<Verifier>,
+    head: Anchor,
+    broken: Option<Broken>,
+}
+
+impl Check {
+    /// `base` is what the first entry follows in a chain whose beginning was rotated away.
+    pub fn new(base: Option<Anchor>, anchors: &[KeptAnchor]) -> Self {
+        let head = base.unwrap_or_else(genesis);
+        match Verifier::new(head.clone(), anchors.iter().map(|kept| kept.head.clone())) {
+            Ok(verifier) => Self { verifier: Some(verifier), head, broken: None },
+            Err(broken) => Self { verifier: None, head, broken: Some(broken) },
+        }
+    }
+
+    /// `false`: it is broken, and there is no use in reading on.
+    pub fn push(&mut self, entry: &Entry) -> bool {
+        let Some(verifier) = &mut self.verifier else { return false };
+        match verifier.push(entry) {
+            Ok(()) => self.head = platform_kit::chain::head(entry),
+            Err(broken) => {
+                self.broken = Some(broken);
+                self.verifier = None;
+            }
+        }
+        self.verifier.is_some()
+    }
+
+    pub fn finish(self) -> Verdict {
+        let Self { verifier, head, broken } = self;
+        match verifier.map(Verifier::finish) {
+            Some(Ok(verified)) => Verdict { head: verified.head, anchored: verified.anchored, broken: None },
+            Some(Err(broken)) => Verdict { head, anchored: 0, broken: Some(broken) },
+            None => Verdict { head, anchored: 0, broken },
+        }
+    }
+}
+
+/// The heads that count. A restore by the operator takes an agent's chain back to where it was when the snapshot was taken:
+/// heads from before it say nothing about the chain of now.
+pub fn since(anchors: Vec<KeptAnchor>, restored_at: Option<Timestamp>) -> Vec<KeptAnchor> {
+    anchors.into_iter().filter(|kept| restored_at.is_none_or(|at| kept.at > at)).collect()
+}

@@ -1,0 +1,88 @@
+//! `botctl approval`: what is decided is what was shown.
+
+use std::io::IsTerminal as _;
+
+use platform_kit::{Clock as _, SystemClock};
+use platform_types::agent::{Approval as Call, ApprovalState};
+use platform_types::egress::{Card, CardState};
+
+use super::{Call as Session, one_of};
+use crate::api::wire::approvals::{Approvals, Asker, Decided, Decision};
+use crate::cli::args::{Approval, OneApproval};
+use crate::cli::failure::{Failure, USAGE};
+use crate::cli::screen::{self, Screen};
+use crate::cli::show;
+
+/// One that waits, with the digest that the answer is bound to.
+enum Waiting<'a> {
+    Gate(&'a Card),
+    Agent(&'a Call),
+}
+
+impl Waiting<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Self::Gate(card) => &card.id,
+            Self::Agent(call) => &call.id,
+        }
+    }
+}
+
+pub async fn approval(session: &Session, approval: Approval) -> Result<(), Failure> {
+    match approval {
+        Approval::List { profile } => {
+            let query = profile.map_or_else(String::new, |profile| format!("?profile={profile}"));
+            session.get(&format!("/approvals{query}"), show::approvals::list).await
+        }
+        Approval::Allow(one) => decide(session, one, true).await,
+        Approval::Deny(one) => decide(session, one, false).await,
+    }
+}
+
+async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), Failure> {
+    let OneApproval { profile, id, yes } = one;
+    let asks = std::io::stdin().is_terminal() && screen::is_terminal();
+    if !yes && !asks {
+        let message = "there is no terminal to ask on: look at it with botctl approval list, then add --yes";
+        return Err(Failure::new(USAGE, message));
+    }
+    let found: Approvals = session.supervisor.get(&format!("/approvals?profile={profile}")).await?;
+    let waiting: Vec<Waiting<'_>> = found.profiles.iter().flat_map(waiting).collect();
+    let list = format!("botctl approval list {profile}");
+    let id = one_of(waiting.iter().map(Waiting::id), &id, "undecided approval", &list)?;
+    let Some(chosen) = waiting.iter().find(|waiting| waiting.id() == id) else {
+        return Err(Failure::other("it was decided meanwhile"));
+    };
+    let (asker, digest) = match chosen {
+        Waiting::Gate(card) => (Asker::Gate, card.digest.clone()),
+        Waiting::Agent(call) => (Asker::Agent, call.digest.clone()),
+    };
+    if !session.json {
+        let mut screen = Screen::for_stdout(SystemClock.now());
+        match chosen {
+            Waiting::Gate(card) => show::approvals::card(&mut screen, &profile, card),
+            Waiting::Agent(call) => show::approvals::call(&mut screen, &profile, call),
+        }
+        screen.show()?;
+    }
+    if !yes && !confirmed(allow)? {
+        return Err(Failure::other("nothing was decided"));
+    }
+    let target = format!("/profiles/{profile}/approvals/{id}");
+    let body = Decision { asker, allow, digest };
+    session.post::<_, Decided>(&target, &body, show::approvals::decided).await
+}
+
+fn waiting(profile: &crate::api::wire::approvals::ProfileApprovals) -> impl Iterator<Item = Waiting<'_>> {
+    let cards = profile.confirmations.iter().filter(|card| card.state == CardState::Pending).map(Waiting::Gate);
+    let calls = profile.approvals.iter().filter(|call| call.state == ApprovalState::Pending).map(Waiting::Agent);
+    cards.chain(calls)
+}
+
+/// No answer means no.
+fn confirmed(allow: bool) -> Result<bool, Failure> {
+    screen::write_out(if allow { "allow this, once? [y/N] " } else { "deny this? [y/N] " })?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
