@@ -8,12 +8,14 @@ use toml::{Table, Value};
 
 use crate::config::{Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Spark, Upstream};
 use crate::path::KeyPath;
+use crate::report::neutral;
 use crate::written;
 
 /// Keys and values in the order in which people write them; sections stand together.
 pub(crate) struct Entries(pub Vec<(KeyPath, Value)>);
 
-/// The whole effective file, with every default that has a value. Read again it gives the same [`Config`].
+/// The whole effective file, with every default that has a value, and as comments what the gates let pass. Read again it
+/// gives the same [`Config`].
 pub fn effective(config: &Config) -> String {
     let mut text = String::new();
     let mut section = KeyPath::top();
@@ -24,6 +26,26 @@ pub fn effective(config: &Config) -> String {
             writeln!(text, "{gap}[{section}]").expect("a String takes everything");
         }
         writeln!(text, "{} = {value}", path.last()).expect("a String takes everything");
+    }
+    text + &passing(config)
+}
+
+/// What the presets and rules mean, one line for each rule of a gate.
+fn passing(config: &Config) -> String {
+    let mut text = String::new();
+    for (profile, upstream) in config
+        .profiles
+        .iter()
+        .flat_map(|(name, profile)| profile.upstreams_for_gate().into_iter().map(move |up| (name, up)))
+    {
+        let mut line = |line: &str| writeln!(text, "{}", neutral(line)).expect("a String takes everything");
+        line("");
+        line(&format!("# The gate of {profile} lets pass to {}, and nothing else:", upstream.name));
+        for rule in upstream.rules {
+            let asks =
+                rule.confirm.map(|confirm| format!(", after a confirmation: {}", confirm.words)).unwrap_or_default();
+            line(&format!("#   {} {}{asks}", rule.method, rule.path));
+        }
     }
     text
 }
