@@ -29,6 +29,7 @@ class ChatComposer extends HTMLElement {
   turnTo(session) {
     if (this.at !== session) this.restore();
     this.at = session;
+    this.update(); // a welcome lets go what waits for it
     if (!touch.matches && !document.querySelector('dialog[open]')) this.field.focus({ preventScroll: true });
   }
 
