@@ -12,6 +12,8 @@ use crate::store::Store;
 
 /// Setup links that work at the same time in one profile; a further one retires the oldest.
 pub const MAX_LIVE_LINKS: u32 = 8;
+/// Devices with access at the same time in one profile. Each is pushed with every configuration.
+pub const MAX_DEVICES: u32 = 64;
 /// What the first device of a profile may do.
 pub const FIRST_DEVICE: &[Scope] = &[Scope::Chat, Scope::Approve, Scope::Admin];
 /// What a further device may do unless the operator says more.
@@ -73,6 +75,8 @@ pub enum Redemption {
     /// Another device used it first.
     Used,
     Expired,
+    /// [`MAX_DEVICES`] have access already.
+    Full,
     /// No such link in this profile.
     Unknown,
 }
@@ -133,6 +137,9 @@ impl Store {
                 Some(_) => return Ok(Redemption::Used),
                 None if link.expires_at <= now => return Ok(Redemption::Expired),
                 None => {}
+            }
+            if is_full(transaction, profile, &device.id)? {
+                return Ok(Redemption::Full);
             }
             let first = active_devices(transaction, profile)? == 0;
             let default = if first { FIRST_DEVICE } else { FURTHER_DEVICE };
@@ -257,6 +264,16 @@ pub(crate) fn find_device(
     id: &DeviceId,
 ) -> Result<Option<DeviceRecord>, StoreError> {
     Ok(select_devices(transaction, "WHERE profile = ?1 AND id = ?2", [profile.as_str(), id.as_str()])?.pop())
+}
+
+/// Whether there is no room for a device that has no access yet.
+pub(crate) fn is_full(
+    transaction: &Transaction<'_>,
+    profile: &ProfileName,
+    id: &DeviceId,
+) -> Result<bool, StoreError> {
+    let known = find_device(transaction, profile, id)?.is_some_and(|device| device.revoked_at.is_none());
+    Ok(!known && active_devices(transaction, profile)? >= MAX_DEVICES)
 }
 
 fn active_devices(transaction: &Transaction<'_>, profile: &ProfileName) -> Result<u32, StoreError> {

@@ -4,7 +4,7 @@ use platform_types::gate::{PairingAttempt, Scope};
 use platform_types::{DeviceId, ProfileName, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
-use crate::devices::{DeviceRecord, NewDevice, column_device, column_profile, enrol, find_device};
+use crate::devices::{DeviceRecord, NewDevice, column_device, column_profile, enrol, find_device, is_full};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -71,6 +71,8 @@ pub enum Offer {
 pub enum Approval {
     Accepted(DeviceRecord),
     Expired,
+    /// As many devices have access as may.
+    Full,
     /// No such request, or it is decided.
     Gone,
 }
@@ -145,6 +147,9 @@ impl Store {
             Some(pairing) if pairing.state == PairingState::Pending => {
                 if pairing.expires_at <= now {
                     return Ok(Approval::Expired);
+                }
+                if is_full(transaction, profile, &pairing.device)? {
+                    return Ok(Approval::Full);
                 }
                 set_state(transaction, &pairing, PairingState::Accepted)?;
                 let PairingRecord { device, public_key, name, .. } = pairing;

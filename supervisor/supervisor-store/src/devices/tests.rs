@@ -149,3 +149,35 @@ fn a_device_gets_other_scopes_and_names_while_it_has_access() {
     assert!(!store.set_scopes(&profile(), &record.id, &[Scope::Admin]).unwrap());
     assert!(!store.rename_device(&profile(), &record.id, "x").unwrap());
 }
+
+#[test]
+fn the_registry_is_bounded_and_a_revoked_device_makes_room() {
+    let store = Store::in_memory().unwrap();
+    let numbered = |n: u32| NewDevice {
+        id: DeviceId::new(format!("{n:0>64x}")).unwrap(),
+        public_key: format!("key-{n}"),
+        name: format!("phone {n}"),
+    };
+    let pair = |n: u32| {
+        let code_sha256 = format!("{n:0>64x}");
+        let link = LinkRecord {
+            profile: profile(),
+            code_sha256: code_sha256.clone(),
+            scopes: None,
+            created_at: NOW,
+            expires_at: NOW.plus_millis(900_000),
+            used_at: None,
+            used_by: None,
+        };
+        store.create_link(&link).unwrap();
+        (redeem(&store, &code_sha256, &numbered(n), NOW), code_sha256)
+    };
+    for n in 1..=MAX_DEVICES {
+        assert!(matches!(pair(n).0, Redemption::Accepted(_)), "{n}");
+    }
+    let (full, code) = pair(MAX_DEVICES + 1);
+    assert_eq!(full, Redemption::Full);
+    store.revoke_device(&profile(), &numbered(7).id, NOW).unwrap();
+    let again = redeem(&store, &code, &numbered(MAX_DEVICES + 1), NOW);
+    assert!(matches!(again, Redemption::Accepted(_)), "the link was not used up: {again:?}");
+}

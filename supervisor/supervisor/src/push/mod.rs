@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
-use platform_types::egress::Upstream;
 use platform_types::gate::{Door, GateConfig};
 use platform_types::spark::SparkConfig;
 use platform_types::{ProfileName, Revision};
@@ -81,14 +80,9 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         profile: name.clone(),
         timezone: sources.config.timezone.clone(),
         bots: bots.collect(),
-        policy: Vec::new(),
-        upstreams: upstreams(profile).into_iter().map(|upstream| upstream.name).collect(),
+        policy: profile.policy.clone(),
+        upstreams: profile.upstreams.keys().cloned().collect(),
     }
-}
-
-/// A profile's ways out, as its gate is told.
-pub fn upstreams(_profile: &Profile) -> Vec<Upstream> {
-    Vec::new()
 }
 
 fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateConfig {
@@ -103,7 +97,7 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         devices,
         setup_links,
         tokens,
-        upstreams: upstreams(profile),
+        upstreams: profile.upstreams_for_gate(),
         approved_chats: Vec::new(),
     }
 }
@@ -140,11 +134,15 @@ mod tests {
     use super::*;
 
     const TOML: &str = "[spark]\nurl = \"https://spark.example/v1\"\nmodel = \"m\"\nkey = { secret = \"spark-key\" }\n\
-                        [profile.ops]\nport = 18790\n";
+                        [profile.ops]\nport = 18790\n\
+                        [[profile.ops.policy]]\neffect = \"deny\"\ntool = \"clock.now\"\n\
+                        [profile.ops.upstream.house]\nurl = \"http://house.example\"\n\
+                        bearer = { secret = \"house-token\" }\n\
+                        [[profile.ops.upstream.house.rule]]\nmethod = \"GET\"\npath = \"/state\"\n";
 
     fn config() -> Config {
         let surroundings = Surroundings {
-            secrets: BTreeSet::from([SecretName::new("spark-key").unwrap()]),
+            secrets: ["spark-key", "house-token"].map(|name| SecretName::new(name).unwrap()).into(),
             instructions: BTreeMap::new(),
             tools: BTreeSet::from(["clock.now".to_owned()]),
         };
@@ -180,6 +178,27 @@ mod tests {
         assert_eq!(changed(&digests(with_link, nothing)), ["ops/gate"]);
         assert_eq!(changed(&digests(GateRegistry::default(), ("spark", "b"))), ["spark"]);
         assert_eq!(changed(&digests(GateRegistry::default(), ("ops/gate", "b"))), ["ops/gate"]);
+    }
+
+    #[test]
+    fn the_gate_is_told_the_rules_and_the_agent_the_names_and_its_policy() {
+        let profile = ProfileName::new("ops").unwrap();
+        let payloads = compose(&Sources {
+            config: &config(),
+            instructions: &BTreeMap::new(),
+            registries: &BTreeMap::new(),
+            agent_uids: &BTreeMap::new(),
+            secret_stamps: &BTreeMap::new(),
+        });
+        let Document::Gate(gate) = &payloads[&Target::gate(&profile)].document else { panic!("a gate's document") };
+        let [house] = gate.upstreams.as_slice() else { panic!("one upstream") };
+        assert_eq!((house.name.as_str(), house.rules.len()), ("house", 1));
+        assert_eq!(house.credential.as_ref().map(|credential| credential.secret().as_str()), Some("house-token"));
+        let Document::Agent(agent) = &payloads[&Target::agent(&profile)].document else {
+            panic!("an agent's document")
+        };
+        assert_eq!((agent.upstreams.as_slice(), agent.policy.len()), ([house.name.clone()].as_slice(), 1));
+        assert!(!serde_json::to_string(agent).unwrap().contains("house-token"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub fn redeemed(outcome: Redemption) -> Answer {
     match outcome {
         Redemption::Accepted(device) => Answer::Accept(device),
         Redemption::Used => Answer::Refuse("this link was used already; ask for a new one"),
+        Redemption::Full => Answer::Refuse("too many devices are paired; one that is not used has to be revoked first"),
         Redemption::Expired => Answer::Refuse("this link has expired; ask for a new one"),
         Redemption::Unknown => Answer::Refuse("this link is not one of this profile; ask for a new one"),
     }
@@ -112,6 +113,7 @@ mod tests {
         };
         assert_eq!(word(redeemed(Redemption::Accepted(record.clone()))), "accepted phone");
         assert!(word(redeemed(Redemption::Used)).contains("used already"));
+        assert!(word(redeemed(Redemption::Full)).contains("too many devices"));
         assert!(word(redeemed(Redemption::Expired)).contains("expired"));
         assert!(word(redeemed(Redemption::Unknown)).contains("not one of this profile"));
         assert_eq!(word(offered(Offer::Pending { new: true })), "wait");

@@ -12,7 +12,6 @@ use supervisor_plan::Target;
 use crate::api::wire::settings::{SecretEntry, Secrets};
 use crate::host::folder::{Access, Folder, FolderError};
 use crate::host::secrets::repository_key;
-use crate::push;
 use crate::words::chain;
 
 /// More files than secrets can be.
@@ -53,11 +52,7 @@ pub fn set(roots: &Roots, name: &SecretName, text: &str) -> Result<(), SetError>
 pub fn by_consumer(config: &Config) -> BTreeMap<Target, BTreeSet<SecretName>> {
     let spark = config.spark.iter().filter_map(|spark| spark.key.clone()).collect();
     let keys = config.profiles.keys().filter_map(|profile| SecretName::new(repository_key(profile)).ok()).collect();
-    let gates = config.profiles.iter().map(|(name, profile)| {
-        let upstreams = push::upstreams(profile);
-        let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
-        (Target::gate(name), credentials.map(|credential| credential.secret().clone()).collect())
-    });
+    let gates = config.secrets_by_profile().into_iter().map(|(profile, names)| (Target::gate(&profile), names));
     gates.chain([(Target::spark(), spark), (Target::backup(), keys)]).collect()
 }
 

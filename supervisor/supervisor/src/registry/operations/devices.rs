@@ -4,7 +4,7 @@ use platform_kit::Failure;
 use platform_types::gate::{MAX_DEVICE_NAME_CHARS, PairingDecision, Scope};
 use platform_types::text::neutral;
 use platform_types::{ErrorCode, ProfileName};
-use supervisor_store::devices::FURTHER_DEVICE;
+use supervisor_store::devices::{FURTHER_DEVICE, MAX_DEVICES};
 use supervisor_store::{Approval, DeviceRecord, PairingRecord, Store, StoreError};
 
 use super::{in_ledger, normal, note, origin, push, tell_gate};
@@ -44,6 +44,10 @@ pub async fn approve(
     let record = match outcome.map_err(|error| internal(&error))? {
         Approval::Accepted(record) => record,
         Approval::Expired => return Err(Failure::new(ErrorCode::Conflict, "the request has expired; ask again there")),
+        Approval::Full => {
+            let message = format!("{profile} has {MAX_DEVICES} devices; revoke one that is not used");
+            return Err(Failure::new(ErrorCode::Conflict, message));
+        }
         Approval::Gone => return Err(Failure::new(ErrorCode::Conflict, "the request was decided meanwhile")),
     };
     let may = words(&record.scopes);
