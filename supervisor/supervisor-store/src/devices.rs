@@ -267,11 +267,7 @@ pub(crate) fn find_device(
 }
 
 /// Whether there is no room for a device that has no access yet.
-pub(crate) fn is_full(
-    transaction: &Transaction<'_>,
-    profile: &ProfileName,
-    id: &DeviceId,
-) -> Result<bool, StoreError> {
+pub(crate) fn is_full(transaction: &Transaction<'_>, profile: &ProfileName, id: &DeviceId) -> Result<bool, StoreError> {
     let known = find_device(transaction, profile, id)?.is_some_and(|device| device.revoked_at.is_none());
     Ok(!known && active_devices(transaction, profile)? >= MAX_DEVICES)
 }

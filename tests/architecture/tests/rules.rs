@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Crates that decide and never do: no runtime, no database, no engine.
-const PURE: &[&str] = &["platform-types", "supervisor-config", "supervisor-plan", "agent-core", "agent-policy", "gate-rules"];
+const PURE: &[&str] =
+    &["platform-types", "supervisor-config", "supervisor-plan", "agent-core", "agent-policy", "gate-rules"];
 const IMPURE_DEPENDENCIES: &[&str] =
     &["tokio", "hyper", "axum", "reqwest", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
 

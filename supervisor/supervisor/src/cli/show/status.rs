@@ -99,8 +99,9 @@ fn targets(screen: &Screen, targets: &[TargetStatus]) -> Table {
 fn details(screen: &Screen, target: &TargetStatus) -> Vec<Cell> {
     let doing = target.doing.iter().map(|doing| Cell::toned(Tone::Warn, format!("doing: {doing}")));
     let failures = target.container.as_ref().map_or(0, |found| found.failures);
-    let failures = (failures > 0 && target.condition != Condition::Quarantined)
-        .then(|| Cell::toned(Tone::Warn, format!("failed {failures} times lately")));
+    let failures = (failures > 0 && target.condition != Condition::Quarantined).then(|| {
+        Cell::toned(Tone::Warn, format!("failed {} lately", super::settings::counted(failures.into(), "time")))
+    });
     let open = planning::open_lines(screen, &target.waiting, &target.blocked);
     let notes = target.notes.iter().map(|note| Cell::toned(Tone::Faint, format!("note: {note}")));
     doing.chain(open).chain(failures).chain(notes).collect()
