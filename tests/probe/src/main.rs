@@ -8,6 +8,7 @@
 //! | [`reach`] | addresses, paths and processes that the test names |
 //! | [`exhaust`] | until the bound is met |
 //! | [`hostile`] | files and sockets that others are to fall for |
+//! | [`relay`] | a test speaks and listens through this process |
 
 mod attempts;
 mod exhaust;
@@ -15,6 +16,7 @@ mod hostile;
 mod kernel;
 mod raw;
 mod reach;
+mod relay;
 mod runner;
 
 use std::io::{Read as _, Write as _};
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use attempts::Surroundings;
 
-const USAGE: &str = "usage: probe run JSON | plant KIND PATH [TARGET] | serve KIND PATH | pass LOCK SOCKET | flood MIB";
+const USAGE: &str = "usage: probe run JSON | plant KIND PATH [TARGET] | serve KIND PATH | pass LOCK SOCKET | relay LISTEN=CONNECT... | flood MIB";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +47,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<()> {
         ["plant", kind, path, target] => hostile::plant(kind, path, target),
         ["serve", kind, path] => hostile::serve(kind, path),
         ["pass", lock, socket] => hostile::pass_lock(lock, socket),
+        ["relay", pairs @ ..] => relay::relay(pairs),
         ["flood", mebibytes] => exhaust::flood(mebibytes.parse().context("a number of mebibytes")?),
         // What attempts start.
         ["wait"] => Ok(std::io::stdin().read(&mut [0]).map(drop)?),
