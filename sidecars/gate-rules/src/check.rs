@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use platform_types::egress::{AnswerFilter, Confirm, Credential, Field, GATE_HOST, Method, Rule, Shape, Upstream};
+use platform_types::egress::{
+    AnswerFilter, Confirm, Credential, FORBIDDEN_HEADERS, FORBIDDEN_PREFIXES, Field, GATE_HOST, Method, NEEDS_VALUE,
+    Rule, Shape, Upstream,
+};
 
 use crate::address::Networks;
 use crate::admit::{header_of, header_value, parameter};
@@ -15,40 +18,6 @@ use crate::target::is_segment;
 pub const MAX_EXPIRES_SECONDS: u32 = 24 * 60 * 60;
 /// Deepest nesting of a shape.
 const MAX_SHAPE_DEPTH: usize = 8;
-
-/// Headers that say how the message travels, who sends it, or that another request is meant: the gate writes them or
-/// nobody does.
-const FORBIDDEN_HEADERS: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
-const FORBIDDEN_PREFIXES: &[&str] = &["proxy-", "sec-", "x-bot-", "x-forwarded-", "tailscale-"];
-/// Headers whose value changes what a request does: a rule says which value.
-const NEEDS_VALUE: &[&str] = &["accept-profile", "content-profile", "prefer"];
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,16 +5,16 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+
+/// Deepest nesting of a value.
+const MAX_DEPTH: usize = 127;
 
 /// Parses a value; a repeated key is an error.
 pub fn strict(text: &str) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+    platform_types::json::strict(text.as_bytes(), MAX_DEPTH)
 }
 
 /// The fields of one object in their order, each value with its bytes as they came.
@@ -44,7 +44,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut fields: Vec<(String, &'de RawValue)> = Vec::new();
         while let Some(key) = access.next_key::<String>()? {
             if fields.iter().any(|(known, _)| *known == key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} occurs twice")));
+                return Err(A::Error::custom(format_args!("the key {key:?} is given twice")));
             }
             // Known fields are fewer than forty; more are refused anyway, and would make this search slow.
             if fields.len() == MAX_FIELDS {
@@ -59,68 +59,6 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 /// Most fields of a request.
 const MAX_FIELDS: usize = 64;
 
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(Strict)? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            let value = access.next_value_seed(Strict)?;
-            if map.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} occurs twice")));
-            }
-            map.insert(key, value);
-        }
-        Ok(Value::Object(map))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +67,7 @@ mod tests {
     fn repeated_keys_are_found_at_any_depth() {
         assert_eq!(strict(r#"{"a":[1,-2,0.5,null,true,"x"],"b":{"a":1}}"#).unwrap()["b"]["a"], 1);
         for text in [r#"{"a":1,"a":2}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
-            assert!(strict(text).unwrap_err().to_string().contains("occurs twice"), "{text}");
+            assert!(strict(text).unwrap_err().to_string().contains("given twice"), "{text}");
         }
         assert!(strict("1 2").is_err());
         assert!(strict(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_err());

@@ -91,10 +91,10 @@ fn media_are_data_only() {
 
 #[test]
 fn one_meaning_for_every_parser() {
-    refused(r#"{"model":"a","model":"b","messages":[]}"#, "occurs twice");
+    refused(r#"{"model":"a","model":"b","messages":[]}"#, "given twice");
     refused(
         r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:x","url":"http://x"}}]}]}"#,
-        "occurs twice",
+        "given twice",
     );
     refused(
         &with(r#","tools":[{"type":"function","function":{"name":"f","parameters":{"$ref":"http://x"}}}]"#),

@@ -39,6 +39,41 @@ pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Confirmations that may be undecided at once in a profile; more are refused.
 pub const MAX_PENDING_CONFIRMATIONS: usize = 16;
 
+/// Headers that say how the message travels, who sends it, or that another request is meant: the gate writes them or
+/// nobody does.
+pub const FORBIDDEN_HEADERS: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+/// Beginnings of such names.
+pub const FORBIDDEN_PREFIXES: &[&str] = &["proxy-", "sec-", "x-bot-", "x-forwarded-", "tailscale-"];
+/// Headers whose value changes what a request does: a rule says which value.
+pub const NEEDS_VALUE: &[&str] = &["accept-profile", "content-profile", "prefer"];
+
 /// A named way out of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,6 +16,7 @@
 //! | [`egress`] | what a gate lets out, and confirmations |
 //! | [`confinement`] | what a try to get out of an agent's container came to |
 //! | [`audit`] | the record of what was done, as a chain |
+//! | [`json`] | JSON that can be read in one way only |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
 
@@ -28,6 +29,7 @@ pub mod egress;
 pub mod error;
 pub mod gate;
 pub mod health;
+pub mod json;
 pub mod layout;
 pub mod markdown;
 pub mod name;

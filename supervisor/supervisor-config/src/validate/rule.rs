@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use platform_types::egress::{AnswerFilter, Field, Method};
+use platform_types::egress::{AnswerFilter, FORBIDDEN_HEADERS, FORBIDDEN_PREFIXES, Field, Method, NEEDS_VALUE};
 
 use super::Context;
 use crate::config::Rule;
@@ -11,38 +11,6 @@ use crate::path::KeyPath;
 use crate::raw::{RawMethod, RawRule};
 use crate::raw_values::{RawAnswer, RawAnswerKind, RawValues};
 
-/// Headers that say how a message travels, who sends it, or that another request is meant.
-const FORBIDDEN_HEADERS: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
-const FORBIDDEN_PREFIXES: &[&str] = &["proxy-", "sec-", "x-bot-", "x-forwarded-", "tailscale-"];
-/// Headers whose value changes what a request does.
-const NEEDS_VALUE: &[&str] = &["accept-profile", "content-profile", "prefer"];
 /// Longest value of a header.
 const MAX_HEADER_BYTES: usize = 1024;
 /// Longest words of a card, in characters.
