@@ -62,6 +62,7 @@ path = "/lamps/{lamp}"
 params = { lamp = ["desk"] }
 query = { tone = { one_of = ["warm"], optional = true } }
 body = { level = { integer = [1, 10] } }
+unconfirmed = "A lamp does no harm"
 [[profile.personal.upstream.house.rule]]
 method = "GET"
 path = "/echo/{how}"

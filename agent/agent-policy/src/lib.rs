@@ -3,13 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`decide`] | the strictest of the rules that match, with the evidence |
-//! | [`rule`] | whether one rule matches one call, and whether a rule makes sense |
+//! | [`rule`] | whether one rule matches one call |
 //!
 //! See `docs/decisions/0008-the-strictest-rule-wins.md`.
 
 pub mod decide;
 #[cfg(test)]
 mod properties;
-pub mod rule;
+mod rule;
 
 pub use decide::{Call, Evidence, Verdict, decide};

@@ -1,4 +1,4 @@
-//! Whether one rule matches one call, and whether a rule makes sense.
+//! Whether one rule matches one call.
 //!
 //! In doubt the stricter side wins. `when` of an `allow` rule matches only values that are exactly those listed, types
 //! included. `when` of an `ask` or `deny` rule matches unless the argument is there and is surely another: a missing
@@ -11,9 +11,6 @@ use platform_types::agent::{Effect, PolicyRule};
 use serde_json::Value;
 
 use crate::Call;
-
-/// Longest pattern of a tool, in bytes.
-const MAX_PATTERN_BYTES: usize = 64;
 
 /// Whether `rule` is about `call`.
 pub(crate) fn matches(rule: &PolicyRule, call: &Call<'_>) -> bool {
@@ -54,20 +51,6 @@ fn is_same(a: &Value, b: &Value) -> Option<bool> {
         (Value::Number(a), Value::Number(b)) => Some(a.as_f64()?.partial_cmp(&b.as_f64()?)? == Ordering::Equal),
         _ => None,
     }
-}
-
-/// What is wrong with a rule, as a sentence; `None` when it makes sense.
-pub fn problem(rule: &PolicyRule) -> Option<String> {
-    let tool = &rule.tool;
-    let name = tool.strip_suffix(".*").unwrap_or(tool);
-    let fits = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    };
-    if tool != "*" && (tool.len() > MAX_PATTERN_BYTES || !name.split('.').all(fits)) {
-        return Some(format!("a policy rule is for the tool {tool:?}: write a tool's name, `area.*` or `*`"));
-    }
-    let empty = rule.when.iter().find(|(_, values)| values.is_empty());
-    empty.map(|(argument, _)| format!("a policy rule for {tool} lists no value of the argument {argument:?}"))
 }
 
 #[cfg(test)]
@@ -130,22 +113,5 @@ mod tests {
         check(json!([true]), json!({"level": false}), false, false);
         check(json!([]), json!({"level": 1}), false, true);
         check(json!([9_007_199_254_740_993_u64]), json!({"level": 9_007_199_254_740_992_u64}), false, true);
-    }
-
-    #[test]
-    fn rules_that_make_no_sense() {
-        let check = |tool: &str, when: Value, fine: bool| {
-            assert_eq!(problem(&rule(Effect::Deny, tool, when)).is_none(), fine, "{tool}");
-        };
-        check("*", json!({}), true);
-        check("home.*", json!({"a": [1]}), true);
-        check("home.set_level", json!({}), true);
-        check("home*", json!({}), false);
-        check("**", json!({}), false);
-        check("", json!({}), false);
-        check(".*", json!({}), false);
-        check("home..x", json!({}), false);
-        check("Home.x", json!({}), false);
-        check("home.x", json!({"a": []}), false);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use agent_tools::Registry;
 use agent_tools::clock::is_zone;
 use platform_types::ProfileName;
-use platform_types::agent::{AgentConfig, Bot};
+use platform_types::agent::{AgentConfig, Bot, MAX_POLICY_RULES, PolicyRule};
 
 /// Bots of one profile.
 pub const MAX_BOTS: usize = 64;
@@ -13,9 +13,6 @@ pub const MAX_BOTS: usize = 64;
 pub const MAX_INSTRUCTION_BYTES: usize = 64 * 1024;
 /// Tools of one bot: a model chooses badly among more.
 pub const MAX_TOOLS: usize = 64;
-
-/// Policy rules of one profile: each is looked at for each call.
-pub const MAX_RULES: usize = 256;
 
 /// What is wrong with `config`, one sentence each; empty when it can work.
 pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
@@ -41,10 +38,10 @@ pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
             found.push(format!("{} has more than {MAX_TOOLS} tools", bot.name));
         }
     }
-    if config.policy.len() > MAX_RULES {
-        found.push(format!("a profile has at most {MAX_RULES} policy rules, not {}", config.policy.len()));
+    if config.policy.len() > MAX_POLICY_RULES {
+        found.push(format!("a profile has at most {MAX_POLICY_RULES} policy rules, not {}", config.policy.len()));
     }
-    found.extend(config.policy.iter().filter_map(agent_policy::rule::problem));
+    found.extend(config.policy.iter().filter_map(PolicyRule::problem));
     found
 }
 

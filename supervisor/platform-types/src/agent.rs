@@ -93,6 +93,27 @@ pub struct PolicyRule {
     pub why: Option<String>,
 }
 
+/// Policy rules of one profile: each is looked at for each call.
+pub const MAX_POLICY_RULES: usize = 256;
+/// Longest pattern of a tool, in bytes.
+const MAX_PATTERN_BYTES: usize = 64;
+
+impl PolicyRule {
+    /// What is wrong with the rule, as a sentence; `None` when it makes sense. The configuration and the agent refuse the same.
+    pub fn problem(&self) -> Option<String> {
+        let tool = &self.tool;
+        let name = tool.strip_suffix(".*").unwrap_or(tool);
+        let fits = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        if tool != "*" && (tool.len() > MAX_PATTERN_BYTES || !name.split('.').all(fits)) {
+            return Some(format!("a policy rule is for the tool {tool:?}: write a tool's name, `area.*` or `*`"));
+        }
+        let empty = self.when.iter().find(|(_, values)| values.is_empty());
+        empty.map(|(argument, _)| format!("a policy rule for {tool} lists no value of the argument {argument:?}"))
+    }
+}
+
 /// A bot is data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,7 +236,28 @@ pub struct AgentStatus {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn rules_that_make_no_sense() {
+        let check = |tool: &str, when: Value, fine: bool| {
+            let rule = json!({"effect": "deny", "tool": tool, "when": when});
+            let rule: PolicyRule = serde_json::from_value(rule).expect("parses");
+            assert_eq!(rule.problem().is_none(), fine, "{tool}");
+        };
+        check("*", json!({}), true);
+        check("home.*", json!({"a": [1]}), true);
+        check("home.set_level", json!({}), true);
+        check("home*", json!({}), false);
+        check("**", json!({}), false);
+        check("", json!({}), false);
+        check(".*", json!({}), false);
+        check("home..x", json!({}), false);
+        check("Home.x", json!({}), false);
+        check("home.x", json!({"a": []}), false);
+    }
 
     #[test]
     fn an_agent_of_an_earlier_release_takes_what_uses_nothing_new() {

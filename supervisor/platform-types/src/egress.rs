@@ -86,6 +86,10 @@ pub struct Upstream {
     /// Networks in CIDR notation that may be reached although they are private, link-local or otherwise special.
     pub networks: Vec<String>,
     pub credential: Option<Credential>,
+    /// Certificates in PEM. With them the server is trusted if it has one that they signed, or is one of them; without
+    /// them if the authorities of the web signed its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     pub rules: Vec<Rule>,
 }
 

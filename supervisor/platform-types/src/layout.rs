@@ -41,6 +41,11 @@ impl Roots {
         self.config.join("bots")
     }
 
+    /// Certificates of upstreams, `<name>.pem`.
+    pub fn certificates(&self) -> PathBuf {
+        self.config.join("certs")
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.config.join("secrets")
     }

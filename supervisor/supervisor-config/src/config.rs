@@ -91,6 +91,8 @@ pub struct Upstream {
     pub networks: Vec<String>,
     pub credential: Option<Credential>,
     pub allows: Allows,
+    /// `certs/<name>.pem`, relative to the configuration directory: what is trusted instead of the authorities of the web.
+    pub ca: Option<String>,
 }
 
 /// What an upstream lets pass.
@@ -153,13 +155,23 @@ pub struct Rule {
     pub headers: Vec<String>,
     /// `None`: a body does not pass.
     pub body: Option<BTreeMap<String, Field>>,
-    /// Somebody has to confirm these words for each request.
-    pub card: Option<String>,
+    pub consent: Consent,
     pub answer: AnswerFilter,
 }
 
 /// Snapshots. Only `repository` is in force in this release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Who agrees to each request of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consent {
+    /// A person confirms these words.
+    Card(String),
+    /// Nobody, for this reason.
+    Unconfirmed(String),
+    /// Nobody: a `GET` only reads.
+    Reading,
+}
+
 pub struct Backup {
     pub schedule: Option<Cron>,
     /// `None`: every snapshot is kept.

@@ -1,6 +1,7 @@
 //! A configuration as a flat list of keys and values, and what follows from it: the effective file, and the difference
 //! between two.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use platform_types::{ProfileName, SecretName, UpstreamName};
@@ -36,7 +37,7 @@ fn passing(config: &Config) -> String {
     for (profile, upstream) in config
         .profiles
         .iter()
-        .flat_map(|(name, profile)| profile.upstreams_for_gate().into_iter().map(move |up| (name, up)))
+        .flat_map(|(name, profile)| profile.upstreams_for_gate(&BTreeMap::new()).into_iter().map(move |up| (name, up)))
     {
         let mut line = |line: &str| writeln!(text, "{}", neutral(line)).expect("a String takes everything");
         line("");
@@ -105,7 +106,7 @@ impl Entries {
     }
 
     fn upstream(&mut self, path: &KeyPath, name: &UpstreamName, upstream: &Upstream) {
-        let Upstream { url, address, networks, credential, allows } = upstream;
+        let Upstream { url, address, networks, ca, credential, allows } = upstream;
         let path = path.key(name.as_str());
         let preset = match allows {
             Allows::HomeAssistant { .. } => Some("home-assistant"),
@@ -118,6 +119,7 @@ impl Entries {
         self.put(&path, "address", address.map(|address| Value::String(address.to_string())));
         self.put(&path, "networks", Some(list(networks)));
         if let Some(credential) = credential {
+        self.put(&path, "ca", ca.clone().map(Value::String));
             let (key, value) = match credential {
                 Credential::Bearer { secret: name } => ("bearer", secret(name)),
                 Credential::Header { name, secret } => ("header", named_secret(name, secret)),

@@ -17,10 +17,12 @@
 //! | [`finding`] | what is wrong, where, and what to do |
 //! | [`surroundings`] | what the configuration is checked against |
 //! | [`instructions`](mod@instructions) | what bots are told: shipped files, and yours |
+//! | [`certificates`] | files with certificates of upstreams |
 //! | [`effective`](mod@effective), [`diff`](mod@diff) | a configuration as text again; two of them compared |
 //! | [`schema`](mod@schema) | the JSON Schema, and the list of keys |
 //! | [`cron`] | five-field schedules, by shape |
 
+pub mod certificates;
 pub mod config;
 pub mod cron;
 pub mod diff;

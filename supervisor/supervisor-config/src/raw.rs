@@ -154,6 +154,12 @@ pub(crate) struct RawUpstream {
     /// Credential, sent as a bearer token.
     #[schemars(example = json!({"secret": "ha-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
     pub bearer: Option<RawSecret>,
+    /// `https`: file with the certificate of the server or of its authority, beside `platform.toml`; nothing else is trusted then.
+    #[schemars(
+        example = &"certs/house.pem",
+        extend("x-default" = "none: the authorities of the web are trusted", "x-change" = "pushed live")
+    )]
+    pub ca: Option<String>,
     /// Credential, sent in a header.
     #[schemars(
         example = json!({"name": "x-api-key", "secret": "jobs-key"}),

@@ -43,6 +43,12 @@ pub(crate) struct RawRule {
     /// The words that are confirmed, with `{name}` for values of the request.
     #[schemars(example = &"Retry job {id}", extend("x-default" = "none; required by `confirm`", "x-change" = "pushed live"))]
     pub card: Option<String>,
+    /// Why each request may pass without a confirmation although it is no `GET`.
+    #[schemars(
+        example = &"A job that runs twice does no harm",
+        extend("x-default" = "none; required without `confirm`, except by `GET`", "x-change" = "pushed live")
+    )]
+    pub unconfirmed: Option<String>,
     /// What of the answer the bot gets: `whole`, `status`, or the names of members, with dots for inner ones.
     #[schemars(example = json!(["state", "job.id"]), extend("default" = "whole", "x-change" = "pushed live"))]
     pub answer: Option<RawAnswer>,

@@ -11,6 +11,8 @@ pub struct Surroundings {
     pub secrets: BTreeSet<SecretName>,
     /// The operator's instruction files: `bots/<name>.md`, relative to the configuration directory, to its text.
     pub instructions: BTreeMap<String, String>,
+    /// The operator's certificates: `certs/<name>.pem`, relative to the configuration directory, to its text.
+    pub certificates: BTreeMap<String, String>,
     /// Names of the tools that this release has.
     pub tools: BTreeSet<String>,
 }

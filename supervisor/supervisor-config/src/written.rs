@@ -10,23 +10,29 @@ use platform_types::egress::{AnswerFilter, Field, Shape};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::config::Rule;
+use crate::config::{Consent, Rule};
 use crate::effective::list;
 
 pub(crate) fn rule(rule: &Rule) -> Value {
-    let Rule { method, path, params, query, headers, body, card, answer } = rule;
+    let Rule { method, path, params, query, headers, body, consent, answer } = rule;
+    let (card, unconfirmed) = match consent {
+        Consent::Card(words) => (Some(words), None),
+        Consent::Unconfirmed(why) => (None, Some(why)),
+        Consent::Reading => (None, None),
+    };
     let params: BTreeMap<_, _> =
         params.iter().map(|(name, shape)| (name, Field { shape: shape.clone(), required: true })).collect();
     let entries = [
         ("answer", Some(answer_of(answer))),
         ("body", body.as_ref().map(fields)),
-        ("card", card.clone().map(Value::String)),
+        ("card", card.cloned().map(Value::String)),
         ("confirm", Some(Value::Boolean(card.is_some()))),
         ("headers", Some(list(headers))),
         ("method", Some(Value::String(method.to_string()))),
         ("params", Some(fields(params.iter().map(|(name, field)| (*name, field))))),
         ("path", Some(Value::String(path.clone()))),
         ("query", Some(fields(query))),
+        ("unconfirmed", unconfirmed.cloned().map(Value::String)),
     ];
     table(entries)
 }

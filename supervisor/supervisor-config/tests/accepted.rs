@@ -9,7 +9,7 @@ use platform_types::egress::{AnswerFilter, Field, Shape};
 use platform_types::spark::Backend;
 use platform_types::{Port, ProfileName, SecretName};
 use serde_json::json;
-use supervisor_config::config::{Allows, Credential, Limits};
+use supervisor_config::config::{Allows, Consent, Credential, Limits};
 use supervisor_config::{Config, Finding, Surroundings, diff, effective, instructions, read};
 
 const SMALLEST: &str = "[profile.personal]\nport = 18789\n";
@@ -193,7 +193,7 @@ fn upstreams_are_read_whole() {
     assert_eq!(upstreams[0].url, "https://jobs.example");
     assert!(matches!(&upstreams[0].credential, Some(Credential::Header { name, .. }) if name == "apikey"));
     let Allows::Rules(rules) = &upstreams[1].allows else { panic!("rules") };
-    assert_eq!(rules[0].card.as_deref(), Some("Set {state} of {id}"));
+    assert_eq!(rules[0].consent, Consent::Card("Set {state} of {id}".to_owned()));
     assert_eq!(rules[0].headers, ["accept", "prefer: return=minimal"]);
     let body = rules[0].body.as_ref().expect("a body");
     let values = vec![json!("on"), json!(1), json!(1.5), json!(true)];
@@ -280,6 +280,12 @@ fn bounds_hold() {
         &format!("{SMALLEST}{}", "# padding\n".repeat(30_000)),
         "platform.toml:1: the file is longer than 256 KiB\n    \
          Keep only the platform's configuration in it; instructions belong into bots/*.md.",
+    );
+    let rule = "[[profile.personal.policy]]\neffect = \"ask\"\ntool = \"*\"\n";
+    check(
+        &format!("{SMALLEST}{}", rule.repeat(257)),
+        "platform.toml:3: profile.personal.policy: 257 rules are more than 256\n    \
+         Use fewer rules: what no rule names follows the tool's class.",
     );
     let bots = (0..33).map(|n| format!("[profile.personal.bot.b{n}]\n")).collect::<Vec<_>>().concat();
     check(

@@ -2,6 +2,8 @@
 
 mod surroundings;
 
+use std::collections::BTreeMap;
+
 use platform_types::ProfileName;
 use platform_types::egress::{Credential, Upstream};
 use supervisor_config::Config;
@@ -10,7 +12,7 @@ fn upstream(text: &str) -> Upstream {
     let text = format!("[profile.p]\nport = 1\n[profile.p.upstream.up]\n{text}");
     let config = Config::parse(&text, &surroundings::rich()).expect("no errors");
     let profile = &config.profiles[&ProfileName::new("p").expect("a name")];
-    let mut upstreams = profile.upstreams_for_gate();
+    let mut upstreams = profile.upstreams_for_gate(&BTreeMap::new());
     assert_eq!(upstreams.len(), 1);
     upstreams.remove(0)
 }

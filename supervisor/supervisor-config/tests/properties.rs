@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use supervisor_config::config::{
-    Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Rule, Spark, Upstream,
+    Allows, Backup, Bot, Config, Consent, Credential, Keep, Limits, Profile, Rule, Spark, Upstream,
 };
 use supervisor_config::cron::Cron;
 use supervisor_config::{Finding, diff, effective, read};
@@ -89,9 +89,22 @@ proptest! {
     }
 
     #[test]
+    fn no_damage_to_an_effective_file_breaks_the_reader(config in configs(), damage in vec((any::<prop::sample::Index>(), 0..12usize, select(PIECES)), 1..4)) {
+        let mut characters: Vec<char> = effective(&config).chars().collect();
+        for (at, cut, piece) in damage {
+            let start = at.index(characters.len() + 1);
+            let end = (start + cut).min(characters.len());
+            characters.splice(start..end, piece.chars());
+        }
+        check_reading(&characters.into_iter().collect::<String>());
+    }
+
+    #[test]
     fn the_effective_file_reads_as_the_same_configuration(config in configs()) {
         let text = effective(&config);
         let reading = read(&text, &surroundings::rich());
+        let rules = config.profiles.values().flat_map(|profile| &profile.policy);
+        prop_assert_eq!(rules.filter_map(PolicyRule::problem).next(), None, "an agent refuses it");
         prop_assert_eq!(reading.config, Some(config), "{}", text);
     }
 
@@ -111,6 +124,10 @@ fn check_reading(text: &str) {
         assert!(!finding.to_string().replace('\n', "").chars().any(char::is_control), "{finding:?}");
     }
     assert_eq!(reading.config.is_some(), !reading.findings.iter().any(Finding::is_error));
+    // Whatever is accepted is shown as a file that means the same.
+    if let Some(config) = reading.config {
+        assert_eq!(read(&effective(&config), &surroundings::rich()).config, Some(config), "{text}");
+    }
 }
 
 fn names() -> impl Strategy<Value = String> {
@@ -226,14 +243,16 @@ fn upstreams() -> impl Strategy<Value = Upstream> {
         vec(rules(), 0..3).prop_map(Allows::Rules),
     ];
     let others = (option::of(credential), allows);
+    let ca = option::of(Just("certs/house.pem".to_owned()));
     let telegram = token().prop_map(|token| (Some(token), Allows::Telegram));
     let address = option::of(any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from(bits))));
     let networks = lists("10\\.[1-9]\\.0\\.0/16".boxed());
-    ("[a-z]{1,6}", address, networks, prop_oneof![4 => others, 1 => telegram]).prop_map(
-        |(host, address, networks, (credential, allows))| Upstream {
-            url: format!("http://{host}.example:8123"),
+    ("[a-z]{1,6}", address, networks, ca, prop_oneof![4 => others, 1 => telegram]).prop_map(
+        |(host, address, networks, ca, (credential, allows))| Upstream {
+            url: format!("{}://{host}.example:8123", if ca.is_some() { "https" } else { "http" }),
             address,
             networks,
+            ca,
             credential,
             allows,
         },
@@ -282,21 +301,25 @@ fn rules() -> impl Strategy<Value = Rule> {
         let mut seen = std::collections::BTreeSet::new();
         headers.into_iter().filter(|header| seen.insert(header.split(':').next().map(str::to_owned))).collect()
     });
-    let card = option::of(select(vec!["Open \"the\" door", "Take {one}"]));
+    let words = option::of(select(vec!["Open \"the\" door", "Take {one}"]));
     let answer = prop_oneof![
         Just(AnswerFilter::Whole),
         Just(AnswerFilter::Status),
         lists("[a-z]{1,4}(\\.[a-z]{1,4})?".boxed()).prop_map(|members| AnswerFilter::Members { members }),
     ];
-    (method, "(/[a-z0-9:;=.-]{3,8}){0,2}/", shapes(), fields("q"), headers, option::of(fields("b")), (card, answer))
-        .prop_map(|(method, path, one, query, headers, body, (card, answer))| Rule {
+    (method, "(/[a-z0-9:;=.-]{3,8}){0,2}/", shapes(), fields("q"), headers, option::of(fields("b")), (words, answer))
+        .prop_map(|(method, path, one, query, headers, body, (words, answer))| Rule {
             method,
             path: format!("{path}{{one}}"),
             params: [("one".to_owned(), one)].into(),
             query,
             headers,
             body: body.filter(|_| method != Method::Get),
-            card: card.map(str::to_owned),
+            consent: match words {
+                Some(words) => Consent::Card(words.to_owned()),
+                None if method == Method::Get => Consent::Reading,
+                None => Consent::Unconfirmed("Once \"more\" does no harm".to_owned()),
+            },
             answer,
         })
 }

@@ -1,7 +1,7 @@
 //! What `platform.toml` lets through, the gate understands, and means the same: the supervisor's and the gate's crates know
 //! nothing of each other, so this is held here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gate_rules::{Admitted, Denied, Request, admit, check, fill, fill_path};
 use platform_types::egress::Upstream;
@@ -40,7 +40,7 @@ fn config(text: &str) -> Option<Config> {
 }
 
 fn upstream(text: &str) -> Option<Upstream> {
-    config(text)?.profiles[&ProfileName::new("p").expect("a name")].upstreams_for_gate().pop()
+    config(text)?.profiles[&ProfileName::new("p").expect("a name")].upstreams_for_gate(&BTreeMap::new()).pop()
 }
 
 fn ask(up: &Upstream, (method, target): (&str, &str), body: &str) -> Result<Admitted, Denied> {
@@ -198,9 +198,11 @@ fn a_written_rule_is_refused_here_or_taken_there() {
     for (path, params, header, rest) in by_path.chain(by_rest) {
         for method in ["GET", "POST"] {
             let headers = if header.is_empty() { String::new() } else { format!("headers = [{header:?}]") };
+            let unasked = method == "POST" && !rest.contains("confirm");
+            let why = if unasked { "unconfirmed = \"It does no harm\"" } else { "" };
             let text = format!(
                 "url = \"http://h\"\nheader = {{ name = \"key\", secret = \"key\" }}\n\
-                 [[profile.p.upstream.up.rule]]\nmethod = \"{method}\"\npath = \"{path}\"\n{params}\n{headers}\n{rest}\n"
+                 [[profile.p.upstream.up.rule]]\nmethod = \"{method}\"\npath = \"{path}\"\n{params}\n{headers}\n{rest}\n{why}\n"
             );
             match upstream(&text) {
                 Some(up) => {

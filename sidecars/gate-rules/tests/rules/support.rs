@@ -44,6 +44,7 @@ pub fn upstream(name: &str, rules: Vec<Rule>) -> Upstream {
         address: None,
         networks: vec![],
         credential: None,
+        ca: None,
         rules,
     }
 }

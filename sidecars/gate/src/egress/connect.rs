@@ -4,18 +4,12 @@
 //! exactly these: a name that changes its mind in between (rebinding) has no effect. No proxy, no happy eyeballs.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
-use std::sync::Arc;
 
 use platform_kit::Failure;
 use platform_types::ErrorCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::resolve::SharedResolver;
 use super::ways::Way;
@@ -26,33 +20,15 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Opens connections.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Connector {
     resolver: SharedResolver,
-    tls: TlsConnector,
     limits: EgressLimits,
 }
 
-impl std::fmt::Debug for Connector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").field("resolver", &self.resolver).finish_non_exhaustive()
-    }
-}
-
 impl Connector {
-    /// Trusts the compiled-in roots, and those in `extra_roots`, which may be missing.
-    pub fn new(resolver: SharedResolver, extra_roots: &Path, limits: EgressLimits) -> Self {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Ok(pem) = std::fs::read(extra_roots) {
-            let (good, bad) = roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
-            tracing::info!(good, bad, "further certificates are trusted");
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring has the protocol versions that rustls asks for")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { resolver, tls: TlsConnector::from(Arc::new(config)), limits }
+    pub fn new(resolver: SharedResolver, limits: EgressLimits) -> Self {
+        Self { resolver, limits }
     }
 
     /// Connects to an upstream.
@@ -60,10 +36,10 @@ impl Connector {
         let addresses = self.addresses(way).await?;
         let mut last = None;
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
-            let opening = self.open(way, SocketAddr::new(address, way.port));
+            let opening = open(way, SocketAddr::new(address, way.port));
             match tokio::time::timeout(self.limits.connect_time, opening).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = Some(error.to_string()),
+                Ok(Err(error)) => last = Some(error),
                 Err(_) => last = Some("no connection in time".to_owned()),
             }
         }
@@ -90,16 +66,15 @@ impl Connector {
             }
         }
     }
+}
 
-    async fn open(&self, way: &Way, address: SocketAddr) -> std::io::Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect(address).await?;
-        let _ = stream.set_nodelay(true);
-        if !way.tls {
-            return Ok(Box::new(stream));
-        }
-        let name = ServerName::try_from(way.host.clone()).map_err(std::io::Error::other)?;
-        Ok(Box::new(self.tls.connect(name, stream).await?))
-    }
+async fn open(way: &Way, address: SocketAddr) -> Result<Box<dyn Stream>, String> {
+    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    let _ = stream.set_nodelay(true);
+    let Some(trust) = &way.tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(way.host.clone()).map_err(|error| error.to_string())?;
+    let secured = trust.connector().connect(name, stream).await;
+    Ok(Box::new(secured.map_err(|error| trust.words(&error))?))
 }
 
 /// Nothing was sent.

@@ -13,6 +13,7 @@
 //! | [`request`] | the agent's request, read whole |
 //! | [`perform`] | an admitted request, carried out |
 //! | [`outgoing`] | one HTTP exchange with an upstream |
+//! | [`trust`] | which certificates of a server are trusted |
 //! | [`connect`] | a connection to a checked address |
 //! | [`resolve`] | names to addresses |
 
@@ -22,4 +23,5 @@ pub mod perform;
 pub mod request;
 pub mod resolve;
 pub mod service;
+pub mod trust;
 pub mod ways;

@@ -15,9 +15,6 @@ use super::ways::Way;
 use crate::gate::Paths;
 use crate::limits::{EgressLimits, MAX_EGRESS_REQUESTS};
 
-/// The file with certificates to trust beside the compiled-in ones, among the secrets.
-const EXTRA_ROOTS: &str = "upstream-ca";
-
 /// Sends requests.
 #[derive(Debug)]
 pub struct Outside {
@@ -30,7 +27,7 @@ pub struct Outside {
 impl Outside {
     pub fn new(paths: &Paths, resolver: SharedResolver, limits: EgressLimits) -> Self {
         Self {
-            connector: Connector::new(resolver, &paths.secrets.join(EXTRA_ROOTS), limits.clone()),
+            connector: Connector::new(resolver, limits.clone()),
             secrets: paths.secrets.clone(),
             limits,
             under_way: Semaphore::new(MAX_EGRESS_REQUESTS),

@@ -8,11 +8,14 @@ use http::Uri;
 use platform_types::UpstreamName;
 use platform_types::egress::{GATE_HOST, Upstream};
 
+use super::trust::Trust;
+
 /// An upstream whose rules and URL were checked.
 #[derive(Debug)]
 pub struct Way {
     pub upstream: Upstream,
-    pub tls: bool,
+    /// `None`: plain `http`.
+    pub tls: Option<Trust>,
     /// Of the URL, without brackets.
     pub host: String,
     pub port: u16,
@@ -33,8 +36,9 @@ impl Way {
         }
         let uri: Uri = upstream.url.parse().map_err(|_| "its url cannot be read".to_owned())?;
         let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
+            Some("http") if upstream.ca.is_some() => return Err("it has a ca, and its url is not https".to_owned()),
+            Some("http") => None,
+            Some("https") => Some(upstream.ca.as_deref().map_or_else(|| Ok(Trust::web()), Trust::own)?),
             _ => return Err("its url is neither http nor https".to_owned()),
         };
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
@@ -46,9 +50,9 @@ impl Way {
         let networks = networks.map_err(|text| format!("{text:?} is not a network in CIDR notation"))?;
         Ok(Self {
             networks,
+            port: authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 }),
             tls,
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
             upstream,

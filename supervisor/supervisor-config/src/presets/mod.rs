@@ -25,9 +25,9 @@ use crate::config::{Allows, Credential, Profile, Upstream};
 pub const CONFIRM_SECONDS: u32 = 600;
 
 impl Profile {
-    /// Ways out, as the profile's gate is told: every preset expanded.
-    pub fn upstreams_for_gate(&self) -> Vec<egress::Upstream> {
-        self.upstreams.iter().map(|(name, upstream)| expanded(name, upstream)).collect()
+    /// Ways out, as the profile's gate is told: every preset expanded. `certificates` are the files that they may name.
+    pub fn upstreams_for_gate(&self, certificates: &BTreeMap<String, String>) -> Vec<egress::Upstream> {
+        self.upstreams.iter().map(|(name, upstream)| expanded(name, upstream, certificates)).collect()
     }
 
     /// The secrets that the profile's gate needs.
@@ -36,14 +36,16 @@ impl Profile {
     }
 }
 
-fn expanded(name: &UpstreamName, upstream: &Upstream) -> egress::Upstream {
-    let Upstream { url, address, networks, credential, allows } = upstream;
+fn expanded(name: &UpstreamName, upstream: &Upstream, certificates: &BTreeMap<String, String>) -> egress::Upstream {
+    let Upstream { url, address, networks, ca, credential, allows } = upstream;
     egress::Upstream {
         name: name.clone(),
         url: url.clone(),
         address: *address,
         networks: networks.clone(),
         credential: credential.as_ref().map(placed),
+        // A file that has gone since closes the way: an empty text holds no certificate.
+        ca: ca.as_ref().map(|file| certificates.get(file).cloned().unwrap_or_default()),
         rules: match allows {
             Allows::HomeAssistant { entities, scenes, confirm } => home_assistant::rules(entities, scenes, confirm),
             Allows::SupabaseJobs { table } => supabase_jobs::rules(table),

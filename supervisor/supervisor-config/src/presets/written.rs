@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use platform_types::egress::{self, Confirm};
+use platform_types::egress;
 
 use super::confirm;
-use crate::config::Rule;
+use crate::config::{Consent, Rule};
 
 /// Named by method and path; a further rule with the same ones by its number too.
 pub fn rules(rules: &[Rule]) -> Vec<egress::Rule> {
@@ -21,7 +21,7 @@ pub fn rules(rules: &[Rule]) -> Vec<egress::Rule> {
 }
 
 fn expanded(rule: &Rule, name: String) -> egress::Rule {
-    let Rule { method, path, params, query, headers, body, card, answer } = rule.clone();
+    let Rule { method, path, params, query, headers, body, consent, answer } = rule.clone();
     egress::Rule {
         name,
         method,
@@ -30,7 +30,10 @@ fn expanded(rule: &Rule, name: String) -> egress::Rule {
         query,
         headers,
         body,
-        confirm: card.map(|words| -> Confirm { confirm(&words, []) }),
+        confirm: match consent {
+            Consent::Card(words) => Some(confirm(&words, [])),
+            Consent::Unconfirmed(_) | Consent::Reading => None,
+        },
         answer,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use platform_types::BotName;
-use platform_types::agent::{Effect, PolicyRule, SessionKind};
+use platform_types::agent::{Effect, MAX_POLICY_RULES, PolicyRule, SessionKind};
 
 use super::Context;
 use crate::config::Bot;
@@ -13,8 +13,6 @@ use crate::suggest::{listed, nearest};
 
 /// Longest reason, in characters.
 const MAX_WHY_CHARS: usize = 160;
-/// More rules than anybody oversees.
-const MAX_RULES: usize = 256;
 
 pub(super) fn policy(
     raw: Vec<RawPolicyRule>,
@@ -22,8 +20,8 @@ pub(super) fn policy(
     path: &KeyPath,
     context: &mut Context<'_>,
 ) -> Vec<PolicyRule> {
-    if raw.len() > MAX_RULES {
-        let message = format!("{} rules are more than {MAX_RULES}", raw.len());
+    if raw.len() > MAX_POLICY_RULES {
+        let message = format!("{} rules are more than {MAX_POLICY_RULES}", raw.len());
         context.report.error(path, message, "Use fewer rules: what no rule names follows the tool's class.");
     }
     let rules = raw.into_iter().enumerate();
@@ -57,7 +55,11 @@ fn rule(raw: RawPolicyRule, bots: &[Bot], path: &KeyPath, context: &mut Context<
         RawSession::Script => SessionKind::Script,
         RawSession::Channel => SessionKind::Channel,
     });
-    Some(PolicyRule { effect, bot, session, tool: tool?, when: matched, why })
+    let rule = PolicyRule { effect, bot, session, tool: tool?, when: matched, why };
+    if let Some(problem) = rule.problem() {
+        context.report.error(path, problem, "Write the rule in another way: agents refuse it.");
+    }
+    Some(rule)
 }
 
 impl Context<'_> {

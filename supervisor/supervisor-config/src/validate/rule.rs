@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use platform_types::egress::{AnswerFilter, FORBIDDEN_HEADERS, FORBIDDEN_PREFIXES, Field, Method, NEEDS_VALUE};
 
 use super::Context;
-use crate::config::Rule;
+use crate::config::{Consent, Rule};
 use crate::path::KeyPath;
 use crate::raw::{RawMethod, RawRule};
 use crate::raw_values::{RawAnswer, RawAnswerKind, RawValues};
@@ -15,6 +15,8 @@ use crate::raw_values::{RawAnswer, RawAnswerKind, RawValues};
 const MAX_HEADER_BYTES: usize = 1024;
 /// Longest words of a card, in characters.
 const MAX_CARD_CHARS: usize = 160;
+/// Longest reason for a rule without a confirmation, in characters.
+const MAX_REASON_CHARS: usize = 160;
 
 pub(super) fn rules(raw: Vec<RawRule>, path: &KeyPath, context: &mut Context<'_>) -> Option<Vec<Rule>> {
     let rules: Vec<Option<Rule>> =
@@ -23,7 +25,7 @@ pub(super) fn rules(raw: Vec<RawRule>, path: &KeyPath, context: &mut Context<'_>
 }
 
 fn rule(raw: RawRule, path: &KeyPath, context: &mut Context<'_>) -> Option<Rule> {
-    let RawRule { method, path: pattern, params, query, headers, body, confirm, card, answer } = raw;
+    let RawRule { method, path: pattern, params, query, headers, body, confirm, card, unconfirmed, answer } = raw;
     let method = method.map(method_of);
     let params = context.fields(params, &path.key("params"));
     let query = context.fields(query, &path.key("query"));
@@ -39,10 +41,45 @@ fn rule(raw: RawRule, path: &KeyPath, context: &mut Context<'_>) -> Option<Rule>
     let headers = context.each(headers, &path.key("headers"), Context::rule_header);
     one_value_each(&headers, &path.key("headers"), context);
     let named = [&params, &query].into_iter().chain(body.as_ref()).flat_map(|fields| fields.keys().map(String::as_str));
-    let card = card_of((confirm.unwrap_or(false), card), &named.collect::<Vec<_>>(), path, context);
+    let confirm = confirm.unwrap_or(false);
+    let card = card_of((confirm, card), &named.collect::<Vec<_>>(), path, context);
+    let consent = if confirm {
+        if unconfirmed.is_some() {
+            let remedy = "Remove it, or confirm and card.";
+            context.report.error(&path.key("unconfirmed"), "each request of this rule is confirmed", remedy);
+        }
+        card.map(Consent::Card)
+    } else {
+        unconfirmed_of(unconfirmed, method, path, context)
+    };
     let answer = answer_of(answer, &path.key("answer"), context)?;
     let params = params.into_iter().map(|(name, field)| (name, field.shape)).collect();
-    Some(Rule { method: method?, path: pattern?, params, query, headers, body, card, answer })
+    Some(Rule { method: method?, path: pattern?, params, query, headers, body, consent: consent?, answer })
+}
+
+/// What reads may pass as it is. What changes something is a tool's call that asks: without a confirmation outside of the
+/// agent, a taken-over agent does it unasked, and somebody has to say why that is right.
+fn unconfirmed_of(
+    why: Option<String>,
+    method: Option<Method>,
+    path: &KeyPath,
+    context: &mut Context<'_>,
+) -> Option<Consent> {
+    let key = path.key("unconfirmed");
+    match (method?, why) {
+        (Method::Get, None) => Some(Consent::Reading),
+        (Method::Get, Some(_)) => {
+            context.report.error(&key, "a GET only reads, and needs no confirmation", "Remove it.");
+            None
+        }
+        (_, Some(why)) => context.line_of(why, MAX_REASON_CHARS, &key).map(Consent::Unconfirmed),
+        (method, None) => {
+            let message = format!("a {method} changes something, and nobody confirms it");
+            let remedy = "Add confirm = true and a card, or say why that is not needed: unconfirmed = \"...\"";
+            context.report.error(path, message, remedy);
+            None
+        }
+    }
 }
 
 fn method_of(method: RawMethod) -> Method {

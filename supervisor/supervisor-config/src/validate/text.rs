@@ -33,15 +33,34 @@ impl Context<'_> {
 
     pub(super) fn secret_name(&mut self, name: String, path: &KeyPath) -> Option<SecretName> {
         let name = self.named(SecretName::new(name), path)?;
-        if self.surroundings.secrets.contains(&name) {
-            return Some(name);
+        if let Some(remedy) = self.missing(&name) {
+            self.report.error(path, format!("there is no secret {name}"), remedy);
+            return None;
         }
-        let remedy = match nearest(name.as_str(), self.surroundings.secrets.iter().map(SecretName::as_str)) {
+        Some(name)
+    }
+
+    /// The secret of one way out: while it is missing that way is closed, and everything else goes on.
+    pub(super) fn way_secret(&mut self, raw: RawSecret, path: &KeyPath) -> Option<SecretName> {
+        let RawSecret { secret } = raw;
+        let path = path.key("secret");
+        let name = self.named(SecretName::new(secret?), &path)?;
+        if let Some(remedy) = self.missing(&name) {
+            let message = format!("there is no secret {name}: this upstream stays closed until there is");
+            self.report.warning(&path, message, remedy);
+        }
+        Some(name)
+    }
+
+    /// What to do about a secret that is not there.
+    fn missing(&self, name: &SecretName) -> Option<String> {
+        if self.surroundings.secrets.contains(name) {
+            return None;
+        }
+        Some(match nearest(name.as_str(), self.surroundings.secrets.iter().map(SecretName::as_str)) {
             Some(near) => format!("Did you mean {near:?}? Otherwise store it: botctl secret set {name}"),
             None => format!("Store it: botctl secret set {name}"),
-        };
-        self.report.error(path, format!("there is no secret {name}"), remedy);
-        None
+        })
     }
 
     /// A parsed value, or a finding.

@@ -2,6 +2,7 @@
 
 use super::network::is_multicast_name;
 use super::{Context, rule};
+use crate::certificates::{is_file_name, problem};
 use crate::config::{Allows, Credential, Rule, Upstream};
 use crate::path::KeyPath;
 use crate::presets::home_assistant::domain_of;
@@ -23,6 +24,7 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
         url,
         address,
         networks,
+        ca,
         bearer,
         header,
         query,
@@ -41,6 +43,7 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
     });
     let networks_key = path.key("networks");
     let networks = context.each(networks, &networks_key, Context::network);
+    let ca = ca.and_then(|file| certificates(file, url.as_deref(), &path.key("ca"), context));
     let credential = credential((bearer, header, query, token), path, context);
     let lists = Lists { entities, scenes, confirm, table, rule };
     let allows = if context.report.document().contains(&path.key("preset")) && preset.is_none() {
@@ -50,7 +53,7 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
     };
     let allows = allows?;
     fits(credential.as_ref(), &allows, path, context);
-    Some(Upstream { url: url?, address, networks, credential, allows })
+    Some(Upstream { url: url?, address, networks, ca, credential, allows })
 }
 
 fn base_url(text: &str, pinned: bool, path: &KeyPath, context: &mut Context<'_>) -> Option<String> {
@@ -70,6 +73,30 @@ fn base_url(text: &str, pinned: bool, path: &KeyPath, context: &mut Context<'_>)
     Some(base)
 }
 
+/// `certs/<name>.pem`, with certificates in it.
+fn certificates(file: String, url: Option<&str>, path: &KeyPath, context: &mut Context<'_>) -> Option<String> {
+    if !is_file_name(&file) {
+        let message = format!("{file:?} is not a file of certificates");
+        context.report.error(path, message, "Write \"certs/NAME.pem\", with a name of a-z, 0-9 and '-'.");
+        return None;
+    }
+    if url.is_some_and(|url| url.starts_with("http:")) {
+        let remedy = "Remove it, or write https in the URL.";
+        context.report.error(path, "a server behind http has no certificate", remedy);
+        return None;
+    }
+    let problem = match context.surroundings.certificates.get(&file) {
+        None => "does not exist",
+        Some(text) => match problem(text) {
+            None => return Some(file),
+            Some(problem) => problem,
+        },
+    };
+    let remedy = format!("Put the certificate of the server, or of its authority, into {file} beside platform.toml.");
+    context.report.error(path, format!("{file} {problem}"), remedy);
+    None
+}
+
 type Credentials = (Option<RawSecret>, Option<RawNamedSecret>, Option<RawNamedSecret>, Option<RawSecret>);
 
 /// At most one credential.
@@ -86,14 +113,14 @@ fn credential(
         context.report.error(&path.key(second), message, "Keep one of them.");
         return None;
     }
-    let plain = |raw: Option<RawSecret>, key: &str, context: &mut Context<'_>| context.secret(raw?, &path.key(key));
+    let plain = |raw: Option<RawSecret>, key: &str, context: &mut Context<'_>| context.way_secret(raw?, &path.key(key));
     let bearer = plain(bearer, "bearer", context).map(|secret| Credential::Bearer { secret });
     let token = plain(token, "token", context).map(|secret| Credential::Token { secret });
     let named = |raw: Option<RawNamedSecret>, key: &str, context: &mut Context<'_>| {
         let RawNamedSecret { name, secret } = raw?;
         let path = path.key(key);
         let name = name.and_then(|name| context.token_text(&name, &path.key("name")));
-        let secret = secret.and_then(|secret| context.secret_name(secret, &path.key("secret")));
+        let secret = context.way_secret(RawSecret { secret }, &path);
         Some((name?, secret?))
     };
     let header = named(header, "header", context).map(|(name, secret)| Credential::Header { name, secret });

@@ -11,9 +11,16 @@ pub fn rich() -> Surroundings {
         ("bots/empty.md", " \n".to_owned()),
         ("bots/long.md", "word ".repeat(20_000)),
     ];
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIBszCCAWWg\n-----END CERTIFICATE-----\n";
+    let certificates = [
+        ("certs/house.pem", certificate.to_owned()),
+        ("certs/key.pem", format!("{certificate}-----BEGIN PRIVATE KEY-----\nMC4\n-----END PRIVATE KEY-----\n")),
+        ("certs/page.pem", "<!doctype html>\n".to_owned()),
+    ];
     Surroundings {
         secrets: secrets.into_iter().map(|name| SecretName::new(name).expect("a name")).collect(),
         instructions: files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
+        certificates: certificates.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         tools: ["clock.now".to_owned()].into(),
     }
 }

@@ -93,6 +93,7 @@ mod tests {
         let files = Files {
             platform: PLATFORM.to_owned(),
             instructions: std::collections::BTreeMap::new(),
+            certificates: std::collections::BTreeMap::new(),
             release: RELEASE.to_owned(),
             agent_seccomp: "{}".to_owned(),
         };

@@ -64,6 +64,7 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
     let payloads = push::compose(&Sources {
         config,
         instructions: &files.instructions,
+        certificates: &files.certificates,
         registries: &registries,
         agent_uids: &agent_uids,
         secret_stamps: &stamps.collect(),

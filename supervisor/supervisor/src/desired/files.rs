@@ -27,6 +27,9 @@ pub struct Files {
     pub platform: String,
     /// `bots/<name>.md` to its text.
     pub instructions: BTreeMap<String, String>,
+    /// `certs/<name>.pem` to its text.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, String>,
     /// `release.json`.
     pub release: String,
     /// The seccomp profile of agents.
@@ -38,7 +41,9 @@ impl Files {
         let platform = read_text(&roots.platform_toml(), "write one, or copy deploy/platform.example.toml")?;
         let release = read_text(&roots.release(), "build the images: ./deploy/up")?;
         let agent_seccomp = read_text(&roots.agent_seccomp(), "install it: ./deploy/up")?;
-        Ok(Self { platform, instructions: read_instructions(&roots.bots()), release, agent_seccomp })
+        let instructions = read_texts(instruction_files(&roots.bots()));
+        let certificates = read_texts(certificate_files(&roots.certificates()));
+        Ok(Self { platform, instructions, certificates, release, agent_seccomp })
     }
 
     /// What the configuration is checked against.
@@ -46,6 +51,7 @@ impl Files {
         Surroundings {
             secrets: secret_names(&roots.secrets()),
             instructions: self.instructions.clone(),
+            certificates: self.certificates.clone(),
             tools: TOOLS.map(str::to_owned).into(),
         }
     }
@@ -83,7 +89,8 @@ struct ReleaseEntry {
 /// Changes whenever a file may have changed: size and time of each, and which secrets there are. Cheap enough to ask every few seconds.
 pub fn stamp(roots: &Roots) -> String {
     let mut paths = vec![roots.platform_toml(), roots.release(), roots.agent_seccomp()];
-    paths.extend(instruction_files(&roots.bots()).into_iter().map(|(_, path)| path));
+    let named = instruction_files(&roots.bots()).into_iter().chain(certificate_files(&roots.certificates()));
+    paths.extend(named.map(|(_, path)| path));
     let stamps = paths.iter().map(|path| match std::fs::metadata(path) {
         Ok(metadata) => format!("{}:{}:{}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
         Err(_) => format!("{}:missing", path.display()),
@@ -116,7 +123,8 @@ pub fn configuration(roots: &Roots) -> Result<(String, Surroundings), Unread> {
     })?;
     let surroundings = Surroundings {
         secrets: secret_names(&roots.secrets()),
-        instructions: read_instructions(&roots.bots()),
+        instructions: read_texts(instruction_files(&roots.bots())),
+        certificates: read_texts(certificate_files(&roots.certificates())),
         tools: TOOLS.map(str::to_owned).into(),
     };
     Ok((text, surroundings))
@@ -132,14 +140,18 @@ fn read_text(path: &Path, remedy: &str) -> Result<String, ApplyError> {
 }
 
 /// A file that cannot be read is as good as missing: whoever needs it is told so.
-fn read_instructions(folder: &Path) -> BTreeMap<String, String> {
-    let files = instruction_files(folder).into_iter();
-    files.filter_map(|(name, path)| Some((name, read_text(&path, "").ok()?))).collect()
+fn read_texts(files: Vec<(String, PathBuf)>) -> BTreeMap<String, String> {
+    files.into_iter().filter_map(|(name, path)| Some((name, read_text(&path, "").ok()?))).collect()
 }
 
 fn instruction_files(folder: &Path) -> Vec<(String, PathBuf)> {
     let named = names_in(folder).into_iter().map(|name| (format!("bots/{name}"), folder.join(&name)));
     named.filter(|(name, _)| supervisor_config::instructions::is_file_name(name)).collect()
+}
+
+fn certificate_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let named = names_in(folder).into_iter().map(|name| (format!("certs/{name}"), folder.join(&name)));
+    named.filter(|(name, _)| supervisor_config::certificates::is_file_name(name)).collect()
 }
 
 fn secret_names(folder: &Path) -> BTreeSet<SecretName> {
@@ -171,6 +183,7 @@ mod tests {
         let files = Files {
             platform: String::new(),
             instructions: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             release: "{\"agent\":{}}".into(),
             agent_seccomp: String::new(),
         };
@@ -192,6 +205,10 @@ mod tests {
         assert_ne!(one, other);
         std::fs::create_dir_all(roots.secrets()).unwrap();
         std::fs::write(roots.secrets().join("spark-key"), "k").unwrap();
-        assert_ne!(other, stamp(&roots), "a secret that comes or goes");
+        let stored = stamp(&roots);
+        assert_ne!(other, stored, "a secret that comes or goes");
+        std::fs::create_dir_all(roots.certificates()).unwrap();
+        std::fs::write(roots.certificates().join("house.pem"), "x").unwrap();
+        assert_ne!(stored, stamp(&roots), "a certificate");
     }
 }

@@ -39,6 +39,7 @@ pub struct Payload {
 pub struct Sources<'a> {
     pub config: &'a Config,
     pub instructions: &'a BTreeMap<String, String>,
+    pub certificates: &'a BTreeMap<String, String>,
     pub registries: &'a BTreeMap<ProfileName, GateRegistry>,
     pub agent_uids: &'a BTreeMap<ProfileName, u32>,
     /// Changes when a secret of a container was replaced, so that it is told to read it again.
@@ -97,7 +98,7 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         devices,
         setup_links,
         tokens,
-        upstreams: profile.upstreams_for_gate(),
+        upstreams: profile.upstreams_for_gate(sources.certificates),
         approved_chats: Vec::new(),
     }
 }
@@ -136,16 +137,19 @@ mod tests {
     const TOML: &str = "[spark]\nurl = \"https://spark.example/v1\"\nmodel = \"m\"\nkey = { secret = \"spark-key\" }\n\
                         [profile.ops]\nport = 18790\n\
                         [[profile.ops.policy]]\neffect = \"deny\"\ntool = \"clock.now\"\n\
-                        [profile.ops.upstream.house]\nurl = \"http://house.example\"\n\
+                        [profile.ops.upstream.house]\nurl = \"https://house.example\"\nca = \"certs/house.pem\"\n\
                         bearer = { secret = \"house-token\" }\n\
                         [[profile.ops.upstream.house.rule]]\nmethod = \"GET\"\npath = \"/state\"\n";
 
     fn config() -> Config {
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
         let surroundings = Surroundings {
             secrets: ["spark-key", "house-token"].map(|name| SecretName::new(name).unwrap()).into(),
-            instructions: BTreeMap::new(),
+            certificates: BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
             tools: BTreeSet::from(["clock.now".to_owned()]),
         };
+            ..Surroundings::default()
         supervisor_config::read(TOML, &surroundings).config.expect("a good configuration")
     }
 
@@ -156,6 +160,7 @@ mod tests {
             config: &config(),
             instructions: &BTreeMap::new(),
             registries: &BTreeMap::from([(profile.clone(), registry)]),
+            certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
             agent_uids: &BTreeMap::from([(profile, 210_002)]),
             secret_stamps: &BTreeMap::from([(target.parse().unwrap(), vec![stamp.to_owned()])]),
         });
@@ -187,6 +192,7 @@ mod tests {
             config: &config(),
             instructions: &BTreeMap::new(),
             registries: &BTreeMap::new(),
+            certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
             agent_uids: &BTreeMap::new(),
             secret_stamps: &BTreeMap::new(),
         });
@@ -194,6 +200,7 @@ mod tests {
         let [house] = gate.upstreams.as_slice() else { panic!("one upstream") };
         assert_eq!((house.name.as_str(), house.rules.len()), ("house", 1));
         assert_eq!(house.credential.as_ref().map(|credential| credential.secret().as_str()), Some("house-token"));
+        assert_eq!(house.ca.as_deref(), Some(CERTIFICATE));
         let Document::Agent(agent) = &payloads[&Target::agent(&profile)].document else {
             panic!("an agent's document")
         };
@@ -208,6 +215,7 @@ mod tests {
             config: &config(),
             instructions: &BTreeMap::new(),
             registries: &BTreeMap::new(),
+            certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
             agent_uids: &BTreeMap::from([(profile.clone(), 210_002)]),
             secret_stamps: &BTreeMap::new(),
         });

@@ -153,6 +153,7 @@ pub fn home(url: &str) -> Upstream {
         address: None,
         networks: vec!["127.0.0.0/8".into()],
         credential: Some(Credential::Bearer { secret: SecretName::new("home-token").unwrap() }),
+        ca: None,
         rules: vec![state, light, few, unlock],
     }
 }
