@@ -18,6 +18,10 @@ test('sessions are the newest first, frames of other sessions are ignored', () =
   const store = new Store();
   store.apply({ type: 'welcome', profile: 'p', bots: [{ name: 'b' }], sessions: [{ id: '1', updated_at: 1 }, { id: '2', updated_at: 2 }] });
   assert.deepEqual(store.sessions.map(({ id }) => id), ['2', '1']);
+  assert.deepEqual(store.apply({ type: 'summary', summary: { id: '1', updated_at: 3, running: true } }), ['sessions']);
+  assert.deepEqual(store.sessions, [{ id: '1', updated_at: 3, running: true }, { id: '2', updated_at: 2 }]);
+  store.apply({ type: 'summary', summary: { id: '3', updated_at: 4 } });
+  assert.deepEqual(store.sessions.map(({ id }) => id), ['3', '1', '2']);
   assert.equal(store.bot('b').name, 'b');
   store.select('s');
   assert.deepEqual(store.apply({ type: 'turn', session: 'other', turn: turn() }), []);

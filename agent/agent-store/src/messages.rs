@@ -42,8 +42,6 @@ pub struct NewMessage {
 pub struct Accepted {
     pub message: Stored,
     pub session: SessionSummary,
-    /// Set for a message that was not known, when its turn starts now.
-    pub begun: Option<Begun>,
     /// The id was known: nothing was stored, no turn belongs to this call.
     pub known: bool,
 }
@@ -65,14 +63,17 @@ struct Limits {
 
 impl Store {
     /// Stores a person's message and its turn in one commit. A known id stores nothing.
-    pub fn accept(&mut self, new: &NewMessage) -> Result<Accepted, StoreError> {
+    ///
+    /// `starts` gets the turn right before the commit, so that the model need not wait for the disk. When the commit fails,
+    /// the message was never stored: the turn has to be called off.
+    pub fn accept(&mut self, new: &NewMessage, starts: impl FnOnce(Begun)) -> Result<Accepted, StoreError> {
         self.durable(|tx| {
             if let Some((session, message)) = by_id(tx, &new.id)? {
                 if session != new.session {
                     return Err(StoreError::Conflict("this message id belongs to another chat"));
                 }
                 let session = sessions::find(tx, &session)?.ok_or(StoreError::NotFound("chat"))?;
-                return Ok(Accepted { message, session, begun: None, known: true });
+                return Ok(Accepted { message, session, known: true });
             }
             let made = title::from_message(&new.text);
             let mut statement = tx.prepare_cached(
@@ -98,8 +99,12 @@ impl Store {
                 tools: Vec::new(),
                 note: None,
             };
-            let begun = if new.start { turns::begun(tx, &new.turn, new.history_bytes)? } else { None };
-            Ok(Accepted { message, session, begun, known: false })
+            if new.start
+                && let Some(begun) = turns::begun(tx, &new.turn, new.history_bytes, new.at)?
+            {
+                starts(begun);
+            }
+            Ok(Accepted { message, session, known: false })
         })
     }
 

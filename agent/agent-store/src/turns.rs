@@ -6,7 +6,9 @@ use agent_core::turn::{Answer, Record};
 use platform_types::chat::{Author, Note, SessionSummary, ToolCard, TurnOutcome};
 use platform_types::{BotName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde_json::json;
 
+use crate::audit::{self, Deed};
 use crate::messages::{NewMessage, Stored, note_code};
 use crate::{Store, StoreError, approvals, sessions};
 
@@ -55,12 +57,12 @@ pub(crate) fn insert(tx: &Transaction<'_>, new: &NewMessage, seq: u64) -> Result
 
 impl Store {
     /// Takes a waiting turn out of line. `None` when it is gone.
-    pub fn begin(&mut self, turn: &str, history_bytes: usize) -> Result<Option<Begun>, StoreError> {
+    pub fn begin(&mut self, turn: &str, history_bytes: usize, now: Timestamp) -> Result<Option<Begun>, StoreError> {
         self.quick(|tx| {
             let changed = tx
                 .prepare_cached("UPDATE turns SET state = 'running' WHERE id = ?1 AND state = 'queued'")?
                 .execute([turn])?;
-            if changed == 0 { Ok(None) } else { begun(tx, turn, history_bytes) }
+            if changed == 0 { Ok(None) } else { begun(tx, turn, history_bytes, now) }
         })
     }
 
@@ -76,7 +78,7 @@ impl Store {
         if durable { self.durable(work) } else { self.quick(work) }
     }
 
-    /// Stores the answer and closes the turn in one commit. The message takes the turn's id.
+    /// Stores the answer, closes the turn and puts it on record in one commit. The message takes the turn's id.
     pub fn finish(
         &mut self,
         turn: &str,
@@ -89,7 +91,10 @@ impl Store {
                 tx.prepare_cached("SELECT session, message FROM turns WHERE id = ?1 AND state = 'running'")?;
             let found: Option<(String, u64)> =
                 statement.query_row([turn], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let Some((session, reply_to)) = found else { return Ok(None) };
+            let Some((session, reply_to)) = found else {
+                audit::append(tx, &ended(turn, "agent".to_owned(), answer, now))?;
+                return Ok(None);
+            };
             tx.prepare_cached("UPDATE sessions SET messages = messages + 1, updated_at = ?2 WHERE id = ?1")?
                 .execute(params![session, now.as_millis()])?;
             let session = sessions::find(tx, &session)?.ok_or(StoreError::NotFound("chat"))?;
@@ -98,6 +103,7 @@ impl Store {
             append(tx, turn, records)?;
             let place = Place { turn, session: &session, reply_to };
             let message = insert_answer(tx, &place, answer, now)?;
+            audit::append(tx, &ended(turn, actor(&session.bot), answer, now))?;
             Ok(Some(FinishedTurn { message, session }))
         })
     }
@@ -119,8 +125,13 @@ impl Store {
     }
 }
 
-/// The message of a turn and what came before it.
-pub(crate) fn begun(tx: &Transaction<'_>, turn: &str, history_bytes: usize) -> Result<Option<Begun>, StoreError> {
+/// The message of a turn that starts now, and what came before it. Its start goes on record.
+pub(crate) fn begun(
+    tx: &Transaction<'_>,
+    turn: &str,
+    history_bytes: usize,
+    now: Timestamp,
+) -> Result<Option<Begun>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT turns.session, sessions.bot, turns.message, messages.text FROM turns
          JOIN sessions ON sessions.id = turns.session
@@ -132,7 +143,17 @@ pub(crate) fn begun(tx: &Transaction<'_>, turn: &str, history_bytes: usize) -> R
     let Some((session, bot, seq, text)) = found else { return Ok(None) };
     let history = past(tx, &session, seq, history_bytes)?;
     let (turn, bot) = (turn.to_owned(), BotName::new(bot)?);
+    let data = json!({"turn": turn});
+    audit::append(tx, &Deed { at: now, kind: "turn.started", actor: actor(&bot), data })?;
     Ok(Some(Begun { turn, session, bot, message: Prompt::User { text }, history }))
+}
+
+fn actor(bot: &BotName) -> String {
+    format!("bot {bot}")
+}
+
+fn ended(turn: &str, actor: String, answer: &Answer, now: Timestamp) -> Deed {
+    Deed { at: now, kind: "turn.ended", actor, data: json!({"turn": turn, "outcome": answer.outcome}) }
 }
 
 const PAST: &str = "SELECT person.text, bot.exchange FROM messages AS person

@@ -22,7 +22,7 @@ fn running() -> (TempDir, Store) {
     let (session, turn) = ("s".into(), "t".into());
     let new =
         NewMessage { session, id: "m".into(), text: "x".into(), at: Timestamp(2), turn, start: true, history_bytes: 0 };
-    store.accept(&new).unwrap();
+    store.accept(&new, drop).unwrap();
     (directory, store)
 }
 
@@ -63,7 +63,11 @@ fn an_answer_counts_once_in_time_and_about_what_was_asked() {
     assert_eq!((approval.state, place.call.as_str()), (ApprovalState::Allowed, "call-a"));
     assert_eq!(store.approvals().unwrap(), [approval]);
     assert!(matches!(store.answer(&answer("a", false, 99)), Err(StoreError::Conflict(_))));
-    assert_eq!(kinds(&store), ["approval.asked", "approval.decided"], "what did not count left no line");
+    assert_eq!(
+        kinds(&store),
+        ["turn.started", "approval.asked", "approval.decided"],
+        "what did not count left no line"
+    );
 }
 
 #[test]
@@ -92,9 +96,9 @@ fn time_and_restarts_end_what_nobody_answered() {
 #[test]
 fn the_chain_is_read_in_pages_and_holds() {
     let (_directory, mut store) = running();
-    assert_eq!(store.audit_page(0).unwrap().head, None);
+    assert_eq!(store.audit_page(0).unwrap().head.unwrap().n, 1, "the turn's start");
     let total = MAX_PAGE as u64 + 7;
-    for n in 1..=total {
+    for n in 2..=total {
         let data = json!({"n": n, "b": "ü"});
         store.append_audit(&Deed { at: Timestamp(5), kind: "tool.ran", actor: "bot home".into(), data }).unwrap();
     }

@@ -4,7 +4,7 @@
 
 use agent_core::prompt::{Prompt, Usage};
 use agent_core::turn::{Answer, Record};
-use agent_store::{Accepted, NewMessage, Opened, Partial, StateDir, Store, StoreError};
+use agent_store::{Accepted, Begun, NewMessage, Opened, Partial, StateDir, Store, StoreError};
 use platform_types::chat::{Author, Note, NoteCode, ToolCard, ToolState, TurnOutcome};
 use platform_types::{BotName, Timestamp};
 use tempfile::TempDir;
@@ -56,11 +56,18 @@ fn card(state: ToolState) -> ToolCard {
     ToolCard { id, name, arguments, state, result: None, asking: None }
 }
 
+/// Stores a message; its turn, if it starts now.
+fn accept(store: &mut Store, new: &NewMessage) -> Result<(Accepted, Option<Begun>), StoreError> {
+    let mut begun = None;
+    let accepted = store.accept(new, |starts| begun = Some(starts))?;
+    Ok((accepted, begun))
+}
+
 #[test]
 fn a_turn_from_message_to_answer() {
     let (directory, mut store) = fresh();
-    let accepted = store.accept(&new("m1", "Hello there", true)).unwrap();
-    let Accepted { message, session, begun, known } = accepted;
+    let (accepted, begun) = accept(&mut store, &new("m1", "Hello there", true)).unwrap();
+    let Accepted { message, session, known } = accepted;
     assert_eq!((message.seq, session.title.as_str(), session.messages, known), (1, "Hello there", 1, false));
     let begun = begun.unwrap();
     assert_eq!((begun.message, begun.history.len()), (Prompt::User { text: "Hello there".into() }, 0));
@@ -70,7 +77,7 @@ fn a_turn_from_message_to_answer() {
     assert_eq!(store.events("turn-m1").unwrap(), [r#"{"kind":"finished","outcome":"completed"}"#]);
     assert!(store.finish("turn-m1", &answer("again"), &[], Timestamp(5)).unwrap().is_none(), "once");
 
-    let begun = store.accept(&new("m2", "And?", true)).unwrap().begun.unwrap();
+    let begun = accept(&mut store, &new("m2", "And?", true)).unwrap().1.unwrap();
     assert_eq!(
         begun.history,
         [vec![Prompt::User { text: "Hello there".into() }, Prompt::Assistant { text: "Hi".into(), calls: Vec::new() }]]
@@ -84,14 +91,15 @@ fn a_turn_from_message_to_answer() {
 #[test]
 fn a_known_message_is_stored_once() {
     let (_directory, mut store) = fresh();
-    let first = store.accept(&new("m1", "Hello", true)).unwrap();
-    let again = store.accept(&NewMessage { turn: "other".into(), ..new("m1", "Changed", true) }).unwrap();
-    assert!(again.known && again.begun.is_none());
+    let (first, _) = accept(&mut store, &new("m1", "Hello", true)).unwrap();
+    let other = NewMessage { turn: "other".into(), ..new("m1", "Changed", true) };
+    let (again, begun) = accept(&mut store, &other).unwrap();
+    assert!(again.known && begun.is_none());
     assert_eq!(again.message, first.message);
     store.create_session("t", &bot(), Timestamp(1)).unwrap();
-    let elsewhere = store.accept(&NewMessage { session: "t".into(), ..new("m1", "Hello", true) });
+    let elsewhere = accept(&mut store, &NewMessage { session: "t".into(), ..new("m1", "Hello", true) });
     assert!(matches!(elsewhere, Err(StoreError::Conflict(_))));
-    let nowhere = store.accept(&NewMessage { session: "u".into(), ..new("m2", "Hello", true) });
+    let nowhere = accept(&mut store, &NewMessage { session: "u".into(), ..new("m2", "Hello", true) });
     assert!(matches!(nowhere, Err(StoreError::NotFound("chat"))));
     assert_eq!(store.size().unwrap().0, 1);
 }
@@ -99,8 +107,8 @@ fn a_known_message_is_stored_once() {
 #[test]
 fn what_a_crash_leaves_is_closed_or_goes_on() {
     let (directory, mut store) = fresh();
-    store.accept(&new("m1", "First", true)).unwrap();
-    store.accept(&new("m2", "Second", false)).unwrap();
+    accept(&mut store, &new("m1", "First", true)).unwrap();
+    accept(&mut store, &new("m2", "Second", false)).unwrap();
     let partial = Partial {
         text: "Half".into(),
         tools: vec![card(ToolState::Done), card(ToolState::Running)],
@@ -116,12 +124,12 @@ fn what_a_crash_leaves_is_closed_or_goes_on() {
     assert_eq!((closed.seq, closed.text.as_str()), (3, "Half"));
     assert_eq!(closed.note.as_ref().unwrap().code, NoteCode::Interrupted);
     assert_eq!(closed.tools.iter().map(|tool| tool.state).collect::<Vec<_>>(), [ToolState::Done, ToolState::Unknown]);
-    let begun = store.begin(&opened.queued[0].turn, 10_000).unwrap().unwrap();
+    let begun = store.begin(&opened.queued[0].turn, 10_000, Timestamp(5)).unwrap().unwrap();
     assert_eq!(
         begun.history,
         [vec![Prompt::User { text: "First".into() }, Prompt::Assistant { text: "Half".into(), calls: Vec::new() }]]
     );
-    assert!(store.begin(&opened.queued[0].turn, 10_000).unwrap().is_none(), "once");
+    assert!(store.begin(&opened.queued[0].turn, 10_000, Timestamp(5)).unwrap().is_none(), "once");
 }
 
 #[test]
@@ -129,10 +137,11 @@ fn history_is_bounded_by_its_bytes_and_by_its_place() {
     let (_directory, mut store) = fresh();
     for n in 0..10 {
         let id = format!("m{n}");
-        store.accept(&new(&id, &"x".repeat(1000), true)).unwrap();
+        accept(&mut store, &new(&id, &"x".repeat(1000), true)).unwrap();
         store.finish(&format!("turn-{id}"), &answer(&"y".repeat(1000)), &[], Timestamp(3)).unwrap();
     }
-    let begun = store.accept(&NewMessage { history_bytes: 7000, ..new("last", "?", true) }).unwrap().begun.unwrap();
+    let last = NewMessage { history_bytes: 7000, ..new("last", "?", true) };
+    let begun = accept(&mut store, &last).unwrap().1.unwrap();
     assert_eq!(begun.history.len(), 3);
     let page = store.messages("s", Some(5), 3).unwrap();
     assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [2, 3, 4]);
@@ -144,11 +153,11 @@ fn history_is_bounded_by_its_bytes_and_by_its_place() {
 #[test]
 fn a_deleted_session_takes_everything_with_it() {
     let (_directory, mut store) = fresh();
-    store.accept(&new("m1", "Hello", true)).unwrap();
+    accept(&mut store, &new("m1", "Hello", true)).unwrap();
     store.delete_session("s").unwrap();
     store.delete_session("s").unwrap();
     assert!(store.finish("turn-m1", &answer("late"), &[], Timestamp(3)).unwrap().is_none());
-    assert!(store.begin("turn-m1", 10).unwrap().is_none());
+    assert!(store.begin("turn-m1", 10, Timestamp(5)).unwrap().is_none());
     store.save_partial("turn-m1", &Partial::default(), true).unwrap();
     assert_eq!(store.size().unwrap().0, 0);
     assert!(matches!(store.session("s"), Err(StoreError::NotFound("chat"))));
@@ -168,7 +177,7 @@ fn sessions_are_bounded() {
 #[test]
 fn what_was_not_synced_is_still_there_after_a_kill() {
     let (directory, mut store) = fresh();
-    store.accept(&new("m1", "Hello", true)).unwrap();
+    accept(&mut store, &new("m1", "Hello", true)).unwrap();
     store.save_partial("turn-m1", &Partial { text: "So far".into(), ..Partial::default() }, false).unwrap();
     // The files as a kill would leave them: nothing is closed, the log is not copied back.
     let copy = tempfile::tempdir().unwrap();
@@ -189,7 +198,7 @@ fn a_log_of_full_size_is_read_up_to_its_last_commit_after_a_kill() {
     let log = directory.path().join("current/agent.db-wal");
     assert_eq!(std::fs::metadata(&log).unwrap().len(), 16 * 1024 * 1024);
     for n in 0..200 {
-        store.accept(&new(&format!("m{n}"), "hello", false)).unwrap();
+        accept(&mut store, &new(&format!("m{n}"), "hello", false)).unwrap();
         store.tidy().unwrap();
         if n % 37 == 0 {
             let killed = tempfile::tempdir().unwrap();

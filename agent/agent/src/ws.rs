@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::stream::SplitSink;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use http::HeaderMap;
 use platform_kit::Failure;
 use platform_types::chat::{DEVICE_HEADER, SCOPES_HEADER, ToAgent, ToPage};
@@ -15,7 +16,7 @@ use platform_types::gate::Scope;
 use platform_types::{DeviceId, ErrorCode};
 
 use crate::lifecycle::Lifecycle;
-use crate::mind::{Connected, Mind, PageCaller, Refused};
+use crate::mind::{Connected, Frames, Mind, PageCaller, Refused};
 
 /// Longest request: a message of the longest text, when JSON writes each byte of it as `\u0000`.
 pub const MAX_REQUEST_BYTES: usize = 512 * 1024;
@@ -23,7 +24,9 @@ pub const MAX_REQUEST_BYTES: usize = 512 * 1024;
 const MAX_FRAME_BYTES: usize = 2 * MAX_REQUEST_BYTES;
 /// Malformed requests before the connection is closed: whoever sends them is not our page.
 const MAX_MALFORMED: u32 = 16;
-/// Time for one frame to be taken by the gate.
+/// Frames that go out in one write: each write wakes the gate, and through it the page.
+const FRAMES_PER_WRITE: usize = 16;
+/// Time for one write to be taken by the gate.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// RFC 6455's registry: the service restarts; the client reconnects.
 const SERVICE_RESTART: u16 = 1012;
@@ -72,7 +75,7 @@ async fn serve(socket: WebSocket, mind: Arc<Mind>, connected: Connected) {
         let message = tokio::select! {
             frame = frames.next() => {
                 let Some(frame) = frame else { break Some((SERVICE_RESTART, "reconnect")) };
-                match tokio::time::timeout(WRITE_TIMEOUT, sink.send(Message::Text(frame))).await {
+                match tokio::time::timeout(WRITE_TIMEOUT, write(&mut sink, frame, &mut frames)).await {
                     Ok(Ok(())) => continue,
                     _ => break None,
                 }
@@ -111,6 +114,20 @@ async fn serve(socket: WebSocket, mind: Arc<Mind>, connected: Connected) {
         // The other side may be gone already.
         let _ = tokio::time::timeout(WRITE_TIMEOUT, sink.send(close)).await;
     }
+}
+
+/// Writes a frame, and with it some that wait behind it.
+async fn write(
+    sink: &mut SplitSink<WebSocket, Message>,
+    frame: Utf8Bytes,
+    waiting: &mut Frames,
+) -> Result<(), axum::Error> {
+    sink.feed(Message::Text(frame)).await?;
+    for _ in 1..FRAMES_PER_WRITE {
+        let Some(frame) = waiting.next().now_or_never().flatten() else { break };
+        sink.feed(Message::Text(frame)).await?;
+    }
+    sink.flush().await
 }
 
 fn parse(text: &str) -> Result<ToAgent, Box<ToPage>> {

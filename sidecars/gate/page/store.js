@@ -41,6 +41,11 @@ export class Store {
       this.sessions = [...frame.sessions].sort((a, b) => b.updated_at - a.updated_at);
       return ['sessions'];
     }
+    if (frame.type === 'summary') {
+      const others = this.sessions.filter(({ id }) => id !== frame.summary.id);
+      this.sessions = [...others, frame.summary].sort((a, b) => b.updated_at - a.updated_at);
+      return ['sessions'];
+    }
     if (frame.session !== this.session) return [];
     switch (frame.type) {
       case 'history': return this.#history(frame);

@@ -23,6 +23,8 @@ pub const MAX_MESSAGE_IN_BYTES: usize = 512 * 1024;
 pub const MAX_UNAUTHENTICATED_BYTES: usize = 8 * 1024;
 /// Longest message from the agent: a page of history.
 pub const MAX_MESSAGE_OUT_BYTES: usize = 4 * 1024 * 1024;
+/// Messages that go out to a page in one write.
+pub const MESSAGES_PER_WRITE: usize = 16;
 /// Messages that wait for a slow page.
 pub const MAX_QUEUED_MESSAGES: usize = 1024;
 /// Bytes that wait for one slow page; one longer message may wait alone.

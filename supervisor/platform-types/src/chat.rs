@@ -111,9 +111,13 @@ pub enum ToPage {
         bots: Vec<BotCard>,
         sessions: Vec<SessionSummary>,
     },
-    /// The whole list, after any change to it.
+    /// The whole list: a session was made, renamed or deleted.
     Sessions {
         sessions: Vec<SessionSummary>,
+    },
+    /// One session of the list: its turn began or ended.
+    Summary {
+        summary: SessionSummary,
     },
     /// The newest messages (or those before `before` of `older`), oldest first, and the turn that runs now.
     History {

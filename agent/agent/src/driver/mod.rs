@@ -120,7 +120,6 @@ type Waits = (String, bool);
 
 impl Driver {
     pub fn new(setup: Setup, owner: Owner, tooling: Arc<Tooling>, signals: Signals) -> Self {
-        owner.audit.started();
         let mut turn = Turn::new(setup);
         let effects = turn.apply(Event::Start).into();
         Self {
@@ -172,7 +171,10 @@ impl Driver {
             }
             Effect::RunTool { call, durable } => self.run_tool(call, durable),
             Effect::Record(record) => {
-                self.owner.audit.record(&record);
+                // The end of a stored turn goes on record with its answer.
+                if self.owner.desk.is_none() || !matches!(record, Record::Finished { .. }) {
+                    self.owner.audit.record(&record);
+                }
                 return Some(Step::Record(record));
             }
             Effect::Emit(emission) => return Some(Step::Emission(emission)),

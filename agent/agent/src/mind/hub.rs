@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::schedule::Schedule;
-use agent_store::{QueuedTurn, Store, StoreError};
+use agent_store::{Begun, QueuedTurn, Store, StoreError};
 use platform_types::ErrorCode;
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{BotCard, SessionSummary, ToAgent, ToPage};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Refused;
 use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
-use super::live::Live;
+use super::live::{Durable, Live};
 use super::replies::Reply;
 use super::turns::Update;
 use crate::audit::Audit;
@@ -47,6 +47,8 @@ pub(super) enum Input {
         reply: oneshot::Sender<Result<Approval, StoreError>>,
     },
     Database(Box<Reply>),
+    /// A message is on its way to the disk, and its turn need not wait. The reply of that job comes next of all replies.
+    Starting(Box<Begun>),
     Turn {
         session: String,
         turn: String,
@@ -152,6 +154,7 @@ impl Hub {
                 self.pending -= 1;
                 self.reply(*reply);
             }
+            Input::Starting(begun) => self.begin(*begun, Durable::Soon),
             Input::Turn { session, turn, update } => self.turn_update(&session, &turn, update),
             Input::Sessions(reply) => {
                 // Whoever asked may have given up waiting.
@@ -215,12 +218,13 @@ impl Hub {
         self.connections.tell_all(&welcome);
     }
 
+    fn summary(&self, session: &SessionSummary) -> SessionSummary {
+        SessionSummary { running: self.schedule.running(&session.id).is_some(), ..session.clone() }
+    }
+
     /// Newest first, with what runs.
     pub fn summaries(&self) -> Vec<SessionSummary> {
-        let mut list: Vec<SessionSummary> = self.sessions.values().cloned().collect();
-        for session in &mut list {
-            session.running = self.schedule.running(&session.id).is_some();
-        }
+        let mut list: Vec<SessionSummary> = self.sessions.values().map(|session| self.summary(session)).collect();
         list.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.id.cmp(&b.id)));
         list
     }
@@ -228,6 +232,13 @@ impl Hub {
     pub fn announce_sessions(&mut self) {
         let sessions = self.summaries();
         self.connections.tell_all(&ToPage::Sessions { sessions });
+    }
+
+    /// What the list says of `session` has changed.
+    pub fn announce(&mut self, session: &str) {
+        if let Some(summary) = self.sessions.get(session).map(|session| self.summary(session)) {
+            self.connections.tell_all(&ToPage::Summary { summary });
+        }
     }
 
     /// Tells one page that its request could not be carried out.

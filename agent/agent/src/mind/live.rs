@@ -20,9 +20,18 @@ pub(super) struct Live {
     /// When the questions that are open end, by call.
     pub open: BTreeMap<String, Timestamp>,
     pub unsaved: Unsaved,
+    /// Whether the message that it answers is on disk.
+    pub message: Durable,
     /// Set once the turn is over, until its answer is stored.
     pub ended: Option<Ended>,
     pub _counted: Running,
+}
+
+/// Pages see nothing of a turn before the message that it answers is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    Soon,
+    Yes,
 }
 
 /// What a crash would lose.

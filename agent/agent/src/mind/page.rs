@@ -6,7 +6,7 @@ use platform_types::chat::{HISTORY_PAGE, MAX_MESSAGE_BYTES, MAX_TITLE_CHARS, ToA
 use platform_types::{BotName, ErrorCode};
 
 use super::connections::ConnectionId;
-use super::hub::{Failed, Hub};
+use super::hub::{Failed, Hub, Input};
 use super::replies::Reply;
 
 impl Hub {
@@ -87,8 +87,10 @@ impl Hub {
         let history_bytes = self.history_bytes(&session);
         let at = self.tooling.clock.now();
         let new = NewMessage { session, id, text, at, turn, start, history_bytes };
+        let inbox = self.inbox.clone();
         self.submit(move |store| {
-            let result = store.accept(&new);
+            // A hub that has ended starts no turn.
+            let result = store.accept(&new, |begun| drop(inbox.blocking_send(Input::Starting(Box::new(begun)))));
             Reply::Accepted { from, new: Box::new(new), result: Box::new(result) }
         });
     }

@@ -115,6 +115,7 @@ impl Hub {
     fn accepted(&mut self, from: ConnectionId, new: &NewMessage, result: Result<Accepted, StoreError>) {
         let known = result.as_ref().is_ok_and(|accepted| accepted.known);
         if result.is_err() || known {
+            self.call_off(&new.session, &new.turn);
             self.leave_line(&new.session, &new.turn);
         }
         match result {
@@ -124,16 +125,15 @@ impl Hub {
                 let (session, message) = (new.session.clone(), shown(message));
                 self.connections.tell(from, &ToPage::Message { session, message });
             }
-            Ok(Accepted { message, session, begun, known: _ }) => {
+            Ok(Accepted { message, session, known: _ }) => {
                 self.sessions.insert(new.session.clone(), session);
                 let stored = ToPage::Message { session: new.session.clone(), message: shown(message) };
                 self.connections.tell_session(&new.session, Some(from), &stored);
-                if let Some(begun) = begun {
-                    self.begin(begun);
-                }
-                self.announce_sessions();
+                self.message_is_durable(&new.session, &new.turn);
+                self.announce(&new.session);
             }
         }
+        self.audit.grew();
         self.start_turns();
     }
 }

@@ -11,7 +11,7 @@ use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hub::{Failed, Hub};
-use super::live::{Ended, Live, Unsaved};
+use super::live::{Durable, Ended, Live, Unsaved};
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
 use crate::audit::TurnAudit;
@@ -41,9 +41,9 @@ impl Hub {
     }
 
     fn take_out_of_line(&mut self, QueuedTurn { session, turn }: QueuedTurn) {
-        let history_bytes = self.history_bytes(&session);
+        let (history_bytes, now) = (self.history_bytes(&session), self.tooling.clock.now());
         self.submit(move |store| {
-            let result = store.begin(&turn, history_bytes).map(|begun| begun.map(Box::new));
+            let result = store.begin(&turn, history_bytes, now).map(|begun| begun.map(Box::new));
             Reply::Begun { session, turn, result }
         });
     }
@@ -58,8 +58,9 @@ impl Hub {
     pub(super) fn begun(&mut self, session: &str, turn: &str, result: Result<Option<Box<Begun>>, StoreError>) {
         match result {
             Ok(Some(begun)) => {
-                self.begin(*begun);
-                self.announce_sessions();
+                self.begin(*begun, Durable::Yes);
+                self.announce(session);
+                self.audit.grew();
             }
             Ok(None) => {
                 self.leave_line(session, turn);
@@ -85,8 +86,8 @@ impl Hub {
         }
     }
 
-    /// The turn is marked as running in the store: carry it out.
-    pub(super) fn begin(&mut self, begun: Begun) {
+    /// The turn is marked as running in the store, or will be with its message: carry it out.
+    pub(super) fn begin(&mut self, begun: Begun, message: Durable) {
         let config = self.config.borrow().clone();
         let (session, turn) = (begun.session.clone(), begun.turn.clone());
         let (cancel, cancelled) = watch::channel(None);
@@ -103,15 +104,15 @@ impl Hub {
             decisions,
             open: BTreeMap::new(),
             unsaved: Unsaved::default(),
+            message,
             ended: None,
             _counted: self.counters.running(),
         };
         if !self.sessions.contains_key(&session) {
             live.cancel(Cancel::Interrupted);
         }
-        let started = ToPage::Turn { session: session.clone(), turn: live.view.clone() };
         self.live.insert(session.clone(), live);
-        self.connections.tell_session(&session, None, &started);
+        self.show_turn(&session);
         tracing::info!(turn, session, bot = begun.bot.as_str(), "turn started");
         let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
         match config.bots.iter().find(|bot| bot.name == begun.bot) {
@@ -129,6 +130,30 @@ impl Hub {
         }
     }
 
+    /// The turn as it is now, for those who have its session open.
+    fn show_turn(&mut self, session: &str) {
+        let Some(live) = self.live.get(session).filter(|live| live.message == Durable::Yes) else { return };
+        let turn = ToPage::Turn { session: session.to_owned(), turn: live.view.clone() };
+        self.connections.tell_session(session, None, &turn);
+    }
+
+    /// The message is on disk: what its turn did meanwhile is shown.
+    pub(super) fn message_is_durable(&mut self, session: &str, turn: &str) {
+        if let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) {
+            live.message = Durable::Yes;
+            self.show_turn(session);
+        }
+    }
+
+    /// The message could not be stored: its turn never was.
+    pub(super) fn call_off(&mut self, session: &str, turn: &str) {
+        if self.live.get(session).is_some_and(|live| live.view.id == turn)
+            && let Some(live) = self.live.remove(session)
+        {
+            live.cancel(Cancel::Interrupted);
+        }
+    }
+
     pub(super) fn turn_update(&mut self, session: &str, turn: &str, update: Update) {
         let now = self.tooling.clock.now();
         let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
@@ -141,9 +166,11 @@ impl Hub {
                 if first {
                     self.counters.first_token(now.millis_since(live.view.started_at));
                 }
-                let turn = turn.to_owned();
-                let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
-                self.connections.tell_session(session, None, &delta);
+                if live.message == Durable::Yes {
+                    let turn = turn.to_owned();
+                    let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
+                    self.connections.tell_session(session, None, &delta);
+                }
             }
             Update::Emission(Emission::Changed { phase, tools })
                 if phase == live.view.phase && tools == live.view.tools => {}
@@ -151,8 +178,7 @@ impl Hub {
                 live.view.phase = phase;
                 live.unsaved.dirty |= live.view.tools != tools;
                 live.view.tools = tools;
-                let changed = ToPage::Turn { session: session.to_owned(), turn: live.view.clone() };
-                self.connections.tell_session(session, None, &changed);
+                self.show_turn(session);
             }
             Update::Errand(Errand::Sync(ack)) => self.save(session, Some(ack)),
             Update::Errand(Errand::Ask { call, why, asking }) => self.ask(session, call, why, asking),
@@ -239,7 +265,7 @@ impl Hub {
         }
         self.announce_end(session, &view.id, answer.outcome);
         self.schedule.ended(session);
-        self.announce_sessions();
+        self.announce(session);
         self.start_turns();
     }
 

@@ -101,6 +101,7 @@ async fn completions(
     tracing::info!(turn = id, bot = bot.name.as_str(), token, "script turn started");
     let audit =
         TurnAudit { audit: mind.audit.clone(), turn: id.clone(), actor: format!("bot {} for token {token}", bot.name) };
+    audit.started();
     let owner = Owner { bot: bot.clone(), kind: SessionKind::Script, config, audit, desk: None };
     // Nobody decides anything in a script's turn.
     let (_, decisions) = mpsc::channel(1);

@@ -12,19 +12,19 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use platform_types::gate::Caller;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
 use super::ending::Ending;
 use super::enter::AgentSocket;
 use super::places::{Queue, Room};
 use super::upgrade::PageSocket;
 use crate::gate::Gate;
-use crate::limits::{MAX_QUEUED_MESSAGES, SocketLimits};
+use crate::limits::{MAX_QUEUED_MESSAGES, MESSAGES_PER_WRITE, SocketLimits};
 
 /// A message on its way to the page.
 struct Queued {
     text: Utf8Bytes,
-    _room: Room,
+    room: Room,
 }
 
 /// Pipes until one side ends it.
@@ -98,7 +98,7 @@ async fn from_agent(
 
 async fn enqueue(out: &mpsc::Sender<Queued>, queue: &Queue, text: Utf8Bytes) -> Option<()> {
     let room = queue.room(text.len()).await?;
-    out.send(Queued { text, _room: room }).await.ok()
+    out.send(Queued { text, room }).await.ok()
 }
 
 async fn to_page(
@@ -110,21 +110,37 @@ async fn to_page(
     let mut ping = tokio::time::interval_at(Instant::now() + limits.ping_every, limits.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let sent = tokio::select! {
             next = queued.recv() => match next {
-                Some(queued) => Message::Text(queued.text),
+                Some(next) => in_time(write(&mut page, next, &mut queued), limits.write_stall).await,
                 None => return last.get().cloned().unwrap_or(Ending::AgentGone),
             },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
+            _ = ping.tick() => in_time(page.send(Message::Ping(Bytes::new())), limits.write_stall).await,
         };
-        if let Err(ending) = send(&mut page, message, limits.write_stall).await {
+        if let Err(ending) = sent {
             return ending;
         }
     }
 }
 
-async fn send(page: &mut SplitSink<&mut PageSocket, Message>, message: Message, stall: Duration) -> Result<(), Ending> {
-    match tokio::time::timeout(stall, page.send(message)).await {
+/// Writes a message, and with it some that wait behind it. Their room is taken until they are out.
+async fn write(
+    page: &mut SplitSink<&mut PageSocket, Message>,
+    first: Queued,
+    waiting: &mut mpsc::Receiver<Queued>,
+) -> Result<(), tungstenite::Error> {
+    let mut rooms = Vec::with_capacity(1);
+    let mut next = Some(first);
+    while let Some(Queued { text, room }) = next {
+        page.feed(Message::Text(text)).await?;
+        rooms.push(room);
+        next = if rooms.len() < MESSAGES_PER_WRITE { waiting.try_recv().ok() } else { None };
+    }
+    page.flush().await
+}
+
+async fn in_time(write: impl Future<Output = Result<(), tungstenite::Error>>, stall: Duration) -> Result<(), Ending> {
+    match tokio::time::timeout(stall, write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Ending::Left),
         Err(_) => Err(Ending::TooSlow),
