@@ -114,7 +114,7 @@ async function surroundings() {
     abstract_sockets: [`${bot.name}-abstract`],
     paths: [
       opsVolume, bot.root, path.join(bot.root, 'etc/secrets'), path.join(bot.root, 'lib/supervisor.db'), path.join(bot.root, 'run/supervisor.sock'),
-      ...['ops/http', 'ops/agent-admin', 'ops/egress', 'personal/gate-admin', 'spark/ops/llm.sock', 'spark-admin/spark.sock', 'spark-secrets', 'backup-secrets']
+      ...['ops/http', 'ops/agent-admin', 'ops/egress', 'personal/gate-admin', 'ops/tailnet', 'spark/ops/llm.sock', 'spark-admin/spark.sock', 'spark-secrets', 'backup-secrets']
         .map((name) => path.join(runs, name)),
       '/run/bot/http/../../../ops', '/run/bot/egress/../gate-admin', '/run/bot/llm/../ops/llm.sock', '/run/secrets', '/etc/shadow', '/root',
     ],

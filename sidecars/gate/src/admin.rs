@@ -14,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use platform_kit::{Failure, admin};
 use platform_types::ErrorCode;
 use platform_types::audit;
+use platform_types::device::{Act, ActOutcome};
 use platform_types::egress::Card;
 use platform_types::gate::{CardList, Door, GateConfig, GateEvent, GateStatus, OperatorDecision, PairingDecision};
 use platform_types::health::{Readiness, Release};
@@ -41,9 +42,11 @@ pub fn router(gate: &Arc<Gate>) -> Router {
         .route("/config", put(configure))
         .route("/events", get(events))
         .route("/pairings/{id}", post(decide))
+        .route("/acts/{id}", post(settle))
         .route("/confirmations", get(confirmations))
         .route("/confirmations/{id}", post(decide_confirmation))
         .route("/audit", get(audit_page))
+        .route("/anchor", post(anchor))
         .route("/status", get(status))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })
         .with_state(gate.clone())
@@ -88,6 +91,25 @@ async fn decide(
     Ok(Json(serde_json::json!({})))
 }
 
+async fn settle(
+    State(gate): State<Arc<Gate>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, Failure> {
+    let outcome: ActOutcome = parse(&body)?;
+    let act = gate.acts.get(&id).ok_or_else(|| Failure::new(ErrorCode::NotFound, "nobody waits for this any more"))?;
+    if let ActOutcome::Done { device: Some(device) } = &outcome
+        && matches!(&act.act, Act::Rotate { device: new, .. } if *new == device.id)
+    {
+        // The old key is out before the page hears of it, and the new one in.
+        gate.config.rekey(&act.by, device.clone())?;
+    }
+    let done = matches!(outcome, ActOutcome::Done { .. });
+    gate.note("device.answered", SUPERVISOR, serde_json::json!({ "act": id, "done": done }));
+    gate.acts.settle(&id, outcome)?;
+    Ok(Json(serde_json::json!({})))
+}
+
 async fn confirmations(State(gate): State<Arc<Gate>>) -> Json<CardList> {
     confirm::expire(&gate);
     Json(CardList { cards: gate.confirmations.cards() })
@@ -119,8 +141,15 @@ async fn audit_page(
     })?;
     if after == 0 {
         page.anchors = gate.anchors.list();
+        page.anchors.extend(gate.supervisor_heads.list());
     }
     Ok(Json(page))
+}
+
+async fn anchor(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<serde_json::Value>, Failure> {
+    let head: audit::Anchor = parse(&body)?;
+    gate.supervisor_heads.keep(&gate.config.get()?.profile, gate.clock.now(), head)?;
+    Ok(Json(serde_json::json!({})))
 }
 
 async fn status(State(gate): State<Arc<Gate>>) -> Json<GateStatus> {
@@ -137,7 +166,8 @@ async fn events(State(gate): State<Arc<Gate>>) -> Response {
 fn lines(gate: Arc<Gate>) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let live = gate.events.subscribe();
     let undecided = gate.pairing.requests.undecided(gate.clock.now()).into_iter().map(GateEvent::Pairing);
-    let first: Vec<_> = undecided.map(|event| Ok(line(&event))).collect();
+    let acts = gate.acts.undecided().into_iter().map(GateEvent::Act);
+    let first: Vec<_> = undecided.chain(acts).map(|event| Ok(line(&event))).collect();
     let then = stream::unfold((gate, live), |(gate, mut live)| async move {
         let bytes = tokio::select! {
             event = tokio::time::timeout(KEEP_ALIVE_EVERY, live.recv()) => match event {
@@ -166,6 +196,7 @@ fn readiness(gate: &Gate) -> Readiness {
         (inside::HTTP, &paths.http),
         (inside::EGRESS, &paths.egress),
         (inside::ADMIN, &paths.admin),
+        (inside::TAILNET, &paths.tailnet),
         (inside::SECRETS, &paths.secrets),
     ];
     let canaries = mounts.map(|(name, path)| (name.to_owned(), admin::canary(&path.to_string_lossy()))).into();

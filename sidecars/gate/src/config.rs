@@ -24,6 +24,8 @@ pub struct Config {
     pub places: Vec<Place>,
     pub door: Door,
     pub agent_uid: u32,
+    /// Who may come over the tailnet; everybody in it when empty.
+    pub tailscale_users: Vec<String>,
     pub ways: Ways,
     devices: HashMap<DeviceId, PairedDevice>,
     links: Vec<Link>,
@@ -35,9 +37,13 @@ pub struct Config {
 pub struct PairedDevice {
     pub key: VerifyingKey,
     pub name: String,
-    pub may_chat: bool,
-    /// Decides confirmations.
-    pub may_approve: bool,
+    pub scopes: Vec<Scope>,
+}
+
+impl PairedDevice {
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +73,7 @@ impl Config {
             tokens,
             upstreams,
             approved_chats,
+            tailscale_users,
         } = wire;
         let places = place::places(port, address.as_deref()).map_err(|message| bad(message, "address"))?;
         let mut paired = HashMap::with_capacity(devices.len());
@@ -77,7 +84,7 @@ impl Config {
         let links = setup_links.iter().map(Link::parse).collect::<Result<_, _>>()?;
         let tokens = tokens.into_iter().map(Token::parse).collect::<Result<_, _>>()?;
         let ways = Ways::new(upstreams, approved_chats);
-        Ok(Self { revision, profile, places, door, agent_uid, ways, devices: paired, links, tokens })
+        Ok(Self { revision, profile, places, door, agent_uid, tailscale_users, ways, devices: paired, links, tokens })
     }
 
     pub fn device(&self, id: &DeviceId) -> Option<&PairedDevice> {
@@ -88,6 +95,13 @@ impl Config {
     pub fn accept(&mut self, device: Device) -> Result<(), Failure> {
         let (id, device) = parse_device(device)?;
         self.devices.insert(id, device);
+        Ok(())
+    }
+
+    /// Gives a device the key that the ledger has just taken for it.
+    pub fn rekey(&mut self, old: &DeviceId, device: Device) -> Result<(), Failure> {
+        self.accept(device)?;
+        self.devices.remove(old);
         Ok(())
     }
 
@@ -139,9 +153,7 @@ pub fn parse_key(text: &str) -> Option<VerifyingKey> {
 fn parse_device(wire: Device) -> Result<(DeviceId, PairedDevice), Failure> {
     let key = parse_key(&wire.public_key).filter(|key| device_id(key) == wire.id);
     let key = key.ok_or_else(|| bad(format!("the public key of device {} does not fit its id", wire.id), "devices"))?;
-    let may = |scope| wire.scopes.contains(&scope);
-    let (may_chat, may_approve) = (may(Scope::Chat), may(Scope::Approve));
-    Ok((wire.id, PairedDevice { key, name: wire.name, may_chat, may_approve }))
+    Ok((wire.id, PairedDevice { key, name: wire.name, scopes: wire.scopes }))
 }
 
 fn parse_digest(text: &str, field: &str) -> Result<SecretDigest, Failure> {

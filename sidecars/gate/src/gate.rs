@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use platform_kit::Failure;
 use platform_kit::clock::SharedClock;
+use platform_types::audit::Chain;
 use platform_types::gate::{Device, GateStatus};
 use platform_types::layout::inside;
-use platform_types::{ErrorCode, Timestamp};
+use platform_types::{DeviceId, ErrorCode, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ use crate::auth::bucket::Bucket;
 use crate::auth::tickets::Tickets;
 use crate::config::Config;
 use crate::confirm::store::Store;
+use crate::devices::acts::Acts;
 use crate::egress::perform::Outside;
 use crate::egress::resolve::SharedResolver;
 use crate::events::Events;
@@ -37,6 +39,8 @@ pub struct Paths {
     pub http: PathBuf,
     pub egress: PathBuf,
     pub admin: PathBuf,
+    /// The socket for `tailscale serve`.
+    pub tailnet: PathBuf,
     /// Credentials of upstreams, one file each.
     pub secrets: PathBuf,
 }
@@ -48,6 +52,7 @@ impl Default for Paths {
             http: inside::HTTP.into(),
             egress: inside::EGRESS.into(),
             admin: inside::ADMIN.into(),
+            tailnet: inside::TAILNET.into(),
             secrets: inside::SECRETS.into(),
         }
     }
@@ -64,6 +69,8 @@ pub struct Gate {
     pub door: Door,
     pub tickets: Tickets,
     pub pairing: Pairing,
+    /// What devices want done about devices.
+    pub acts: Acts,
     /// Failed authentications of all kinds.
     pub failures: SharedBucket,
     pub sockets: SocketPlaces,
@@ -71,8 +78,9 @@ pub struct Gate {
     pub tally: Tally,
     /// What the gate did.
     pub audit: Trail,
-    /// Heads of the agent's audit.
+    /// Heads of the agent's audit, and of the supervisor's.
     pub anchors: Anchors,
+    pub supervisor_heads: Anchors,
     pub confirmations: Store,
     /// The way to upstreams.
     pub outside: Outside,
@@ -94,13 +102,15 @@ impl Gate {
         let confirmations = paths.state.join("confirmations.ndjson");
         Ok(Arc::new(Self {
             audit: Trail::open(paths.state.join("audit"), limits.audit.clone())?,
-            anchors: Anchors::open(paths.state.join("anchors.ndjson"))?,
+            anchors: Anchors::open(paths.state.join("anchors.ndjson"), Chain::Agent)?,
+            supervisor_heads: Anchors::open(paths.state.join("supervisor-heads.ndjson"), Chain::Supervisor)?,
             confirmations: Store::open(confirmations, clock.now(), limits.confirm.kept_millis)?,
             outside: Outside::new(&paths, resolver, limits.egress.clone()),
             page: Page::embedded(),
             door: Door::new(paths.http.clone(), limits.door.clone(), config.clone()),
             tickets: Tickets::default(),
             pairing: Pairing::new(&limits.pairing),
+            acts: Acts::new(limits.pairing.acts),
             failures: SharedBucket::new(limits.pairing.failures, 2_000),
             sockets: SocketPlaces::new(&limits.socket),
             events: Events::default(),
@@ -170,9 +180,18 @@ impl Pushed {
 
     /// Lets a device in that the ledger has just accepted.
     pub fn accept(&self, device: Device) -> Result<(), Failure> {
+        self.amend(|config| config.accept(device))
+    }
+
+    /// Takes another key for a device that the ledger has just taken.
+    pub fn rekey(&self, old: &DeviceId, device: Device) -> Result<(), Failure> {
+        self.amend(|config| config.rekey(old, device))
+    }
+
+    fn amend(&self, change: impl FnOnce(&mut Config) -> Result<(), Failure>) -> Result<(), Failure> {
         let mut config = Config::clone(&*self.get()?);
         let revision = config.revision;
-        config.accept(device)?;
+        change(&mut config)?;
         self.0.send_if_modified(|current| {
             // A push in between knows better.
             let same = current.as_ref().is_some_and(|current| current.revision == revision);

@@ -13,6 +13,7 @@
 //! | [`pairing`] | how a new device gets to be known |
 //! | [`socket`] | WebSockets: challenge, door, pipe |
 //! | [`agent`] | the door, and named routes to the agent |
+//! | [`devices`] | what devices do about devices |
 //! | [`egress`] | the agent's way out |
 //! | [`confirm`] | requests that wait for a person |
 //! | [`audit`] | the record of what was done |
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod auth;
 pub mod config;
 pub mod confirm;
+pub mod devices;
 pub mod egress;
 pub mod events;
 pub mod gate;

@@ -177,6 +177,8 @@ pub struct PairingLimits {
     /// Requests that wait for the operator: what a person can compare. Those with a setup code are not counted, there is
     /// one a code.
     pub pending: usize,
+    /// What devices want done about devices, and what waits for the supervisor.
+    pub acts: usize,
     /// How long a request waits, and how long its outcome can be asked for.
     pub lifetime_millis: i64,
     /// How long a nonce is good.
@@ -201,6 +203,7 @@ impl Default for PairingLimits {
     fn default() -> Self {
         Self {
             pending: 8,
+            acts: 16,
             lifetime_millis: 10 * 60 * 1000,
             nonce_millis: 60_000,
             nonces: 8192,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use platform_kit::clock::SharedClock;
 use platform_kit::{SystemClock, serve, socket};
+use platform_types::layout::TAILNET_SOCKET;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,9 @@ use crate::confirm::watch;
 use crate::egress::resolve::{SharedResolver, SystemResolver};
 use crate::egress::service::Egress;
 use crate::gate::Paths;
+use crate::http::entrance::Entrance;
 use crate::http::listener;
+use crate::http::routes::Public;
 use crate::limits::{HttpLimits, Limits, MAX_EGRESS_CONNECTIONS};
 use crate::{admin, gate};
 
@@ -61,6 +64,7 @@ pub struct Bound {
     public: TcpListener,
     egress: UnixListener,
     admin: UnixListener,
+    tailnet: UnixListener,
 }
 
 /// Binds everything; nothing is answered yet.
@@ -72,7 +76,8 @@ pub async fn bind(options: Options, stop: CancellationToken) -> Result<Bound, St
     let public = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let egress = socket::bind(&paths.egress.join("egress.sock"), SOCKET_MODE)?;
     let admin = socket::bind(&paths.admin.join("gate.sock"), SOCKET_MODE)?;
-    Ok(Bound { gate, public, egress, admin })
+    let tailnet = socket::bind(&paths.tailnet.join(TAILNET_SOCKET), SOCKET_MODE)?;
+    Ok(Bound { gate, public, egress, admin, tailnet })
 }
 
 impl Bound {
@@ -83,7 +88,7 @@ impl Bound {
 
     /// Answers until the gate is stopped, then closes sockets and lets running requests finish, for a while.
     pub async fn serve(self) {
-        let Self { gate, public, egress, admin } = self;
+        let Self { gate, public, egress, admin, tailnet } = self;
         let drain = gate.limits.stop.drain;
         let http = gate.limits.http.clone();
         let few = HttpLimits { connections: MAX_EGRESS_CONNECTIONS, ..http.clone() };
@@ -102,8 +107,11 @@ impl Bound {
                 () = watch::expire(&gate) => {}
             }
         };
-        let ((), (), admin, (), ()) = tokio::join!(
-            listener::serve(public, gate.clone(), http, stop.clone(), tasks.clone()),
+        let entrance = |entrance| Arc::new(Public { gate: gate.clone(), entrance });
+        let (port, served) = (entrance(Entrance::Port), entrance(Entrance::Tailnet));
+        let ((), (), (), admin, (), ()) = tokio::join!(
+            listener::serve(public, port, http.clone(), stop.clone(), tasks.clone()),
+            listener::serve(tailnet, served, http, stop.clone(), tasks.clone()),
             listener::serve(egress, Egress::new(gate.clone()), few, stop.clone(), tasks.clone()),
             serve::unix(admin, admin::router(&gate), stop.clone(), drain),
             left,

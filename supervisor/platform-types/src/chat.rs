@@ -19,6 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Scope;
 use crate::markdown::Block;
 use crate::{BotName, DeviceId, ModelId, ProfileName, Timestamp};
 
@@ -42,7 +43,13 @@ pub enum GateHello {
     /// Sign [`crate::gate::SignedText`] with purpose `Connect` over exactly these values.
     Challenge { profile: ProfileName, host: String, nonce: String, time: Timestamp },
     /// Authenticated and connected; what follows is the agent's. `ticket` is a bearer for `/api` while this socket lives.
-    Ready { device: DeviceId, name: String, ticket: String },
+    Ready {
+        device: DeviceId,
+        name: String,
+        ticket: String,
+        /// What the page shows; what counts is enforced where it happens.
+        scopes: Vec<Scope>,
+    },
     /// Refused; the socket closes with 4401 (`unauthorized`: pair again) or 4503 (`agent_unavailable`: try again).
     Refused { code: String, message: String },
 }

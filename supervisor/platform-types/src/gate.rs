@@ -5,9 +5,11 @@
 //! | `PUT /config` [`GateConfig`] | replaces the whole configuration; 409 `conflict` for a revision lower than the one in force |
 //! | `GET /events` | newline-delimited JSON [`GateEvent`], first everything undecided, then live; blank lines keep it alive |
 //! | `POST /pairings/{id}` [`PairingDecision`] | decides a pairing attempt; 404 when it is gone |
+//! | `POST /acts/{id}` | answers what a device did about devices: [`crate::device`] |
 //! | `GET /confirmations` | [`CardList`]: what waits for a person, and what was decided lately |
 //! | `POST /confirmations/{id}` [`OperatorDecision`] | the operator decides; 404 when it is gone, 409 when it is decided or its digest is another |
-//! | `GET /audit?after=N` | [`crate::audit::Page`] of the gate's own chain, with the anchors it keeps for the agent |
+//! | `GET /audit?after=N` | [`crate::audit::Page`] of the gate's own chain, with the anchors it keeps for the agent and the supervisor |
+//! | `POST /anchor` [`crate::audit::Anchor`] | keeps the head of the supervisor's chain |
 //! | `GET /status` | [`GateStatus`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
@@ -44,6 +46,10 @@ pub struct GateConfig {
     /// Ids of chats whose sender was approved: what [`crate::egress::Shape::ApprovedChat`] admits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_chats: Vec<String>,
+    /// Logins of the tailnet that may use the profile, as `tailscale serve` names them on the gate's tailnet socket; empty: whoever
+    /// the tailnet lets through. Never instead of a device's key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tailscale_users: Vec<String>,
 }
 
 /// Whether requests go to the agent.
@@ -107,6 +113,8 @@ pub struct ScriptToken {
 pub enum GateEvent {
     /// Somebody wants to pair a device. Sent again on every connection until it is decided or expired.
     Pairing(PairingAttempt),
+    /// A paired device wants something done about devices. Sent again on every connection while somebody waits for the outcome.
+    Act(crate::device::DeviceAct),
     /// A paired device or a token was used; at most once a minute each.
     Seen { who: Caller, at: Timestamp },
 }
@@ -131,6 +139,9 @@ pub struct PairingAttempt {
     pub at: Timestamp,
     /// With a setup code: its digest, found in the pushed list and unexpired. Without: the operator decides.
     pub code_sha256: Option<String>,
+    /// Who `tailscale serve` says is asking: a hint for who decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
 }
 
 /// The supervisor's word on an attempt; only after its ledger has it.
@@ -170,6 +181,8 @@ pub struct DeviceDecision {
 
 /// Longest device name.
 pub const MAX_DEVICE_NAME_CHARS: usize = 48;
+/// Longest login of a tailnet's user: an address of a mailbox.
+pub const MAX_LOGIN_CHARS: usize = 254;
 
 /// How a device proves its key: it signs this text (UTF-8) with Ed25519, over a WebSocket or a pairing request.
 #[derive(Debug, Clone, Copy)]
@@ -244,6 +257,7 @@ mod tests {
             tokens: Vec::new(),
             upstreams: Vec::new(),
             approved_chats: Vec::new(),
+            tailscale_users: Vec::new(),
         };
         let value = serde_json::to_value(&config).expect("serialises");
         let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();

@@ -96,6 +96,11 @@ impl Roots {
         self.run_dir(&RunDir::GateAdmin(profile.clone())).join("gate.sock")
     }
 
+    /// What `tailscale serve` forwards to.
+    pub fn tailnet(&self, profile: &ProfileName) -> PathBuf {
+        self.run_dir(&RunDir::Tailnet(profile.clone())).join(TAILNET_SOCKET)
+    }
+
     pub fn spark_admin(&self) -> PathBuf {
         self.run_dir(&RunDir::SparkAdmin).join("spark.sock")
     }
@@ -116,6 +121,8 @@ pub enum RunDir {
     Egress(ProfileName),
     /// Bound by the gate, connected by the supervisor.
     GateAdmin(ProfileName),
+    /// Bound by the gate, connected by tailscaled, which is root.
+    Tailnet(ProfileName),
     /// Holds one directory a profile; mounted whole into spark.
     Spark,
     /// Bound by spark, connected by one profile's agent.
@@ -140,6 +147,7 @@ impl RunDir {
             Self::AgentAdmin(profile) => Path::new(profile.as_str()).join("agent-admin"),
             Self::Egress(profile) => Path::new(profile.as_str()).join("egress"),
             Self::GateAdmin(profile) => Path::new(profile.as_str()).join("gate-admin"),
+            Self::Tailnet(profile) => Path::new(profile.as_str()).join("tailnet"),
             Self::Spark => "spark".into(),
             Self::SparkProfile(profile) => Path::new("spark").join(profile.as_str()),
             Self::SparkAdmin => "spark-admin".into(),
@@ -156,6 +164,9 @@ pub fn socket_file(generation: Generation) -> String {
     format!("{generation}.sock")
 }
 
+/// The gate's socket for `tailscale serve`, in [`RunDir::Tailnet`].
+pub const TAILNET_SOCKET: &str = "gate.sock";
+
 /// A root-owned file in every mount: what it holds proves that the mount is there.
 pub const CANARY_FILE: &str = ".canary";
 
@@ -171,6 +182,8 @@ pub mod inside {
     pub const HTTP: &str = "/run/bot/http";
     /// Every role: its own admin socket.
     pub const ADMIN: &str = "/run/bot/admin";
+    /// Gate binds, tailscaled connects.
+    pub const TAILNET: &str = "/run/bot/tailnet";
     /// Gate binds, agent connects.
     pub const EGRESS: &str = "/run/bot/egress";
     /// Agent: the directory with `llm.sock`.

@@ -13,6 +13,7 @@
 //! | [`error`] | the one error shape on the wire |
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
+//! | [`device`] | what a paired device does about devices |
 //! | [`egress`] | what a gate lets out, and confirmations |
 //! | [`confinement`] | what a try to get out of an agent's container came to |
 //! | [`audit`] | the record of what was done, as a chain |
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod backup;
 pub mod chat;
 pub mod confinement;
+pub mod device;
 pub mod egress;
 pub mod error;
 pub mod gate;

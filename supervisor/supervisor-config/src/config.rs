@@ -46,6 +46,8 @@ pub struct Profile {
     pub port: Port,
     /// An origin as browsers write it (`https://host` or `https://host:port`), or `None`.
     pub address: Option<String>,
+    /// Logins of the tailnet; empty: whoever it lets through.
+    pub tailscale_users: Vec<String>,
     /// Of the agent's container.
     pub limits: Limits,
     /// At least one, in the order of the file; the first is the default.
@@ -89,10 +91,10 @@ pub struct Upstream {
     pub address: Option<IpAddr>,
     /// Private networks that may be reached, in CIDR notation.
     pub networks: Vec<String>,
-    pub credential: Option<Credential>,
-    pub allows: Allows,
     /// `certs/<name>.pem`, relative to the configuration directory: what is trusted instead of the authorities of the web.
     pub ca: Option<String>,
+    pub credential: Option<Credential>,
+    pub allows: Allows,
 }
 
 /// What an upstream lets pass.
@@ -159,8 +161,6 @@ pub struct Rule {
     pub answer: AnswerFilter,
 }
 
-/// Snapshots. Only `repository` is in force in this release.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
 /// Who agrees to each request of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Consent {
@@ -172,6 +172,8 @@ pub enum Consent {
     Reading,
 }
 
+/// Snapshots. Only `repository` is in force in this release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backup {
     pub schedule: Option<Cron>,
     /// `None`: every snapshot is kept.

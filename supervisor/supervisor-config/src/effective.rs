@@ -77,11 +77,12 @@ impl Entries {
     }
 
     fn profile(&mut self, name: &ProfileName, profile: &Profile) {
-        let Profile { port, address, limits, bots, upstreams, policy } = profile;
+        let Profile { port, address, tailscale_users, limits, bots, upstreams, policy } = profile;
         let Limits { memory_bytes, milli_cpus, pids } = limits;
         let path = KeyPath::of(["profile", name.as_str()]);
         self.put(&path, "port", Some(Value::Integer(port.get().into())));
         self.put(&path, "address", address.clone().map(Value::String));
+        self.put(&path, "tailscale_users", (!tailscale_users.is_empty()).then(|| list(tailscale_users)));
         self.text(&path, "memory", &size(*memory_bytes));
         self.put(&path, "cpus", Some(Value::Float(f64::from(*milli_cpus) / 1000.0)));
         self.put(&path, "pids", Some(Value::Integer((*pids).into())));
@@ -118,8 +119,8 @@ impl Entries {
         self.text(&path, "url", url);
         self.put(&path, "address", address.map(|address| Value::String(address.to_string())));
         self.put(&path, "networks", Some(list(networks)));
-        if let Some(credential) = credential {
         self.put(&path, "ca", ca.clone().map(Value::String));
+        if let Some(credential) = credential {
             let (key, value) = match credential {
                 Credential::Bearer { secret: name } => ("bearer", secret(name)),
                 Credential::Header { name, secret } => ("header", named_secret(name, secret)),

@@ -93,6 +93,9 @@ pub(crate) struct RawProfile {
         extend("x-default" = "none: links name 127.0.0.1 and the port", "x-change" = "pushed live")
     )]
     pub address: Option<String>,
+    /// Logins of the tailnet that may use the profile, believed only on the gate's tailnet socket; each still needs a paired device. Named, the port refuses what comes from the tailnet.
+    #[schemars(example = json!(["alice@example.com"]), extend("x-default" = "none: everybody whom the tailnet lets through", "x-change" = "pushed live"))]
+    pub tailscale_users: Option<Vec<String>>,
     /// Most memory of the agent's container, from 32MiB to 64GiB.
     #[schemars(example = &"256MiB", extend("default" = "256MiB", "x-change" = "rollout"))]
     pub memory: Option<String>,
@@ -151,15 +154,15 @@ pub(crate) struct RawUpstream {
     /// Networks that may be reached although they are private, in CIDR notation.
     #[schemars(example = json!(["192.168.1.0/24"]), extend("default" = [], "x-change" = "pushed live"))]
     pub networks: Option<Vec<String>>,
-    /// Credential, sent as a bearer token.
-    #[schemars(example = json!({"secret": "ha-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
-    pub bearer: Option<RawSecret>,
     /// `https`: file with the certificate of the server or of its authority, beside `platform.toml`; nothing else is trusted then.
     #[schemars(
         example = &"certs/house.pem",
         extend("x-default" = "none: the authorities of the web are trusted", "x-change" = "pushed live")
     )]
     pub ca: Option<String>,
+    /// Credential, sent as a bearer token.
+    #[schemars(example = json!({"secret": "ha-token"}), extend("x-default" = "none", "x-change" = "pushed live"))]
+    pub bearer: Option<RawSecret>,
     /// Credential, sent in a header.
     #[schemars(
         example = json!({"name": "x-api-key", "secret": "jobs-key"}),

@@ -190,15 +190,17 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
     });
     let upstreams =
         btree_map(names().prop_map(|name| UpstreamName::new(name).expect("valid by construction")), upstreams(), 0..3);
-    let profile = (any::<bool>(), limits, bots, upstreams, policies());
+    let addressed = option::of(lists("[a-z.]{1,8}@[a-z.]{1,8}"));
+    let profile = (addressed, limits, bots, upstreams, policies());
     btree_map(names(), profile, 1..4).prop_map(|profiles| {
         let numbered = profiles.into_iter().zip(18_000..);
         numbered
             .map(|((name, (addressed, limits, bots, upstreams, policy)), port)| {
-                let address = addressed.then(|| format!("https://host.example:{port}"));
+                let address = addressed.is_some().then(|| format!("https://host.example:{port}"));
                 let profile = Profile {
                     port: Port::new(port).expect("valid by construction"),
                     address,
+                    tailscale_users: addressed.unwrap_or_default(),
                     limits,
                     bots,
                     upstreams,

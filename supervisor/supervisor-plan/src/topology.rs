@@ -116,6 +116,7 @@ pub fn run_dirs<'a>(profiles: impl IntoIterator<Item = &'a ProfileName>, ids: &m
         dirs.push(owned(RunDir::AgentAdmin(profile.clone()), agent));
         dirs.push(owned(RunDir::Egress(profile.clone()), gate));
         dirs.push(owned(RunDir::GateAdmin(profile.clone()), gate));
+        dirs.push(owned(RunDir::Tailnet(profile.clone()), gate));
         dirs.push(owned(RunDir::GateSecrets(profile.clone()), gate));
         dirs.push(owned(RunDir::SparkProfile(profile.clone()), spark));
     }
@@ -179,6 +180,7 @@ fn gate(topology: &Topology, ids: &mut Ids, name: &ProfileName, profile: &Profil
         (inside::HTTP.to_owned(), bind(run(RunDir::AgentHttp(name.clone())), true)),
         (inside::EGRESS.to_owned(), bind(run(RunDir::Egress(name.clone())), false)),
         (inside::ADMIN.to_owned(), bind(run(RunDir::GateAdmin(name.clone())), false)),
+        (inside::TAILNET.to_owned(), bind(run(RunDir::Tailnet(name.clone())), false)),
         (inside::SECRETS.to_owned(), bind(run(RunDir::GateSecrets(name.clone())), true)),
     ]);
     let volume = VolumeSpec { name: container_name.clone(), uid, gid: uid, staging_gid: None };

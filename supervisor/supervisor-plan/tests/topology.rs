@@ -92,6 +92,7 @@ fn a_gate_publishes_on_loopback_and_may_not_write_where_its_agent_binds() {
             "/run/bot/admin /run/bot-platform/run/ops/gate-admin rw",
             "/run/bot/egress /run/bot-platform/run/ops/egress rw",
             "/run/bot/http /run/bot-platform/run/ops/http ro",
+            "/run/bot/tailnet /run/bot-platform/run/ops/tailnet rw",
             "/run/secrets /run/bot-platform/run/ops/gate-secrets ro",
             "/state volume:bot-ops-gate rw",
             "/tmp tmpfs:16777216 rw",

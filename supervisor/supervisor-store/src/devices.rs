@@ -3,6 +3,8 @@
 //! A revoked device keeps its row: the operator sees what once had access. It comes back only through a new link or a
 //! new approval.
 
+pub mod rotate;
+
 use platform_types::gate::{Caller, Device, Scope, ScriptToken, SetupLink};
 use platform_types::{DeviceId, ProfileName, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction};

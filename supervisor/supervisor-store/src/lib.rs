@@ -30,6 +30,7 @@ pub mod recovery;
 pub mod store;
 pub mod tokens;
 
+pub use devices::rotate::Rotation;
 pub use devices::{DeviceRecord, GateRegistry, LinkRecord, NewDevice, Redemption};
 pub use error::{OpenError, StoreError};
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};

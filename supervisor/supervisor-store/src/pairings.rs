@@ -23,6 +23,8 @@ pub struct PairingRecord {
     pub device: DeviceId,
     pub public_key: String,
     pub name: String,
+    /// Who tailscale said was asking.
+    pub login: Option<String>,
     pub asked_at: Timestamp,
     pub expires_at: Timestamp,
     pub state: PairingState,
@@ -103,8 +105,8 @@ impl Store {
                 return Ok(Offer::Full);
             }
             transaction.execute(
-                "INSERT INTO pairing (profile, id, device, public_key, name, asked_at, expires_at, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending')",
+                "INSERT INTO pairing (profile, id, device, public_key, name, asked_at, expires_at, state, login)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', ?8)",
                 (
                     profile.as_str(),
                     &attempt.id,
@@ -113,6 +115,7 @@ impl Store {
                     &attempt.name,
                     now.as_millis(),
                     now.plus_millis(PAIRING_MILLIS).as_millis(),
+                    &attempt.login,
                 ),
             )?;
             Ok(Offer::Pending { new: true })
@@ -123,7 +126,7 @@ impl Store {
     pub fn pending_pairings(&self, profile: &ProfileName, now: Timestamp) -> Result<Vec<PairingRecord>, StoreError> {
         self.read(|transaction| {
             let mut statement = transaction.prepare_cached(
-                "SELECT profile, id, device, public_key, name, asked_at, expires_at, state FROM pairing
+                "SELECT profile, id, device, public_key, name, asked_at, expires_at, state, login FROM pairing
                  WHERE profile = ?1 AND state = 'pending' AND expires_at > ?2 ORDER BY asked_at, id",
             )?;
             let mut rows = statement.query((profile.as_str(), now.as_millis()))?;
@@ -195,7 +198,7 @@ fn set_state(transaction: &Transaction<'_>, pairing: &PairingRecord, state: Pair
 
 fn find(transaction: &Transaction<'_>, profile: &ProfileName, id: &str) -> Result<Option<PairingRecord>, StoreError> {
     let mut statement = transaction.prepare_cached(
-        "SELECT profile, id, device, public_key, name, asked_at, expires_at, state FROM pairing
+        "SELECT profile, id, device, public_key, name, asked_at, expires_at, state, login FROM pairing
          WHERE profile = ?1 AND id = ?2",
     )?;
     statement.query_row((profile.as_str(), id), |row| Ok(read_row(row))).optional()?.transpose()
@@ -209,6 +212,7 @@ fn read_row(row: &Row<'_>) -> Result<PairingRecord, StoreError> {
         device: column_device(row.get(2)?)?,
         public_key: row.get(3)?,
         name: row.get(4)?,
+        login: row.get(8)?,
         asked_at: Timestamp(row.get(5)?),
         expires_at: Timestamp(row.get(6)?),
         state: match state.as_str() {
@@ -239,6 +243,7 @@ mod tests {
             name: format!("phone {n}"),
             at: NOW,
             code_sha256: None,
+            login: (n == 1).then(|| "anna@example.com".to_owned()),
         }
     }
 
@@ -248,7 +253,9 @@ mod tests {
         let request = attempt(1);
         assert_eq!(store.offer_pairing(&profile(), &request, NOW).unwrap(), Offer::Pending { new: true });
         assert_eq!(store.offer_pairing(&profile(), &request, NOW).unwrap(), Offer::Pending { new: false });
-        assert_eq!(store.pending_pairings(&profile(), NOW).unwrap().len(), 1);
+        let waiting = store.pending_pairings(&profile(), NOW).unwrap();
+        let [waiting] = waiting.as_slice() else { panic!("{waiting:?}") };
+        assert_eq!(waiting.login.as_deref(), Some("anna@example.com"));
         let approval = store.approve_pairing(&profile(), &request.id, &[Scope::Chat], NOW).unwrap();
         let Approval::Accepted(device) = approval else { panic!("{approval:?}") };
         assert_eq!((device.name.as_str(), device.scopes.as_slice()), ("phone 1", [Scope::Chat].as_slice()));

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_count_events.sql"),
     include_str!("../migrations/0005_mark_installation.sql"),
     include_str!("../migrations/0006_create_audit.sql"),
+    include_str!("../migrations/0007_note_logins.sql"),
 ];
 
 /// There is one supervisor; only somebody with `sqlite3` can be in the way, and not for long.
@@ -53,7 +54,7 @@ pub(crate) struct Guard {
 
 impl Store {
     /// The schema that this release writes.
-    pub const SCHEMA: u32 = 6;
+    pub const SCHEMA: u32 = 7;
 
     /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`]. Nothing beside it is looked at:
     /// [`Store::open_guarded`] is what an installation needs.

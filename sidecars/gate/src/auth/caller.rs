@@ -5,8 +5,8 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use platform_kit::Failure;
-use platform_types::ErrorCode;
-use platform_types::gate::Caller;
+use platform_types::gate::{Caller, Scope};
+use platform_types::{DeviceId, ErrorCode};
 
 use crate::config::{self, Config};
 use crate::gate::Gate;
@@ -14,19 +14,17 @@ use crate::gate::Gate;
 /// The device behind a ticket; it has to be paired still.
 pub fn ticket(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
     let device = bearer(headers).and_then(|text| gate.tickets.device(text));
-    match device.filter(|id| config.device(id).is_some_and(|device| device.may_chat)) {
+    match device.filter(|id| config.device(id).is_some_and(|device| device.may(Scope::Chat))) {
         Some(id) => Ok(Caller::Device { id }),
         None => Err(wrong(gate, "this ticket is not valid: it ends with the page's connection")),
     }
 }
 
 /// The device behind a ticket of either socket, for the gate's own routes.
-pub fn device(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
+pub fn device(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<DeviceId, Failure> {
     let device = bearer(headers).and_then(|text| gate.tickets.device(text));
-    match device.filter(|id| config.device(id).is_some()) {
-        Some(id) => Ok(Caller::Device { id }),
-        None => Err(wrong(gate, "this ticket is not valid: it ends with the page's connection")),
-    }
+    let device = device.filter(|id| config.device(id).is_some());
+    device.ok_or_else(|| wrong(gate, "this ticket is not valid: it ends with the page's connection"))
 }
 
 /// The script behind a token.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use platform_kit::Failure;
 use platform_types::egress::{Card, Decider, SignedDecision, Verdict};
-use platform_types::gate::{DeviceDecision, OperatorDecision};
+use platform_types::gate::{DeviceDecision, OperatorDecision, Scope};
 use platform_types::text::neutral_cut;
 use platform_types::{DeviceId, ErrorCode};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub fn by_device(
     device: &DeviceId,
     decision: &DeviceDecision,
 ) -> Result<Card, Failure> {
-    let paired = config.device(device).filter(|paired| paired.may_approve);
+    let paired = config.device(device).filter(|paired| paired.may(Scope::Approve));
     let Some(paired) = paired else {
         let message = "this device may not decide; it needs the scope approve";
         return Err(Failure::new(ErrorCode::Forbidden, message));

@@ -6,9 +6,9 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use platform_kit::Failure;
+use platform_types::ErrorCode;
 use platform_types::egress::Outcome;
-use platform_types::gate::{Caller, CardList, DeviceDecision};
-use platform_types::{DeviceId, ErrorCode};
+use platform_types::gate::{CardList, DeviceDecision};
 use tokio::time::{Instant, timeout_at};
 
 use super::decide;
@@ -54,7 +54,7 @@ pub async fn decide(
     id: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let device = device(caller::device(gate, config, request.headers())?)?;
+    let device = caller::device(gate, config, request.headers())?;
     let body = read_body(request.into_body(), MAX_DECISION_BODY_BYTES, gate.limits.http.body_stall).await?;
     let decision: DeviceDecision = serde_json::from_slice(&body)
         .map_err(|error| Failure::new(ErrorCode::BadRequest, format!("the body is not a decision: {error}")))?;
@@ -81,12 +81,5 @@ pub async fn outcome(gate: &Gate, id: &str) -> Result<Outcome, Failure> {
             },
             () = gate.stop.cancelled() => return Ok(outcome),
         }
-    }
-}
-
-fn device(caller: Caller) -> Result<DeviceId, Failure> {
-    match caller {
-        Caller::Device { id } => Ok(id),
-        Caller::Token { .. } => Err(Failure::new(ErrorCode::Forbidden, "a script does not decide")),
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use platform_types::egress::Card;
+use platform_types::gate::Scope;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::decide;
+use crate::devices::view::{self, Devices};
 use crate::gate::Gate;
 use crate::socket::ending::Ending;
 use crate::socket::enter::{self, Entered};
@@ -27,6 +29,7 @@ enum ToPage {
         /// This device may decide.
         approve: bool,
     },
+    Devices(Devices),
     Pong {
         n: u64,
     },
@@ -35,7 +38,11 @@ enum ToPage {
 #[derive(Debug, serde::Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum FromPage {
-    Ping { n: u64 },
+    Ping {
+        n: u64,
+    },
+    /// From now on tell about devices too.
+    Devices,
 }
 
 /// Tells cards until the page leaves.
@@ -44,14 +51,20 @@ pub async fn run(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered) -> 
     let mut version = gate.confirmations.version();
     version.mark_changed();
     let mut config = gate.config.subscribe();
+    let mut requests = gate.pairing.requests.version();
+    let mut about_devices = false;
     let mut ping = tokio::time::interval_at(Instant::now() + limits.ping_every, limits.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     loop {
         let message = tokio::select! {
             _ = version.changed() => cards(gate, entered),
+            _ = requests.changed(), if about_devices => devices(gate, entered),
             // The scopes of this device may be others now.
-            _ = config.changed() => cards(gate, entered),
+            _ = config.changed() => {
+                requests.mark_changed();
+                cards(gate, entered)
+            }
             _ = ping.tick() => Message::Ping(Bytes::new()),
             () = tokio::time::sleep_until(heard + limits.silence) => return Ending::Silent,
             next = page.next() => {
@@ -59,6 +72,10 @@ pub async fn run(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered) -> 
                 match next {
                     Some(Ok(Message::Text(said))) => match serde_json::from_str(&said) {
                         Ok(FromPage::Ping { n }) => text(&ToPage::Pong { n }),
+                        Ok(FromPage::Devices) => {
+                            about_devices = true;
+                            devices(gate, entered)
+                        }
                         Err(_) => return Ending::Malformed,
                     },
                     Some(Ok(Message::Binary(_))) => return Ending::NotText,
@@ -77,8 +94,17 @@ pub async fn run(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered) -> 
 }
 
 fn cards(gate: &Gate, entered: &Entered) -> Message {
-    let approve = gate.config.get().is_ok_and(|c| c.device(&entered.id).is_some_and(|device| device.may_approve));
+    let approve =
+        gate.config.get().is_ok_and(|c| c.device(&entered.id).is_some_and(|device| device.may(Scope::Approve)));
     text(&ToPage::Cards { cards: gate.confirmations.cards(), approve })
+}
+
+fn devices(gate: &Gate, entered: &Entered) -> Message {
+    match view::devices(gate, &entered.id) {
+        Some(devices) => text(&ToPage::Devices(devices)),
+        // The session is about to end.
+        None => Message::Ping(Bytes::new()),
+    }
 }
 
 fn text(message: &ToPage) -> Message {

@@ -9,7 +9,7 @@ use platform_types::ErrorCode;
 use crate::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES};
 
 /// Fields that may stand only once: a second one is an attempt to be read in two ways.
-const SINGLE: [&str; 12] = [
+const SINGLE: [&str; 13] = [
     "host",
     "content-length",
     "content-type",
@@ -22,6 +22,7 @@ const SINGLE: [&str; 12] = [
     "sec-fetch-dest",
     "sec-websocket-key",
     "sec-websocket-version",
+    "tailscale-user-login",
 ];
 
 /// How a request is framed.

@@ -15,6 +15,7 @@
 //! | [`answer`] | responses with the gate's own headers |
 
 pub mod answer;
+pub mod entrance;
 pub mod exchange;
 pub mod guard;
 pub mod head;

@@ -23,19 +23,21 @@ pub struct Place {
     pub origin: String,
     /// The same with `ws` or `wss`.
     pub socket_origin: String,
+    /// The published port on this machine, not the profile's address.
+    pub is_local: bool,
 }
 
 impl Place {
-    fn new(scheme: &str, host: String) -> Self {
+    fn new(scheme: &str, host: String, is_local: bool) -> Self {
         let socket = if scheme == "https" { "wss" } else { "ws" };
-        Self { origin: format!("{scheme}://{host}"), socket_origin: format!("{socket}://{host}"), host }
+        Self { origin: format!("{scheme}://{host}"), socket_origin: format!("{socket}://{host}"), host, is_local }
     }
 }
 
 /// The two local places of a port, and the profile's address.
 pub fn places(port: Port, address: Option<&str>) -> Result<Vec<Place>, String> {
-    let mut places =
-        vec![Place::new("http", format!("127.0.0.1:{port}")), Place::new("http", format!("localhost:{port}"))];
+    let local = |host| Place::new("http", format!("{host}:{port}"), true);
+    let mut places = vec![local("127.0.0.1"), local("localhost")];
     if let Some(address) = address {
         places.push(parse(address)?);
     }
@@ -56,8 +58,8 @@ fn parse(address: &str) -> Result<Place, String> {
     }
     let host = authority.host().to_ascii_lowercase();
     Ok(match authority.port_u16() {
-        Some(port) if port != default_port => Place::new(scheme, format!("{host}:{port}")),
-        _ => Place::new(scheme, host),
+        Some(port) if port != default_port => Place::new(scheme, format!("{host}:{port}"), false),
+        _ => Place::new(scheme, host, false),
     })
 }
 
@@ -95,7 +97,7 @@ pub fn require_origin(headers: &HeaderMap) -> Result<(), Failure> {
 fn opens_page(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is = |name: &HeaderName, value: &str| text(headers, name) == Some(value);
     *method == Method::GET
-        && matches!(uri.path(), "/" | "/confirmations")
+        && matches!(uri.path(), "/" | "/confirmations" | "/devices")
         && is(&FETCH_MODE, "navigate")
         && is(&FETCH_DEST, "document")
 }

@@ -9,24 +9,28 @@ use platform_kit::Failure;
 use platform_types::ErrorCode;
 
 use super::answer::{self, Body};
+use super::entrance::{Arrival, Entrance};
 use super::exchange::Exchange;
 use super::listener::Service;
 use super::place;
 use crate::agent::forward::{self, AgentRoute};
 use crate::auth::caller;
 use crate::confirm::routes as confirm;
+use crate::devices::routes as devices;
 use crate::gate::Gate;
 use crate::page;
 use crate::pairing::routes as pairing;
-use crate::socket::enter::Side;
+use crate::socket::enter::{Side, Visit};
 use crate::socket::upgrade;
 
 /// Everything that is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Index,
-    /// The gate's own page.
-    Confirmations,
+    /// A page of the gate's own.
+    Own {
+        document: &'static str,
+    },
     Asset {
         hash: String,
         path: String,
@@ -47,6 +51,12 @@ enum Route {
     Decide {
         id: String,
     },
+    /// A word on a request to pair.
+    Admit {
+        id: String,
+    },
+    /// A new key for the device that asks.
+    Rekey,
     Agent(AgentRoute),
 }
 
@@ -55,7 +65,8 @@ impl Route {
         let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         Some(match segments.as_slice() {
             [""] => Self::Index,
-            ["confirmations"] => Self::Confirmations,
+            ["confirmations"] => Self::Own { document: "confirmations.html" },
+            ["devices"] => Self::Own { document: "devices.html" },
             ["assets", hash, rest @ ..] => Self::Asset { hash: (*hash).to_owned(), path: rest.join("/") },
             ["pair"] => Self::Pair,
             ["pair", "nonce"] => Self::Nonce,
@@ -64,6 +75,8 @@ impl Route {
             ["gate", "ws"] => Self::Socket { side: Side::Gate },
             ["gate", "confirmations"] => Self::Cards,
             ["gate", "confirmations", id] if is_id(id) => Self::Decide { id: (*id).to_owned() },
+            ["gate", "pairings", id] if is_id(id) => Self::Admit { id: (*id).to_owned() },
+            ["gate", "device", "key"] => Self::Rekey,
             ["api", "sessions", id, "export"] if is_id(id) => {
                 Self::Agent(AgentRoute::Export { session: (*id).to_owned() })
             }
@@ -77,10 +90,25 @@ impl Route {
     /// For the header `allow`.
     fn methods(&self) -> &'static str {
         match self {
-            Self::Index | Self::Confirmations | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
-            Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Agent(AgentRoute::Completions) => "POST",
+            Self::Index | Self::Own { .. } | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
+            Self::Nonce
+            | Self::Pair
+            | Self::Decide { .. }
+            | Self::Admit { .. }
+            | Self::Rekey
+            | Self::Agent(AgentRoute::Completions) => "POST",
             Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Agent(_) => "GET",
         }
+    }
+
+    /// What changes something, and what only the profile's own page may ask: the Origin has to be there.
+    fn needs_origin(&self) -> bool {
+        matches!(self, Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Admit { .. } | Self::Rekey)
+    }
+
+    /// Scripts have tokens of their own, and no user of the tailnet behind them.
+    fn is_for_scripts(&self) -> bool {
+        matches!(self, Self::Agent(AgentRoute::Models | AgentRoute::Completions))
     }
 
     fn allows(&self, method: &Method) -> bool {
@@ -93,15 +121,23 @@ pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-impl Service for Gate {
+/// The public face at one of its entrances.
+#[derive(Debug)]
+pub struct Public {
+    pub gate: Arc<Gate>,
+    pub entrance: Entrance,
+}
+
+impl Service for Public {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        self.tally.request();
+        let Self { gate, entrance } = &*self;
+        gate.tally.request();
         let upgrade = request.headers().contains_key(header::UPGRADE);
         let path = request.uri().path().to_owned();
-        let mut response = match route(&self, request).await {
+        let mut response = match route(gate, *entrance, request).await {
             Ok(response) => response,
             Err(failure) => {
-                self.tally.failure(&failure);
+                gate.tally.failure(&failure);
                 let mut response = answer::failure(&failure);
                 if failure.code == ErrorCode::MethodNotAllowed
                     && let Some(route) = Route::find(&path)
@@ -119,50 +155,51 @@ impl Service for Gate {
     }
 
     fn connected(&self, change: i64) {
-        self.tally.connected(change);
+        self.gate.tally.connected(change);
     }
 
     fn displaced(&self) {
-        self.tally.displaced("connections");
+        self.gate.tally.displaced("connections");
     }
 
     fn refused(&self, failure: &Failure) {
-        self.tally.failure(failure);
+        self.gate.tally.failure(failure);
     }
 }
 
-async fn route(gate: &Arc<Gate>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+async fn route(gate: &Arc<Gate>, entrance: Entrance, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     let config = gate.config.get()?;
     let place = place::check(&config.places, request.method(), request.uri(), request.headers())?;
+    let arrival = Arrival::of(entrance, request.headers());
+    arrival.check(&config, place)?;
     let route = Route::find(request.uri().path()).ok_or_else(not_found)?;
+    if !route.is_for_scripts() {
+        arrival.check_user(&config)?;
+    }
     if !route.allows(request.method()) {
         let message = format!("this route takes {}", route.methods());
         return Err(Failure::new(ErrorCode::MethodNotAllowed, message));
     }
+    if route.needs_origin() {
+        place::require_origin(request.headers())?;
+    }
     match route {
         Route::Index => gate.page.document("index.html", place).ok_or_else(not_found),
-        Route::Confirmations => gate.page.document("confirmations.html", place).ok_or_else(not_found),
+        Route::Own { document } => gate.page.document(document, place).ok_or_else(not_found),
         Route::Asset { hash, path } => gate.page.asset(&hash, &path).ok_or_else(not_found),
         Route::RootFile { path } => gate.page.root_file(&path).ok_or_else(not_found),
-        Route::Nonce => {
-            place::require_origin(request.headers())?;
-            Ok(pairing::nonce(gate, &config, place))
-        }
-        Route::Pair => {
-            place::require_origin(request.headers())?;
-            pairing::pair(gate, &config, place, request).await
-        }
+        Route::Nonce => Ok(pairing::nonce(gate, &config, (place, &arrival))),
+        Route::Pair => pairing::pair(gate, &config, (place, arrival), request).await,
         Route::FollowPairing { id } => Ok(pairing::follow(gate, &id).await),
-        Route::Socket { side } => upgrade::upgrade(gate, (place, side), request).await,
+        Route::Socket { side } => upgrade::upgrade(gate, Visit { place: place.clone(), side, arrival }, request).await,
         Route::Cards => {
             caller::device(gate, &config, request.headers())?;
             vouch(&request);
             Ok(confirm::list(gate, request.headers()).await)
         }
-        Route::Decide { id } => {
-            place::require_origin(request.headers())?;
-            confirm::decide(gate, &config, &id, request).await
-        }
+        Route::Decide { id } => confirm::decide(gate, &config, &id, request).await,
+        Route::Admit { id } => devices::admit(gate, &id, request).await,
+        Route::Rekey => devices::rotate(gate, place, request).await,
         Route::Agent(agent) => {
             let caller = match agent {
                 AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
@@ -204,6 +241,9 @@ mod tests {
         check(&format!("/pair/{id}"), Some("GET"));
         check("/ws", Some("GET"));
         check("/confirmations", Some("GET, HEAD"));
+        check("/devices", Some("GET, HEAD"));
+        check(&format!("/gate/pairings/{id}"), Some("POST"));
+        check("/gate/device/key", Some("POST"));
         check("/gate/ws", Some("GET"));
         check("/gate/confirmations", Some("GET"));
         check(&format!("/gate/confirmations/{id}"), Some("POST"));
@@ -231,6 +271,10 @@ mod tests {
             "/gate/confirmations/x",
             "/confirmations/",
             "/confirmations.html",
+            "/devices.html",
+            "/gate/pairings",
+            "/gate/pairings/x",
+            "/gate/device",
             "/anchor",
         ] {
             check(path, None);

@@ -30,6 +30,8 @@ pub struct Requests {
     limit: usize,
     lifetime_millis: i64,
     entries: Mutex<HashMap<String, Entry>>,
+    /// Counts what is opened and decided.
+    version: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ pub struct Opened {
 
 impl Requests {
     pub fn new(limit: usize, lifetime_millis: i64) -> Self {
-        Self { limit, lifetime_millis, entries: Mutex::default() }
+        Self { limit, lifetime_millis, entries: Mutex::default(), version: watch::Sender::new(0) }
     }
 
     /// Opens an attempt. The same device asking again (with the same code) finds its own.
@@ -73,6 +75,7 @@ impl Requests {
                 .retain(|_, entry| attempt.code_sha256.is_none() || entry.attempt.code_sha256 != attempt.code_sha256);
             let id = attempt.id.clone();
             let entry = Entry { attempt, standing: watch::Sender::new(Standing::Pending) };
+            self.version.send_modify(|version| *version += 1);
             Ok(self.opened(entries.entry(id).or_insert(entry), true))
         })
     }
@@ -95,6 +98,7 @@ impl Requests {
                 PairingDecision::Refused { reason } => Standing::Refused { reason: reason.clone() },
             };
             entry.standing.send_replace(standing);
+            self.version.send_modify(|version| *version += 1);
             Ok(())
         })
     }
@@ -102,6 +106,11 @@ impl Requests {
     /// Follows an attempt; `None` when it has expired or never was.
     pub fn follow(&self, id: &str, now: Timestamp) -> Option<Follow> {
         self.with(now, |entries| entries.get(id).map(|entry| entry.standing.subscribe()))
+    }
+
+    /// Changes when a request comes or is decided.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
     }
 
     pub fn undecided(&self, now: Timestamp) -> Vec<PairingAttempt> {
@@ -157,6 +166,7 @@ mod tests {
             name: "phone".into(),
             at: Timestamp(at),
             code_sha256: code.map(str::to_owned),
+            login: None,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::auth::{caller, signature};
 use crate::config::{self, Config};
 use crate::gate::Gate;
 use crate::http::answer::{self, Body};
+use crate::http::entrance::Arrival;
 use crate::http::exchange::Exchange;
 use crate::http::place::Place;
 use crate::limits::MAX_PAIRING_BODY_BYTES;
@@ -29,6 +30,9 @@ struct NonceAnswer<'a> {
     time: Timestamp,
     host: &'a str,
     profile: &'a ProfileName,
+    /// Who tailscale says is here: for the name that the page proposes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<&'a str>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,24 +70,25 @@ enum State {
 }
 
 /// `POST /pair/nonce`.
-pub fn nonce(gate: &Gate, config: &Config, place: &Place) -> Response<Body> {
+pub fn nonce(gate: &Gate, config: &Config, (place, arrival): (&Place, &Arrival)) -> Response<Body> {
     let time = gate.clock.now();
     let nonce = gate.pairing.nonces.issue(&place.host, time);
-    answer::json(StatusCode::OK, &NonceAnswer { nonce, time, host: &place.host, profile: &config.profile })
+    let login = arrival.login.as_deref();
+    answer::json(StatusCode::OK, &NonceAnswer { nonce, time, host: &place.host, profile: &config.profile, login })
 }
 
 /// `POST /pair`.
 pub async fn pair(
     gate: &Arc<Gate>,
     config: &Config,
-    place: &Place,
+    (place, arrival): (&Place, Arrival),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let exchange = request.extensions().get::<Exchange>().cloned();
     let wire: PairRequest = read(request, gate.limits.http.body_stall).await?;
     let now = gate.clock.now();
     allowed(gate, config, wire.code.as_deref(), now)?;
-    let attempt = prove(gate, config, place, &wire, now)?;
+    let attempt = PairingAttempt { login: arrival.login, ..prove(gate, config, place, &wire, now)? };
     if let Some(device) = config.device(&attempt.device) {
         // The key is paired already, say because the answer to an earlier request was lost.
         return Ok(answer::json(StatusCode::OK, &Paired { device: &attempt.device, name: &device.name }));
@@ -191,6 +196,7 @@ fn prove(
         name: tidy_name(&wire.name),
         at: now,
         code_sha256: code.map(|digest| HEXLOWER.encode(&digest)),
+        login: None,
     })
 }
 

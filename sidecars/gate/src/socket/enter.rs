@@ -6,7 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
 use platform_kit::Failure;
 use platform_types::chat::{GateAuth, GateHello, SCOPES_HEADER};
-use platform_types::gate::{Caller, Purpose, SignedText};
+use platform_types::gate::{Caller, Purpose, Scope, SignedText};
 use platform_types::{DeviceId, ErrorCode};
 use serde::Serialize;
 use tokio::net::UnixStream;
@@ -17,8 +17,9 @@ use super::ending::Ending;
 use super::upgrade::PageSocket;
 use crate::agent::forward;
 use crate::auth::{caller, signature};
-use crate::config::PairedDevice;
+use crate::config::{Config, PairedDevice};
 use crate::gate::Gate;
+use crate::http::entrance::Arrival;
 use crate::http::place::Place;
 use crate::limits::MAX_MESSAGE_OUT_BYTES;
 
@@ -30,6 +31,22 @@ pub type AgentSocket = WebSocketStream<UnixStream>;
 pub struct Entered {
     pub id: DeviceId,
     pub device: PairedDevice,
+}
+
+/// A socket before it is known whose it is: from where, how, and for what.
+#[derive(Debug)]
+pub struct Visit {
+    pub place: Place,
+    pub side: Side,
+    pub arrival: Arrival,
+}
+
+impl Visit {
+    /// Whether it could come in the same way now.
+    pub fn is_welcome(&self, config: &Config) -> bool {
+        let Self { place, side: _, arrival } = self;
+        arrival.check(config, place).is_ok() && arrival.check_user(config).is_ok()
+    }
 }
 
 /// What a socket is for.
@@ -44,14 +61,15 @@ pub enum Side {
 impl Side {
     pub fn admits(self, device: &PairedDevice) -> bool {
         match self {
-            Self::Agent => device.may_chat,
-            Self::Gate => device.may_chat || device.may_approve,
+            Self::Agent => device.may(Scope::Chat),
+            Self::Gate => !device.scopes.is_empty(),
         }
     }
 }
 
 /// Challenges the page and checks its answer.
-pub async fn authenticate(gate: &Gate, place: &Place, page: &mut PageSocket, side: Side) -> Result<Entered, Ending> {
+pub async fn authenticate(gate: &Gate, visit: &Visit, page: &mut PageSocket) -> Result<Entered, Ending> {
+    let Visit { place, side, arrival: _ } = visit;
     let nonce = platform_kit::random::id();
     let time = gate.clock.now();
     let profile = gate.config.get().map_err(Ending::Refused)?.profile.clone();
@@ -118,7 +136,7 @@ async fn dial(gate: &Gate, entered: &Entered) -> Result<AgentSocket, Failure> {
 
 fn handshake(entered: &Entered) -> http::Result<Request<()>> {
     let (name, value) = forward::identity(&Caller::Device { id: entered.id.clone() });
-    let scopes = if entered.device.may_approve { "chat,approve" } else { "chat" };
+    let scopes = if entered.device.may(Scope::Approve) { "chat,approve" } else { "chat" };
     Request::get("ws://agent/ws")
         .header("host", "agent")
         .header("connection", "upgrade")

@@ -18,19 +18,18 @@ use platform_types::gate::Caller;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::ending::Ending;
-use super::enter::{self, Entered, Side};
+use super::enter::{self, Entered, Side, Visit};
 use super::pipe;
 use super::upgrade::PageSocket;
 use crate::confirm::watch;
 use crate::gate::Gate;
-use crate::http::place::Place;
 use crate::seats::Seat;
 
 /// Runs a socket to its end. `stranger` is its seat until it has authenticated.
-pub async fn run(gate: Arc<Gate>, (place, side): (Place, Side), mut page: PageSocket, stranger: Seat) {
+pub async fn run(gate: Arc<Gate>, visit: Visit, mut page: PageSocket, stranger: Seat) {
     let mut stranger = Some(stranger);
     let ending = tokio::select! {
-        ending = serve(&gate, (&place, side), &mut page, &mut stranger) => ending,
+        ending = serve(&gate, &visit, &mut page, &mut stranger) => ending,
         () = gate.stop.cancelled() => Ending::Stopping,
     };
     match &ending {
@@ -47,14 +46,9 @@ pub async fn run(gate: Arc<Gate>, (place, side): (Place, Side), mut page: PageSo
     }
 }
 
-async fn serve(
-    gate: &Arc<Gate>,
-    (place, side): (&Place, Side),
-    page: &mut PageSocket,
-    stranger: &mut Option<Seat>,
-) -> Ending {
+async fn serve(gate: &Arc<Gate>, visit: &Visit, page: &mut PageSocket, stranger: &mut Option<Seat>) -> Ending {
     let entered = tokio::select! {
-        entered = enter::authenticate(gate, place, page, side) => entered,
+        entered = enter::authenticate(gate, visit, page) => entered,
         () = displaced(stranger.as_ref()) => Err(Ending::Displaced),
     };
     let entered = match entered {
@@ -69,8 +63,8 @@ async fn serve(
     let caller = Caller::Device { id: entered.id.clone() };
     gate.seen(&caller);
     tokio::select! {
-        ending = connected(gate, page, &entered, (&caller, side)) => ending,
-        ending = outdated(gate, &entered, side) => ending,
+        ending = connected(gate, page, &entered, (&caller, visit.side)) => ending,
+        ending = outdated(gate, &entered, visit) => ending,
     }
 }
 
@@ -93,6 +87,7 @@ async fn connected(
         device: entered.id.clone(),
         name: entered.device.name.clone(),
         ticket: ticket.text().to_owned(),
+        scopes: entered.device.scopes.clone(),
     };
     if let Err(ending) = enter::say(page, &ready).await {
         return ending;
@@ -111,16 +106,16 @@ async fn displaced(stranger: Option<&Seat>) {
     }
 }
 
-/// Ends when the pushed registry does not have this device and key any more, or when the agent was told other scopes than it
-/// has now: then the page connects again.
-async fn outdated(gate: &Gate, entered: &Entered, side: Side) -> Ending {
+/// Ends when the pushed registry does not have this device and key any more or this way in is closed, or when the page and the
+/// agent were told other scopes than it has now: then the page connects again.
+async fn outdated(gate: &Gate, entered: &Entered, visit: &Visit) -> Ending {
+    let side = visit.side;
     let ending = |config: &Option<Arc<crate::config::Config>>| {
-        let device = config.as_ref().and_then(|config| config.device(&entered.id));
+        let config = config.as_ref().filter(|config| visit.is_welcome(config));
+        let device = config.and_then(|config| config.device(&entered.id));
         match device.filter(|device| side.admits(device) && device.key == entered.device.key) {
             None => Some(Ending::Revoked),
-            Some(device) if side == Side::Agent && device.may_approve != entered.device.may_approve => {
-                Some(Ending::AgentGone)
-            }
+            Some(device) if side == Side::Agent && device.scopes != entered.device.scopes => Some(Ending::AgentGone),
             Some(_) => None,
         }
     };

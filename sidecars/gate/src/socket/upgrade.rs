@@ -12,12 +12,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::enter::Side;
+use super::enter::Visit;
 use super::probation::Probation;
 use super::session;
 use crate::gate::Gate;
 use crate::http::answer::{self, Body};
-use crate::http::place::{self, Place};
+use crate::http::place;
 use crate::limits::{MAX_MESSAGE_IN_BYTES, MAX_UNAUTHENTICATED_BYTES};
 
 const VERSION: HeaderName = header::SEC_WEBSOCKET_VERSION;
@@ -28,14 +28,14 @@ pub type PageSocket = WebSocketStream<Probation<TokioIo<hyper::upgrade::Upgraded
 /// `GET /ws`, `GET /gate/ws`.
 pub async fn upgrade(
     gate: &Arc<Gate>,
-    (place, side): (&Place, Side),
+    visit: Visit,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     place::require_origin(request.headers())?;
     let accept = accept_key(request.headers())?;
     let stranger = gate.sockets.stranger().await;
     let upgraded = hyper::upgrade::on(&mut request);
-    let (gate_of_socket, place) = (gate.clone(), place.clone());
+    let gate_of_socket = gate.clone();
     let socket = async move {
         let upgraded = tokio::select! {
             upgraded = upgraded => upgraded,
@@ -45,7 +45,7 @@ pub async fn upgrade(
         let stream = Probation::new(TokioIo::new(upgraded), MAX_UNAUTHENTICATED_BYTES);
         let config = super::config(MAX_MESSAGE_IN_BYTES);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-        session::run(gate_of_socket, (place, side), socket, stranger).await;
+        session::run(gate_of_socket, visit, socket, stranger).await;
     };
     platform_kit::task::spawn("websocket", gate.tasks.track_future(socket));
     Ok(switching(accept))

@@ -60,7 +60,9 @@ async fn a_wrong_configuration_is_refused_whole() {
 #[tokio::test]
 async fn readiness_tells_canaries_and_revision() {
     let rig = Rig::bare(Limits::default()).await;
-    for (name, text) in [("state", "one"), ("http", "two"), ("egress", "three"), ("secrets", "four")] {
+    for (name, text) in
+        [("state", "one"), ("http", "two"), ("egress", "three"), ("secrets", "four"), ("tailnet", "five")]
+    {
         std::fs::write(rig.directory.path().join(name).join(".canary"), text).unwrap();
     }
     let (status, body) = rig.admin.exchange::<()>(Method::GET, "/readyz", None).await.unwrap();
@@ -77,6 +79,7 @@ async fn readiness_tells_canaries_and_revision() {
             ("/run/bot/admin", ""),
             ("/run/bot/egress", "three"),
             ("/run/bot/http", "two"),
+            ("/run/bot/tailnet", "five"),
             ("/run/secrets", "four"),
             ("/state", "one")
         ]

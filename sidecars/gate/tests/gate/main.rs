@@ -6,6 +6,7 @@
 
 mod admin;
 mod confirm;
+mod devices;
 mod door;
 mod egress;
 mod forward;
@@ -14,5 +15,6 @@ mod https;
 mod page;
 mod pairing;
 mod support;
+mod tailnet;
 mod wire;
 mod ws;

@@ -16,10 +16,10 @@ use crate::support::{Agent, Answer, Rig, TestDevice, within};
 const CODE: &str = "0123456789ABCDEFGHJKMNPQRS";
 
 /// The supervisor's end of `GET /events`.
-struct Events(Incoming, Vec<u8>);
+pub struct Events(Incoming, Vec<u8>);
 
 impl Events {
-    async fn listen(rig: &Rig) -> Self {
+    pub async fn listen(rig: &Rig) -> Self {
         let request = Request::get("/events").header("host", "gate").body(Empty::<Bytes>::new()).unwrap();
         let mut body = rig.admin.open(request).await.unwrap().into_body();
         // The first line says that the gate has subscribed us.
@@ -27,7 +27,7 @@ impl Events {
         Self(body, first.to_vec())
     }
 
-    async fn next(&mut self) -> GateEvent {
+    pub async fn next(&mut self) -> GateEvent {
         loop {
             while let Some(end) = self.1.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.1.drain(..=end).collect();
@@ -40,7 +40,7 @@ impl Events {
         }
     }
 
-    async fn attempt(&mut self) -> PairingAttempt {
+    pub async fn attempt(&mut self) -> PairingAttempt {
         loop {
             if let GateEvent::Pairing(attempt) = self.next().await {
                 return attempt;
@@ -49,7 +49,7 @@ impl Events {
     }
 }
 
-async fn decide(rig: &Rig, id: &str, decision: &PairingDecision) -> Result<Value, CallError> {
+pub async fn decide(rig: &Rig, id: &str, decision: &PairingDecision) -> Result<Value, CallError> {
     rig.admin.call(Method::POST, &format!("/pairings/{id}"), Some(decision)).await
 }
 
@@ -57,13 +57,13 @@ fn accepted(device: &TestDevice) -> PairingDecision {
     PairingDecision::Accepted { device: device.paired() }
 }
 
-async fn challenge(rig: &Rig) -> Value {
+pub async fn challenge(rig: &Rig) -> Value {
     let answer = rig.post("/pair/nonce", &json!({})).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
 }
 
-async fn pair(rig: &Rig, device: &TestDevice, code: Option<&str>) -> Answer {
+pub async fn pair(rig: &Rig, device: &TestDevice, code: Option<&str>) -> Answer {
     let challenge = challenge(rig).await;
     rig.post("/pair", &device.pairing(&challenge, code)).await
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use platform_types::egress::GATE_HOST;
+use platform_types::gate::MAX_LOGIN_CHARS;
 use platform_types::{Port, ProfileName, UpstreamName};
 
 use super::spark::Section;
@@ -17,8 +18,14 @@ const MIN_MEMORY_BYTES: u64 = 32 * Limits::MIB;
 const MAX_MEMORY_BYTES: u64 = 64 * 1024 * Limits::MIB;
 
 pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Profile> {
-    let RawProfile { port, address, memory, cpus, pids, bot, upstream, policy: rules } = raw;
+    let RawProfile { port, address, tailscale_users, memory, cpus, pids, bot, upstream, policy: rules } = raw;
     let address = address.and_then(|address| context.origin(&address, &path.key("address")));
+    let users = path.key("tailscale_users");
+    if tailscale_users.is_some() && address.is_none() {
+        let message = "nobody comes from the tailnet to a profile without an address";
+        context.report.error(&users, message, "Add the address that tailscale serve answers, or remove this list.");
+    }
+    let tailscale_users = context.each(tailscale_users, &users, login);
     let memory_bytes = match memory {
         Some(memory) => memory_bytes(&memory, &path.key("memory"), context),
         None => Some(Limits::DEFAULT.memory_bytes),
@@ -29,6 +36,7 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
     Some(Profile {
         port: port.and_then(Port::new)?,
         address,
+        tailscale_users,
         limits: Limits {
             memory_bytes: memory_bytes?,
             milli_cpus: cpus.map_or(Limits::DEFAULT.milli_cpus, milli_cpus),
@@ -85,6 +93,20 @@ fn upstreams(
         }
     }
     upstreams
+}
+
+/// A login as tailscale names it: `alice@example.com`, `alice@github`. Case does not matter.
+fn login(context: &mut Context<'_>, text: &str, path: &KeyPath) -> Option<String> {
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
+    if text.len() <= MAX_LOGIN_CHARS && text.split_once('@').is_some_and(|(name, place)| part(name) && part(place)) {
+        return Some(text.to_ascii_lowercase());
+    }
+    context.report.error(
+        path,
+        format!("{text:?} is not a login"),
+        "Write it as tailscale status shows it: alice@example.com",
+    );
+    None
 }
 
 /// `256MiB`, `256M`, `1GiB` or `1G`: powers of 1024, as Docker and systemd count.

@@ -1,5 +1,6 @@
 //! Links are used once, devices come and go.
 
+use super::rotate::Rotation;
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -180,4 +181,25 @@ fn the_registry_is_bounded_and_a_revoked_device_makes_room() {
     store.revoke_device(&profile(), &numbered(7).id, NOW).unwrap();
     let again = redeem(&store, &code, &numbered(MAX_DEVICES + 1), NOW);
     assert!(matches!(again, Redemption::Accepted(_)), "the link was not used up: {again:?}");
+}
+
+#[test]
+fn a_new_key_takes_the_place_of_the_old_one_in_one_step() {
+    let store = Store::in_memory().unwrap();
+    let code = link(&store, 'a', NOW, None);
+    let [old, new, third] = ['1', '2', '3'].map(device);
+    redeem(&store, &code, &old, NOW);
+    let rotate = |old: &NewDevice, new: &NewDevice, at: i64| {
+        store.rotate_device(&profile(), &old.id, (&new.id, &new.public_key), NOW.plus_millis(at)).unwrap()
+    };
+    let Rotation::Done(record) = rotate(&old, &new, 5) else { panic!("not done") };
+    assert_eq!((&record.id, record.name.as_str(), record.scopes.len()), (&new.id, "phone 1", 3));
+    let pushed = store.gate_registry(&profile(), NOW).unwrap().devices;
+    assert_eq!(pushed.iter().map(|device| &device.id).collect::<Vec<_>>(), [&new.id]);
+    assert_eq!(rotate(&old, &new, 9), Rotation::Done(record), "asked again after a lost answer");
+    assert_eq!(rotate(&old, &third, 9), Rotation::Gone, "an old key gives nothing away");
+    assert_eq!(rotate(&third, &old, 9), Rotation::Gone);
+    assert_eq!(rotate(&new, &old, 9), Rotation::Taken, "a key that is out does not come back");
+    store.revoke_device(&profile(), &new.id, NOW.plus_millis(10)).unwrap();
+    assert_eq!(rotate(&old, &new, 11), Rotation::Gone);
 }

@@ -47,6 +47,11 @@ impl Serve {
     pub fn of_port(&self, port: u16) -> Option<&str> {
         self.proxies.iter().find(|(_, proxy)| leads_to(proxy, port)).map(|(host, _)| host.as_str())
     }
+
+    /// The `host:port` under which a socket is served.
+    pub fn of_socket(&self, path: &str) -> Option<&str> {
+        self.proxies.iter().find(|(_, proxy)| proxy.strip_prefix("unix:") == Some(path)).map(|(host, _)| host.as_str())
+    }
 }
 
 /// Whether a proxy's target is this port of the loopback.

@@ -327,4 +327,18 @@ fn the_tailnet() {
         Verdict::Problem,
         "Funnel",
     );
+    let socket = "unix:/run/bot-platform/run/personal/tailnet/gate.sock";
+    check(tailscale(served("vm102.example.ts.net:443", socket, true)), "tailscale", Verdict::Problem, "Funnel");
+    let named = |found: Tailscale| {
+        move |facts: &mut Facts| {
+            let config = Arc::make_mut(&mut facts.daemon.as_mut().unwrap().world.config);
+            let personal = config.profiles.get_mut(&profile("personal")).unwrap();
+            personal.tailscale_users = vec!["alice@example.com".to_owned()];
+            facts.tailscale = found;
+        }
+    };
+    let by_port = served("vm102.example.ts.net:443", "http://127.0.0.1:18789", false);
+    check(named(by_port), "tailscale", Verdict::Warning, socket);
+    let by_socket = served("vm102.example.ts.net:443", socket, false);
+    check(named(by_socket), "tailscale", Verdict::Ok, "every address is served");
 }

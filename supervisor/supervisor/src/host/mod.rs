@@ -119,6 +119,7 @@ impl Host {
             | RunDir::AgentAdmin(_)
             | RunDir::Egress(_)
             | RunDir::GateAdmin(_)
+            | RunDir::Tailnet(_)
             | RunDir::SparkAdmin
             | RunDir::BackupAdmin => tmpfs::ensure(&path, Size::SOCKETS, Access::of(owned.owner, 0o755))?,
         };

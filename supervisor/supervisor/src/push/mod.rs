@@ -100,6 +100,7 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         tokens,
         upstreams: profile.upstreams_for_gate(sources.certificates),
         approved_chats: Vec::new(),
+        tailscale_users: profile.tailscale_users.clone(),
     }
 }
 
@@ -141,15 +142,15 @@ mod tests {
                         bearer = { secret = \"house-token\" }\n\
                         [[profile.ops.upstream.house.rule]]\nmethod = \"GET\"\npath = \"/state\"\n";
 
-    fn config() -> Config {
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
+    fn config() -> Config {
         let surroundings = Surroundings {
             secrets: ["spark-key", "house-token"].map(|name| SecretName::new(name).unwrap()).into(),
             certificates: BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
             tools: BTreeSet::from(["clock.now".to_owned()]),
-        };
             ..Surroundings::default()
+        };
         supervisor_config::read(TOML, &surroundings).config.expect("a good configuration")
     }
 
@@ -159,8 +160,8 @@ mod tests {
         let payloads = compose(&Sources {
             config: &config(),
             instructions: &BTreeMap::new(),
-            registries: &BTreeMap::from([(profile.clone(), registry)]),
             certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
+            registries: &BTreeMap::from([(profile.clone(), registry)]),
             agent_uids: &BTreeMap::from([(profile, 210_002)]),
             secret_stamps: &BTreeMap::from([(target.parse().unwrap(), vec![stamp.to_owned()])]),
         });
@@ -191,16 +192,16 @@ mod tests {
         let payloads = compose(&Sources {
             config: &config(),
             instructions: &BTreeMap::new(),
-            registries: &BTreeMap::new(),
             certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
+            registries: &BTreeMap::new(),
             agent_uids: &BTreeMap::new(),
             secret_stamps: &BTreeMap::new(),
         });
         let Document::Gate(gate) = &payloads[&Target::gate(&profile)].document else { panic!("a gate's document") };
         let [house] = gate.upstreams.as_slice() else { panic!("one upstream") };
         assert_eq!((house.name.as_str(), house.rules.len()), ("house", 1));
-        assert_eq!(house.credential.as_ref().map(|credential| credential.secret().as_str()), Some("house-token"));
         assert_eq!(house.ca.as_deref(), Some(CERTIFICATE));
+        assert_eq!(house.credential.as_ref().map(|credential| credential.secret().as_str()), Some("house-token"));
         let Document::Agent(agent) = &payloads[&Target::agent(&profile)].document else {
             panic!("an agent's document")
         };
@@ -214,8 +215,8 @@ mod tests {
         let payloads = compose(&Sources {
             config: &config(),
             instructions: &BTreeMap::new(),
-            registries: &BTreeMap::new(),
             certificates: &BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
+            registries: &BTreeMap::new(),
             agent_uids: &BTreeMap::from([(profile.clone(), 210_002)]),
             secret_stamps: &BTreeMap::new(),
         });

@@ -1,6 +1,6 @@
 //! What an attempt to pair comes to: pure functions from the ledger's answer to the word for the gate.
 
-use platform_types::gate::{MAX_DEVICE_NAME_CHARS, PairingAttempt, PairingDecision};
+use platform_types::gate::{MAX_DEVICE_NAME_CHARS, MAX_LOGIN_CHARS, PairingAttempt, PairingDecision};
 use platform_types::text::neutral_cut;
 use supervisor_store::{DeviceRecord, Offer, Redemption};
 
@@ -25,7 +25,13 @@ pub fn screen(attempt: &PairingAttempt) -> Result<PairingAttempt, &'static str> 
     if code::device_id(&attempt.public_key).as_ref() != Some(&attempt.device) {
         return Err("the device id does not belong to the key");
     }
-    Ok(PairingAttempt { name: neutral_cut(attempt.name.trim(), MAX_DEVICE_NAME_CHARS), ..attempt.clone() })
+    let login = attempt.login.as_deref().map(|login| neutral_cut(login.trim(), MAX_LOGIN_CHARS));
+    Ok(PairingAttempt { name: shown_name(&attempt.name), login, ..attempt.clone() })
+}
+
+/// A name as the ledger keeps it.
+pub fn shown_name(name: &str) -> String {
+    neutral_cut(name.trim(), MAX_DEVICE_NAME_CHARS)
 }
 
 /// After a setup code was offered.
@@ -80,6 +86,7 @@ mod tests {
             name: "  My phone\u{1b}[31m ".to_owned(),
             at: Timestamp(1),
             code_sha256: None,
+            login: None,
         }
     }
 

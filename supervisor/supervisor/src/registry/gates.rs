@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{self, Answer};
-use super::operations;
+use super::{acts, operations};
 use crate::sockets;
 use crate::state::{Shared, World};
 
@@ -153,6 +153,11 @@ async fn heard(shared: &Shared, profile: &ProfileName, event: GateEvent) -> Resu
             operations::in_ledger(shared, move |store| store.touch(&profile, &who, at)).await
         }
         GateEvent::Pairing(attempt) => pairing(shared, profile, &attempt).await,
+        GateEvent::Act(act) => {
+            let outcome = acts::perform(shared, profile, &act).await;
+            operations::answer_act(shared, profile, &act.id, &outcome).await;
+            Ok(())
+        }
     }
 }
 

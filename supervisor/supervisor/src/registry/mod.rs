@@ -10,11 +10,13 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`acts`] | what devices do about devices |
 //! | [`code`] | codes, tokens and their digests |
 //! | [`decision`] | what an attempt to pair comes to (pure) |
 //! | [`gates`] | the event streams |
 //! | [`operations`] | what the operator does |
 
+pub mod acts;
 pub mod code;
 pub mod decision;
 pub mod gates;

@@ -91,6 +91,7 @@ fn attempt(seed: u8, code: Option<&str>) -> PairingAttempt {
         name: format!("phone {seed}"),
         at: NOW,
         code_sha256: code.map(code::sha256_hex),
+        login: None,
     }
 }
 

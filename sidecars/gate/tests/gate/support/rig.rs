@@ -82,7 +82,7 @@ impl Rig {
     /// The same in a directory that another gate may have used.
     pub async fn bare_in(directory: tempfile::TempDir, limits: Limits) -> Self {
         let at = |name: &str| directory.path().join(name);
-        for name in ["state", "http", "egress", "admin", "secrets"] {
+        for name in ["state", "http", "egress", "admin", "tailnet", "secrets"] {
             std::fs::create_dir_all(at(name)).unwrap();
         }
         let paths = Paths {
@@ -90,6 +90,7 @@ impl Rig {
             http: at("http"),
             egress: at("egress"),
             admin: at("admin"),
+            tailnet: at("tailnet"),
             secrets: at("secrets"),
         };
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
@@ -202,6 +203,7 @@ fn config(port: u16) -> GateConfig {
         tokens: Vec::new(),
         upstreams: Vec::new(),
         approved_chats: Vec::new(),
+        tailscale_users: Vec::new(),
     }
 }
 

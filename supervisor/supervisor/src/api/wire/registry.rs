@@ -56,6 +56,9 @@ pub struct PairingRequest {
     /// What the device shows on its screen.
     pub code: String,
     pub name: String,
+    /// Who tailscale says is asking: a hint.
+    #[serde(default)]
+    pub login: Option<String>,
     pub asked_at: Timestamp,
     pub expires_at: Timestamp,
 }

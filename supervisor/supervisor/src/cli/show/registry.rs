@@ -46,11 +46,12 @@ pub fn devices(screen: &mut Screen, devices: &Devices) {
     if !devices.requests.is_empty() {
         let title = screen.tone(Tone::Strong, "waiting for you:");
         screen.line(title);
-        let mut table = Table::new(["CODE", "NAME", "ASKED", "EXPIRES"]);
+        let mut table = Table::new(["CODE", "NAME", "TAILNET USER", "ASKED", "EXPIRES"]);
         for request in &devices.requests {
             table.row([
                 Cell::toned(Tone::Warn, &request.code),
                 request.name.as_str().into(),
+                Cell::or_dash(request.login.clone()),
                 screen.ago(request.asked_at).into(),
                 screen.ago(request.expires_at).into(),
             ]);

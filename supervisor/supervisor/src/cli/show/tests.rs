@@ -215,6 +215,7 @@ fn devices_and_requests() {
         id,
         code,
         name: "Kitchen tablet".to_owned(),
+        login: Some("anna@example.com".to_owned()),
         asked_at: ago(20_000),
         expires_at: NOW.plus_millis(580_000),
     };

@@ -2,7 +2,7 @@
 
 use crate::doctor::Finding;
 use crate::doctor::facts::Facts;
-use crate::doctor::tailscale::{Serve, Tailscale};
+use crate::doctor::tailscale::{Serve, Tailscale, leads_to};
 
 pub fn check(facts: &Facts) -> Finding {
     let Some(daemon) = &facts.daemon else { return Finding::unseen() };
@@ -36,9 +36,16 @@ pub fn check(facts: &Facts) -> Finding {
         .filter_map(|(name, profile)| {
             let address = profile.address.as_ref()?;
             let host = authority(address);
-            let served = serve.of_port(profile.port.get());
+            let socket = facts.roots.tailnet(name).display().to_string();
+            let port = profile.port.get();
+            let by_port = serve.of_port(port);
+            // Where users are named, the gate refuses what the port brings from the tailnet.
+            let must_name = !profile.tailscale_users.is_empty();
+            let served = serve.of_socket(&socket).or(by_port.filter(|_| !must_name));
             (served != Some(host.as_str())).then(|| match served {
-                None => format!("{address} of {name} is not served: {}", command(&host, profile.port.get())),
+                None => {
+                    format!("{address} of {name} is not served: {}", command(&host, &target(must_name, &socket, port)))
+                }
                 Some(other) => format!("{name} is served as {other}, and its address is {address}"),
             })
         })
@@ -59,8 +66,10 @@ fn open_to_the_internet(facts: &Facts, serve: &Serve) -> Vec<String> {
     let profiles = daemon.world.config.profiles.iter();
     let open = profiles.filter_map(|(name, profile)| {
         let port = profile.port.get();
+        let socket = facts.roots.tailnet(name).display().to_string();
         let host = serve.funnels.iter().find(|host| {
-            serve.proxies.get(*host).is_some_and(|proxy| crate::doctor::tailscale::leads_to(proxy, port))
+            let leads_to = |proxy: &String| leads_to(proxy, port) || proxy.strip_prefix("unix:") == Some(&socket);
+            serve.proxies.get(*host).is_some_and(leads_to)
         })?;
         Some(format!("{name}: https://{host}"))
     });
@@ -73,7 +82,11 @@ fn authority(address: &str) -> String {
     if rest.contains(':') { rest.to_owned() } else { format!("{rest}:443") }
 }
 
-fn command(host: &str, port: u16) -> String {
+fn target(must_name: bool, socket: &str, port: u16) -> String {
+    if must_name { format!("unix:{socket}") } else { format!("http://127.0.0.1:{port}") }
+}
+
+fn command(host: &str, target: &str) -> String {
     let https = host.rsplit(':').next().unwrap_or("443");
-    format!("tailscale serve --bg --https={https} http://127.0.0.1:{port}")
+    format!("tailscale serve --bg --https={https} {target}")
 }

@@ -34,8 +34,20 @@ pub async fn approve(
 ) -> Result<wire::DeviceChanged, Failure> {
     origin(shared, profile)?;
     let (_, pending) = registry(shared, profile).await?;
-    let found = one(&approve.code, &pending, "waiting request", |request| &request.device)?.clone();
+    let found = one(&approve.code, &pending, "waiting request", |request| &request.device)?;
     let scopes = approve.scopes.map_or_else(|| FURTHER_DEVICE.to_vec(), normal);
+    let (record, pushed) = let_in(shared, profile, by, found, scopes).await?;
+    Ok(wire::DeviceChanged { profile: profile.clone(), device: device(&record), pushed })
+}
+
+/// The ledger, the record, the push, the word to the browser that waits; whether the gate confirmed the push.
+pub async fn let_in(
+    shared: &Shared,
+    profile: &ProfileName,
+    by: &str,
+    found: &PairingRecord,
+    scopes: Vec<Scope>,
+) -> Result<(DeviceRecord, bool), Failure> {
     let now = shared.clock.now();
     let outcome = {
         let (profile, id) = (profile.clone(), found.id.clone());
@@ -57,7 +69,7 @@ pub async fn approve(
     if let Some(device) = record.to_wire() {
         tell_gate(shared, profile, &found.id, &PairingDecision::Accepted { device }).await;
     }
-    Ok(wire::DeviceChanged { profile: profile.clone(), device: device(&record), pushed })
+    Ok((record, pushed))
 }
 
 /// Turns a waiting device away.
@@ -69,7 +81,13 @@ pub async fn refuse(
 ) -> Result<wire::RequestRefused, Failure> {
     origin(shared, profile)?;
     let (_, pending) = registry(shared, profile).await?;
-    let found = one(code, &pending, "waiting request", |request| &request.device)?.clone();
+    let found = one(code, &pending, "waiting request", |request| &request.device)?;
+    turn_away(shared, profile, by, found).await?;
+    Ok(wire::RequestRefused { profile: profile.clone(), request: request(found) })
+}
+
+/// The ledger, the record, the word to the browser that waits.
+pub async fn turn_away(shared: &Shared, profile: &ProfileName, by: &str, found: &PairingRecord) -> Result<(), Failure> {
     let changed = {
         let (profile, id) = (profile.clone(), found.id.clone());
         in_ledger(shared, move |store| store.refuse_pairing(&profile, &id)).await.map_err(|error| internal(&error))?
@@ -81,7 +99,7 @@ pub async fn refuse(
     note(shared, profile, by, "pairing.refused", message).await;
     let word = PairingDecision::Refused { reason: "the request was refused".to_owned() };
     tell_gate(shared, profile, &found.id, &word).await;
-    Ok(wire::RequestRefused { profile: profile.clone(), request: request(&found) })
+    Ok(())
 }
 
 /// Takes a device's access away: its open connections end with the push.
@@ -176,7 +194,10 @@ fn words(scopes: &[Scope]) -> String {
     scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-async fn registry(shared: &Shared, profile: &ProfileName) -> Result<(Vec<DeviceRecord>, Vec<PairingRecord>), Failure> {
+pub(in crate::registry) async fn registry(
+    shared: &Shared,
+    profile: &ProfileName,
+) -> Result<(Vec<DeviceRecord>, Vec<PairingRecord>), Failure> {
     let now = shared.clock.now();
     let profile = profile.clone();
     in_ledger(shared, move |store| Ok((store.devices(&profile)?, store.pending_pairings(&profile, now)?)))
@@ -210,7 +231,7 @@ fn device(record: &DeviceRecord) -> wire::Device {
 }
 
 fn request(record: &PairingRecord) -> wire::PairingRequest {
-    let PairingRecord { profile: _, id: _, device, public_key: _, name, asked_at, expires_at, state: _ } =
+    let PairingRecord { profile: _, id: _, device, public_key: _, name, login, asked_at, expires_at, state: _ } =
         record.clone();
-    wire::PairingRequest { code: code::short(&device), id: device, name, asked_at, expires_at }
+    wire::PairingRequest { code: code::short(&device), id: device, name, login, asked_at, expires_at }
 }

@@ -12,6 +12,7 @@ pub mod tokens;
 
 use platform_kit::Failure;
 use platform_types::ProfileName;
+use platform_types::device::ActOutcome;
 use platform_types::gate::{PairingDecision, Scope};
 use supervisor_store::{NewEvent, Store, StoreError};
 use tokio::sync::oneshot;
@@ -87,6 +88,14 @@ pub async fn tell_gate(shared: &Shared, profile: &ProfileName, attempt: &str, wo
     let target = format!("/pairings/{attempt}");
     if let Err(error) = client.post::<_, serde_json::Value>(&target, word).await {
         tracing::debug!(%profile, %error, "the gate did not take a decision");
+    }
+}
+
+/// Answers a device that waits at its gate.
+pub async fn answer_act(shared: &Shared, profile: &ProfileName, act: &str, outcome: &ActOutcome) {
+    let Some(client) = sockets::gate(shared, profile) else { return };
+    if let Err(error) = client.post::<_, serde_json::Value>(&format!("/acts/{act}"), outcome).await {
+        tracing::debug!(%profile, %error, "the gate did not take an answer");
     }
 }
 
