@@ -137,6 +137,14 @@ pub(crate) fn cancel(tx: &Transaction<'_>, turn: &str, why: &str, now: Timestamp
     Ok(())
 }
 
+/// A chat goes away, and its questions with it: what is on record of them is that they ended.
+pub(crate) fn cancel_session(tx: &Transaction<'_>, session: &str, why: &str, now: Timestamp) -> Result<(), StoreError> {
+    for (approval, _) in select(tx, "state = 'pending' AND session = ?1", &session)? {
+        close(tx, &approval, ApprovalState::Cancelled, why, now)?;
+    }
+    Ok(())
+}
+
 fn close(
     tx: &Transaction<'_>,
     approval: &Approval,

@@ -4,7 +4,7 @@ use platform_types::chat::SessionSummary;
 use platform_types::{BotName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, approvals};
 
 /// Sessions in one profile: the whole list travels to the page after each change of it.
 pub const MAX_SESSIONS: u64 = 500;
@@ -50,8 +50,9 @@ impl Store {
     }
 
     /// With its messages and turns. A session that is not there is deleted already.
-    pub fn delete_session(&mut self, id: &str) -> Result<(), StoreError> {
+    pub fn delete_session(&mut self, id: &str, now: Timestamp) -> Result<(), StoreError> {
         self.durable(|tx| {
+            approvals::cancel_session(tx, id, "the chat was deleted", now)?;
             tx.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
             Ok(())
         })

@@ -114,3 +114,21 @@ fn the_chain_is_read_in_pages_and_holds() {
     }
     assert_eq!(first.head.unwrap(), chain::head(rest.entries.last().unwrap()));
 }
+
+#[test]
+fn a_deleted_chat_leaves_a_closing_line_for_its_open_question() {
+    let (_directory, mut store) = running();
+    store.ask(&asked("a", 100)).unwrap();
+    store.delete_session("s", Timestamp(20)).unwrap();
+    let entries = store.audit_page(0).unwrap().entries;
+    let last = entries.last().unwrap();
+    assert_eq!(
+        (last.kind.as_str(), last.actor.as_str(), last.at),
+        ("approval.cancelled", "the chat was deleted", Timestamp(20))
+    );
+    assert_eq!(last.data["approval"], "a");
+    assert!(store.approvals().unwrap().is_empty());
+    let count = entries.len();
+    store.delete_session("s", Timestamp(21)).unwrap();
+    assert_eq!(store.audit_page(0).unwrap().entries.len(), count);
+}

@@ -154,8 +154,8 @@ fn history_is_bounded_by_its_bytes_and_by_its_place() {
 fn a_deleted_session_takes_everything_with_it() {
     let (_directory, mut store) = fresh();
     accept(&mut store, &new("m1", "Hello", true)).unwrap();
-    store.delete_session("s").unwrap();
-    store.delete_session("s").unwrap();
+    store.delete_session("s", Timestamp(4)).unwrap();
+    store.delete_session("s", Timestamp(4)).unwrap();
     assert!(store.finish("turn-m1", &answer("late"), &[], Timestamp(3)).unwrap().is_none());
     assert!(store.begin("turn-m1", 10, Timestamp(5)).unwrap().is_none());
     store.save_partial("turn-m1", &Partial::default(), true).unwrap();

@@ -75,6 +75,8 @@ pub enum Broken {
     Hash { n: u64 },
     #[error("entry {n} is not the one that was anchored")]
     Replaced { n: u64 },
+    #[error("its first {base} entries are missing, and a chain that ends at entry {end} has not dropped so many")]
+    Shortened { base: u64, end: u64 },
     #[error("the chain ends at entry {end}, but entry {anchored} was anchored: it was cut")]
     Cut { end: u64, anchored: u64 },
 }

@@ -1,9 +1,12 @@
 //! The record of what was done: append-only lines, each bound to the one before by SHA-256.
 //!
 //! Three processes keep one each: the agent (tool calls, policy decisions, approvals), the gate (requests out, pairing,
-//! confirmations) and the supervisor (configuration, devices, snapshots, rollouts). A head of the agent's chain is kept by the
-//! gate, heads of the gate's and the agent's by the supervisor: an edit, a removal, a change of order or a cut before the
-//! last of these anchors is found. `platform_kit::chain` computes and verifies.
+//! confirmations) and the supervisor (configuration, devices, snapshots, rollouts). Heads of the agent's and the supervisor's
+//! chains are kept by the gate, heads of the gate's and the agent's by the supervisor: an edit, a removal, a change of order
+//! or a cut before the last of these anchors is found. `platform_kit::chain` computes and verifies.
+//!
+//! Agent and gate drop their oldest entries when there are many, and say after which one the rest begins. How much may be
+//! gone follows from where the chain ends: see [`Chain::latest_base`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +35,13 @@ pub struct Entry {
     pub hash: String,
 }
 
+/// An agent's oldest entries go in blocks of so many.
+pub const AGENT_BLOCK: u64 = 5_000;
+/// Entries that an agent keeps at least: about 8 MB.
+pub const AGENT_KEEPS: u64 = 20_000;
+/// Entries that a gate keeps at least: its files hold 31 MiB, an entry below 6 KiB.
+pub const GATE_KEEPS: u64 = 5_000;
+
 /// Where a chain ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +57,17 @@ pub enum Chain {
     Agent,
     Gate,
     Supervisor,
+}
+
+impl Chain {
+    /// The last entry that may have been dropped from a chain that ends at `head`; 0: none.
+    pub fn latest_base(self, head: u64) -> u64 {
+        match self {
+            Self::Agent => head.saturating_sub(AGENT_KEEPS) / AGENT_BLOCK * AGENT_BLOCK,
+            Self::Gate => head.saturating_sub(GATE_KEEPS),
+            Self::Supervisor => 0,
+        }
+    }
 }
 
 /// Body of `GET /audit?after=N` on an admin socket.

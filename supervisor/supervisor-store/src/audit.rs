@@ -59,6 +59,15 @@ impl Store {
         })
     }
 
+    /// When something was last done to the installation.
+    pub fn last_audit_of_all_at(&self, kind: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|transaction| {
+            let sql = "SELECT max(at) FROM audit_entry WHERE kind = ?1";
+            let at: Option<i64> = transaction.query_row(sql, [kind], |row| row.get(0))?;
+            Ok(at.map(Timestamp))
+        })
+    }
+
     /// Keeps the head of another chain. `false` when it is kept already.
     pub fn keep_anchor(
         &self,
@@ -168,6 +177,8 @@ mod tests {
         let (ops, personal) = (ProfileName::new("ops").unwrap(), ProfileName::new("personal").unwrap());
         assert_eq!(store.last_audit_at("b", &ops).unwrap(), Some(Timestamp(5)));
         assert_eq!(store.last_audit_at("b", &personal).unwrap(), None);
+        assert_eq!(store.last_audit_of_all_at("b").unwrap(), Some(Timestamp(5)));
+        assert_eq!(store.last_audit_of_all_at("d").unwrap(), None);
         for sql in ["UPDATE audit_entry SET kind = 'x' WHERE n = 2", "DELETE FROM audit_entry WHERE n = 3"] {
             let error = store.write(|transaction| Ok(transaction.execute(sql, [])?)).unwrap_err();
             assert!(error.to_string().contains("append-only") || format!("{error:?}").contains("append-only"), "{sql}");

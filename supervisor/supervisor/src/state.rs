@@ -127,6 +127,8 @@ pub enum Command {
     /// Takes a snapshot. Lines of progress until the reply; both are neutralised.
     Snapshot {
         profile: ProfileName,
+        /// Who asks, as records name them.
+        by: String,
         reason: String,
         progress: mpsc::Sender<String>,
         reply: oneshot::Sender<Result<Snapshot, OperationError>>,
@@ -134,6 +136,8 @@ pub enum Command {
     /// Puts a snapshot back into the profile or into a folder of the host.
     Restore {
         profile: ProfileName,
+        /// Who asks, as records name them.
+        by: String,
         snapshot: String,
         into: RestoreInto,
         progress: mpsc::Sender<String>,

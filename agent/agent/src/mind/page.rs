@@ -25,8 +25,9 @@ impl Hub {
             ToAgent::CreateSession { id, bot } => self.create_session(from, id, bot),
             ToAgent::RenameSession { session, title } => self.rename_session(from, session, &title),
             ToAgent::DeleteSession { session } => {
+                let now = self.tooling.clock.now();
                 self.submit(move |store| {
-                    let result = store.delete_session(&session);
+                    let result = store.delete_session(&session, now);
                     Reply::Deleted { from, session, result }
                 });
             }

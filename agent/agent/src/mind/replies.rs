@@ -75,7 +75,10 @@ impl Hub {
                 Err(error) => self.failed(from, Failed::store(&error).of(&session)),
             },
             Reply::Deleted { from, session, result } => match result {
-                Ok(()) => self.session_deleted(&session),
+                Ok(()) => {
+                    self.session_deleted(&session);
+                    self.audit.grew();
+                }
                 Err(error) => self.failed(from, Failed::store(&error).of(&session)),
             },
             Reply::Read { from, session, result } => self.history_read(from, session, result),

@@ -1,4 +1,4 @@
-//! Heads of the agent's chain: kept here, where the agent cannot take them back.
+//! Heads of the agent's and of the supervisor's chain: kept here, where neither can take them back.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -16,12 +16,13 @@ use crate::limits::MAX_ANCHORS;
 /// The anchors, newest last, and their file.
 #[derive(Debug)]
 pub struct Anchors {
+    chain: Chain,
     path: PathBuf,
     kept: Mutex<VecDeque<KeptAnchor>>,
 }
 
 impl Anchors {
-    pub fn open(path: PathBuf) -> std::io::Result<Self> {
+    pub fn open(path: PathBuf, chain: Chain) -> std::io::Result<Self> {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -29,23 +30,24 @@ impl Anchors {
         };
         // A line that a crash left unfinished was never acknowledged.
         let kept: VecDeque<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let anchors = Self { path, kept: Mutex::new(kept) };
+        let anchors = Self { chain, path, kept: Mutex::new(kept) };
         anchors.rewrite(&anchors.kept.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(anchors)
     }
 
-    /// Keeps a head. The chain grows: a number that is not higher is refused, the same head again is fine.
+    /// Keeps a head; the same one again is fine. An agent's number that is not higher is refused: its chain grows. The
+    /// supervisor may come back with an older ledger, and then both heads are evidence.
     pub fn keep(&self, profile: &ProfileName, at: Timestamp, head: Anchor) -> Result<(), Failure> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.back().map(|last| &last.head) {
             Some(last) if *last == head => return Ok(()),
-            Some(last) if head.n <= last.n => {
+            Some(last) if self.chain == Chain::Agent && head.n <= last.n => {
                 let message = format!("an anchor of entry {} is kept already; a chain only grows", last.n);
                 return Err(Failure::new(ErrorCode::Conflict, message).with_param("n"));
             }
             _ => {}
         }
-        let anchor = KeptAnchor { chain: Chain::Agent, profile: Some(profile.clone()), at, head };
+        let anchor = KeptAnchor { chain: self.chain, profile: Some(profile.clone()), at, head };
         if let Err(error) = self.append(&anchor) {
             tracing::error!(%error, "an anchor cannot be kept");
             // What was written of the line must not become a part of the next.
@@ -96,14 +98,14 @@ mod tests {
         let path = directory.path().join("anchors.ndjson");
         let profile = ProfileName::new("personal").expect("a name");
         let head = |n: u64, digit: &str| Anchor { n, hash: digit.repeat(64) };
-        let anchors = Anchors::open(path.clone()).expect("opens");
+        let anchors = Anchors::open(path.clone(), Chain::Agent).expect("opens");
         let keep = |anchors: &Anchors, head: Anchor| anchors.keep(&profile, Timestamp(7), head).map_err(|f| f.code);
         assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
         assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
         assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
         assert_eq!(keep(&anchors, head(4, "a")), Err(ErrorCode::Conflict));
         drop(anchors);
-        let anchors = Anchors::open(path).expect("opens");
+        let anchors = Anchors::open(path, Chain::Agent).expect("opens");
         assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
         for n in 6..(6 + 2 * MAX_ANCHORS as u64) {
             assert_eq!(keep(&anchors, head(n, "c")), Ok(()));
@@ -111,5 +113,17 @@ mod tests {
         let kept = anchors.list();
         assert!(kept.len() <= MAX_ANCHORS);
         assert_eq!(kept.last().expect("anchors").head.n, 5 + 2 * MAX_ANCHORS as u64);
+    }
+
+    #[test]
+    fn a_supervisor_that_comes_back_with_less_takes_nothing_away() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let profile = ProfileName::new("personal").expect("a name");
+        let anchors = Anchors::open(directory.path().join("x.ndjson"), Chain::Supervisor).expect("opens");
+        let heads = [5, 9, 3, 9].map(|n| Anchor { n, hash: format!("{n:064}") });
+        for head in &heads {
+            anchors.keep(&profile, Timestamp(7), head.clone()).expect("is kept");
+        }
+        assert_eq!(anchors.list().into_iter().map(|kept| kept.head).collect::<Vec<_>>(), heads);
     }
 }

@@ -1,20 +1,22 @@
-//! Heads of gates' and agents' chains, fetched as they grow and kept in the ledger.
+//! Heads of gates' and agents' chains, fetched as they grow and kept in the ledger; and the supervisor's own, given to every
+//! gate to keep.
 //!
 //! **Invariant.** A head is kept only when what leads to it continues the head that was kept before: a chain that was
 //! written anew shows at once, and old heads are not needed for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use platform_kit::chain::{Broken, Verifier, genesis};
 use platform_types::ProfileName;
 use platform_types::audit::{Anchor, Chain, Page};
-use supervisor_store::{NewEvent, StoreError};
+use supervisor_store::{NewEvent, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::own;
 use super::source::{Source, SourceError};
 use crate::registry::operations::in_ledger;
+use crate::sockets;
 use crate::state::Shared;
 use crate::words::chain as chain_of_causes;
 
@@ -33,7 +35,7 @@ pub enum Look {
 
 /// Fetches until `stop`.
 pub async fn keep(shared: Shared, stop: CancellationToken) {
-    let mut told = BTreeSet::new();
+    let (mut told, mut given) = (BTreeSet::new(), BTreeMap::new());
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
@@ -41,6 +43,10 @@ pub async fn keep(shared: Shared, stop: CancellationToken) {
         }
         let profiles: Vec<ProfileName> = shared.world.borrow().config.profiles.keys().cloned().collect();
         for profile in profiles {
+            tokio::select! {
+                () = give(&shared, &profile, &mut given) => {}
+                () = stop.cancelled() => return,
+            }
             for chain in [Chain::Gate, Chain::Agent] {
                 let looked = tokio::select! {
                     looked = look(&shared, &profile, chain) => looked,
@@ -62,6 +68,19 @@ pub async fn keep(shared: Shared, stop: CancellationToken) {
     }
 }
 
+/// Has a gate keep where the supervisor's chain ends, unless it does. A gate that is away is told later.
+pub async fn give(shared: &Shared, profile: &ProfileName, given: &mut BTreeMap<ProfileName, Anchor>) {
+    let Ok(head) = in_ledger(shared, Store::audit_head).await else { return };
+    if head.n == 0 || given.get(profile) == Some(&head) {
+        return;
+    }
+    let Some(gate) = sockets::gate(shared, profile) else { return };
+    match gate.post::<_, serde::de::IgnoredAny>("/anchor", &head).await {
+        Ok(_) => drop(given.insert(profile.clone(), head)),
+        Err(error) => tracing::debug!(%profile, error = chain_of_causes(&error), "a gate did not keep a head"),
+    }
+}
+
 /// Looks at one chain once.
 pub async fn look(shared: &Shared, profile: &ProfileName, chain: Chain) -> Result<Look, SourceError> {
     let source = Source::of(shared, profile, chain)?;
@@ -69,9 +88,9 @@ pub async fn look(shared: &Shared, profile: &ProfileName, chain: Chain) -> Resul
     let mut page = source.page(last.n).await?;
     let mut start = last.clone();
     if begins_later(&page, &last) {
-        // What lies between was rotated away before anybody saw it; the gate says what its oldest entry follows.
+        // What lies between was dropped before anybody saw it; its owner says what the oldest entry follows.
         page = source.page(0).await?;
-        if let Some(base) = page.base.clone().filter(|base| chain == Chain::Gate && base.n > last.n) {
+        if let Some(base) = page.base.clone().filter(|base| is_dropped(chain, base, &page) && base.n > last.n) {
             start = base;
         }
     }
@@ -107,6 +126,11 @@ pub async fn look(shared: &Shared, profile: &ProfileName, chain: Chain) -> Resul
         Ok(_) => Ok(Look::Same),
         Err(broken) => Ok(Look::Broken(broken.to_string())),
     }
+}
+
+/// The chain is long enough to have dropped what came before.
+fn is_dropped(chain: Chain, base: &Anchor, page: &Page) -> bool {
+    page.head.as_ref().is_some_and(|head| base.n <= chain.latest_base(head.n))
 }
 
 fn begins_later(page: &Page, last: &Anchor) -> bool {

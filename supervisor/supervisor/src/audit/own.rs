@@ -43,6 +43,11 @@ pub fn concerns(entry: &Entry, profile: &ProfileName) -> bool {
     entry.data.get("profile").is_none_or(|found| found.as_str() == Some(profile.as_str()))
 }
 
+/// When the ledger was last put together anew: entries that others know of may be gone since.
+pub fn recovered_at(store: &Store) -> Result<Option<Timestamp>, StoreError> {
+    store.last_audit_of_all_at(RECOVERED)
+}
+
 /// When a profile's state was last replaced by an earlier one.
 pub fn restored_at(store: &Store, profile: &ProfileName) -> Result<Option<Timestamp>, StoreError> {
     store.last_audit_at(RESTORED, profile)

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Query, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use platform_kit::chain;
 use platform_kit::socket::bind;
@@ -13,7 +13,7 @@ use platform_types::{Generation, ProfileName, Timestamp};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::anchors::{Look, look};
+use super::anchors::{Look, give, look};
 use super::own::{self, Deed, SUPERVISOR};
 use super::timeline::{Question, merged, read};
 use crate::api::wire::audit::Trail;
@@ -42,10 +42,17 @@ async fn page(State(said): State<Said>, Query(query): Query<std::collections::BT
     Json(Page { entries: rest, more, head, base: None, anchors })
 }
 
+/// Keeps the head of the supervisor's chain, as a gate does.
+async fn anchor(State(said): State<Said>, Json(head): Json<Anchor>) -> Json<serde_json::Value> {
+    let kept = KeptAnchor { chain: Chain::Supervisor, profile: Some(ops()), at: NOW, head };
+    said.lock().unwrap().1.push(kept);
+    Json(json!({}))
+}
+
 fn serve(path: &std::path::Path) -> Said {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let said = Said::default();
-    let router = Router::new().route("/audit", get(page)).with_state(said.clone());
+    let router = Router::new().route("/audit", get(page)).route("/anchor", post(anchor)).with_state(said.clone());
     let listener = bind(path, 0o600).unwrap();
     let stop = CancellationToken::new();
     platform_kit::task::spawn("test chain", platform_kit::serve::unix(listener, router, stop, Duration::ZERO));
@@ -206,12 +213,77 @@ async fn an_edit_in_the_ledger_is_found() {
     let mut edited = entries.clone();
     edited[1].actor = "operator eve".to_owned();
     let verdict = |entries: &[Entry]| {
-        let mut check = super::verify::Check::new(None, &[]);
+        let mut check = super::verify::Check::new(Chain::Supervisor, None, &[]);
         assert!(entries.iter().filter(|entry| check.push(entry)).count() > 0);
         check.finish()
     };
     assert_eq!(verdict(&entries).broken, None);
     assert!(verdict(&edited).broken.unwrap().to_string().contains("entry 2"));
+}
+
+#[tokio::test]
+async fn the_gates_keep_the_supervisors_head_and_a_cut_ledger_is_found() {
+    let world = world();
+    let mut given = std::collections::BTreeMap::new();
+    give(&world.shared, &ops(), &mut given).await;
+    assert!(world.gate.lock().unwrap().1.is_empty(), "there is nothing to keep");
+    for kind in ["config.applied", "secret.set"] {
+        world.did(kind, NOW);
+    }
+    for _ in 0..2 {
+        give(&world.shared, &ops(), &mut given).await;
+    }
+    assert_eq!(world.gate.lock().unwrap().1.len(), 1, "the same head is given once");
+    world.did("snapshot.taken", NOW);
+    let trail = world.verify().await;
+    let supervisor = trail.chains.iter().find(|state| state.chain == Chain::Supervisor).unwrap();
+    assert_eq!((trail.verified, supervisor.anchored, supervisor.unproven), (Some(true), Some(2), Some(1)), "{trail:?}");
+
+    // A ledger that ends before what the gate keeps, and one that was written anew.
+    let honest = world.gate.lock().unwrap().1.clone();
+    let keep = |n: u64| {
+        let head = Anchor { n, hash: "b".repeat(64) };
+        let mut kept = honest.clone();
+        kept.push(KeptAnchor { chain: Chain::Supervisor, profile: Some(ops()), at: NOW, head });
+        world.gate.lock().unwrap().1 = kept;
+    };
+    keep(9);
+    assert!(problem(&world.verify().await, Chain::Supervisor).contains("it was cut"));
+    keep(2);
+    assert!(problem(&world.verify().await, Chain::Supervisor).contains("not the one that was anchored"));
+    keep(9);
+    world.did(own::RECOVERED, NOW);
+    assert_eq!(problem(&world.verify().await, Chain::Supervisor), "", "the recovery is on record itself");
+}
+
+#[test]
+fn a_chain_begins_late_only_where_it_is_long_enough_to_have_dropped_something() {
+    let verdict = |chain: Chain, dropped: u64, count: u64| {
+        let mut entries = Vec::new();
+        grow(&mut entries, dropped + count, "x");
+        let rest = entries.split_off(usize::try_from(dropped).unwrap());
+        let anchors = [rest.last().unwrap(), &rest[0]].map(|entry| KeptAnchor {
+            chain,
+            profile: None,
+            at: NOW,
+            head: chain::head(entry),
+        });
+        let mut check = super::verify::Check::new(chain, entries.last().map(chain::head), &anchors);
+        assert!(rest.iter().all(|entry| check.push(entry)));
+        check.finish().broken.map(|broken| broken.to_string())
+    };
+    for chain in [Chain::Agent, Chain::Gate, Chain::Supervisor] {
+        assert_eq!(verdict(chain, 0, 30), None);
+        for dropped in [1, 7, 29] {
+            let found = verdict(chain, dropped, 30).unwrap_or_default();
+            assert!(found.contains(&format!("its first {dropped} entries are missing")), "{chain:?}: {found:?}");
+        }
+    }
+    let (block, keeps) = (platform_types::audit::AGENT_BLOCK, platform_types::audit::AGENT_KEEPS);
+    assert_eq!(verdict(Chain::Agent, block, keeps), None);
+    assert!(verdict(Chain::Agent, block + 1, keeps).is_some(), "an agent drops whole blocks");
+    assert_eq!(verdict(Chain::Gate, 100, platform_types::audit::GATE_KEEPS), None);
+    assert!(verdict(Chain::Supervisor, 1, keeps).is_some(), "the ledger drops nothing");
 }
 
 #[test]

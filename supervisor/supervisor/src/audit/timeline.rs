@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use platform_kit::chain::genesis;
-use platform_types::ProfileName;
 use platform_types::audit::{Anchor, Chain, Entry, KeptAnchor, Page};
 use platform_types::text::neutral_cut;
+use platform_types::{ProfileName, Timestamp};
 use serde_json::Value;
 use supervisor_store::StoreError;
 
@@ -17,7 +17,6 @@ use crate::registry::operations::in_ledger;
 use crate::state::Shared;
 use crate::words::chain;
 
-const CHAINS: [Chain; 3] = [Chain::Supervisor, Chain::Gate, Chain::Agent];
 /// Longest words, kind and actor of a line.
 const MAX_WORDS_CHARS: usize = 400;
 const MAX_NAME_CHARS: usize = 120;
@@ -40,37 +39,38 @@ struct Part {
 
 /// The newest lines of a profile. A chain that cannot be read is named; the others are shown.
 pub async fn read(shared: &Shared, profile: &ProfileName, question: Question) -> Result<Trail, StoreError> {
-    let mut parts = Vec::new();
-    let mut agents = known(shared, profile, Chain::Agent).await?;
-    for chain in CHAINS {
-        let anchors = match chain {
-            Chain::Supervisor => Vec::new(),
-            Chain::Gate => known(shared, profile, chain).await?,
-            Chain::Agent => std::mem::take(&mut agents),
-        };
-        let (part, kept) = part(shared, profile, chain, anchors, question).await;
-        if chain == Chain::Gate && question.verify {
-            let restored = in_ledger(shared, {
-                let profile = profile.clone();
-                move |store| own::restored_at(store, &profile)
-            });
-            let kept = kept.into_iter().filter(|kept| kept.chain == Chain::Agent).collect();
-            agents.extend(verify::since(kept, restored.await?));
-        }
-        parts.push(part);
-    }
+    let known = known(shared, profile).await?;
+    // The gate first: it keeps heads of the other two.
+    let (gate, kept) = part(shared, profile, Chain::Gate, &known.gate, question).await;
+    let (ours, agents): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| kept.chain == Chain::Supervisor);
+    let ours = verify::since(ours, known.recovered_at);
+    let agents = verify::since(known.agent.into_iter().chain(agents).collect(), known.restored_at);
+    let (supervisor, _) = part(shared, profile, Chain::Supervisor, &ours, question).await;
+    let (agent, _) = part(shared, profile, Chain::Agent, &agents, question).await;
+    let parts = vec![supervisor, gate, agent];
     let verified = question.verify.then(|| parts.iter().all(|part| part.state.problem.is_none()));
     let chains = parts.iter().map(|part| part.state.clone()).collect();
     let lines = merge(parts, question.limit);
     Ok(Trail { profile: profile.clone(), now: shared.clock.now(), verified, chains, lines })
 }
 
-/// The heads that the ledger keeps and that still count.
-async fn known(shared: &Shared, profile: &ProfileName, chain: Chain) -> Result<Vec<KeptAnchor>, StoreError> {
+/// What the ledger knows of a profile's chains.
+struct Known {
+    gate: Vec<KeptAnchor>,
+    agent: Vec<KeptAnchor>,
+    restored_at: Option<Timestamp>,
+    recovered_at: Option<Timestamp>,
+}
+
+async fn known(shared: &Shared, profile: &ProfileName) -> Result<Known, StoreError> {
     let profile = profile.clone();
     in_ledger(shared, move |store| {
-        let restored = if chain == Chain::Agent { own::restored_at(store, &profile)? } else { None };
-        Ok(verify::since(store.anchors(&profile, chain)?, restored))
+        Ok(Known {
+            gate: store.anchors(&profile, Chain::Gate)?,
+            agent: store.anchors(&profile, Chain::Agent)?,
+            restored_at: own::restored_at(store, &profile)?,
+            recovered_at: own::recovered_at(store)?,
+        })
     })
     .await
 }
@@ -80,14 +80,14 @@ async fn part(
     shared: &Shared,
     profile: &ProfileName,
     chain: Chain,
-    anchors: Vec<KeptAnchor>,
+    anchors: &[KeptAnchor],
     question: Question,
 ) -> (Part, Vec<KeptAnchor>) {
     let mut part = Part { chain, entries: VecDeque::new(), state: ChainState::unread(chain) };
     let read = async {
         let source = Source::of(shared, profile, chain)?;
         if question.verify {
-            return whole(&source, &mut part, profile, &anchors, question.limit).await;
+            return whole(&source, &mut part, profile, anchors, question.limit).await;
         }
         tail(&source, &mut part, profile, question.limit).await.map(|()| Vec::new())
     };
@@ -141,7 +141,7 @@ async fn whole(
     let kept = std::mem::take(&mut first.anchors);
     let Page { base, head, .. } = &first;
     let (base, said) = (base.clone(), head.clone());
-    let mut check = Check::new(base.clone(), anchors);
+    let mut check = Check::new(part.chain, base.clone(), anchors);
     source
         .read(first, |entry| {
             let holds = check.push(&entry);

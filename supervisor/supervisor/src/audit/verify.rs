@@ -2,7 +2,7 @@
 
 use platform_kit::chain::{Broken, Verifier, genesis};
 use platform_types::Timestamp;
-use platform_types::audit::{Anchor, Entry, KeptAnchor};
+use platform_types::audit::{Anchor, Chain, Entry, KeptAnchor};
 
 /// What a verification came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Verdict {
 /// A chain under verification.
 #[derive(Debug)]
 pub struct Check {
+    chain: Chain,
+    base: u64,
     /// `None` once it is broken.
     verifier: Option<Verifier>,
     head: Anchor,
@@ -25,11 +27,12 @@ pub struct Check {
 
 impl Check {
     /// `base` is what the first entry follows in a chain whose beginning was rotated away.
-    pub fn new(base: Option<Anchor>, anchors: &[KeptAnchor]) -> Self {
+    pub fn new(chain: Chain, base: Option<Anchor>, anchors: &[KeptAnchor]) -> Self {
         let head = base.unwrap_or_else(genesis);
+        let base = head.n;
         match Verifier::new(head.clone(), anchors.iter().map(|kept| kept.head.clone())) {
-            Ok(verifier) => Self { verifier: Some(verifier), head, broken: None },
-            Err(broken) => Self { verifier: None, head, broken: Some(broken) },
+            Ok(verifier) => Self { chain, base, verifier: Some(verifier), head, broken: None },
+            Err(broken) => Self { chain, base, verifier: None, head, broken: Some(broken) },
         }
     }
 
@@ -47,8 +50,13 @@ impl Check {
     }
 
     pub fn finish(self) -> Verdict {
-        let Self { verifier, head, broken } = self;
+        let Self { chain, base, verifier, head, broken } = self;
         match verifier.map(Verifier::finish) {
+            // The anchors cannot tell: entries before the oldest that is left prove nothing any more.
+            Some(Ok(_)) if base > chain.latest_base(head.n) => {
+                let broken = Some(Broken::Shortened { base, end: head.n });
+                Verdict { head, anchored: 0, broken }
+            }
             Some(Ok(verified)) => Verdict { head: verified.head, anchored: verified.anchored, broken: None },
             Some(Err(broken)) => Verdict { head, anchored: 0, broken: Some(broken) },
             None => Verdict { head, anchored: 0, broken },
@@ -57,7 +65,7 @@ impl Check {
 }
 
 /// The heads that count. A restore by the operator takes an agent's chain back to where it was when the snapshot was taken:
-/// heads from before it say nothing about the chain of now.
+/// heads from before it say nothing about the chain of now. So does a ledger that had to be recovered, about the supervisor's.
 pub fn since(anchors: Vec<KeptAnchor>, restored_at: Option<Timestamp>) -> Vec<KeptAnchor> {
     anchors.into_iter().filter(|kept| restored_at.is_none_or(|at| kept.at > at)).collect()
 }

@@ -61,13 +61,13 @@ impl Reconciler {
                 self.save_ledger();
                 let _ = reply.send(cleared);
             }
-            Command::Snapshot { profile, reason, progress, reply } => {
+            Command::Snapshot { profile, by, reason, progress, reply } => {
                 let work = Work::Snapshot { reason, progress, reply };
-                self.operate(profile, OperationKind::Snapshot, work);
+                self.operate((profile, by), OperationKind::Snapshot, work);
             }
-            Command::Restore { profile, snapshot, into, progress, reply } => {
+            Command::Restore { profile, by, snapshot, into, progress, reply } => {
                 let work = Work::Restore { snapshot, into, progress, reply };
-                self.operate(profile, OperationKind::Restore, work);
+                self.operate((profile, by), OperationKind::Restore, work);
             }
         }
     }
@@ -259,7 +259,7 @@ impl Reconciler {
             .is_some_and(|answer| answer.revision >= Some(pushed.revision))
     }
 
-    fn operate(&mut self, profile: ProfileName, kind: OperationKind, work: Work) {
+    fn operate(&mut self, (profile, by): (ProfileName, String), kind: OperationKind, work: Work) {
         let refusal = if !self.intent.accepted.config.profiles.contains_key(&profile) {
             Some(OperationError::UnknownProfile(profile.clone()))
         } else if self.affairs.operations.contains_key(&profile) {
@@ -279,6 +279,7 @@ impl Reconciler {
             signals: self.inbox.operations_sender.clone(),
             topology: self.intent.wanted.topology.clone(),
             profile,
+            by,
         };
         platform_kit::task::spawn("operation", task::run(operator, work));
     }

@@ -89,13 +89,22 @@ impl Reconciler {
         tracing::info!(subject = %target, action = action.verb(), because, "action begins");
         let kind = if action.verb() == "restart" { "restart" } else { "action" };
         self.record(kind, Some(target.to_string()), format!("{} {target}: {because}", action.verb()));
-        if matches!(action.step, Step::Launch(_)) {
-            self.did("container.launched", target.profile().cloned(), format!("{target}: {because}"));
-        }
+        let (kind, words) = match &action.step {
+            Step::Launch(launch) => match launch.generation {
+                Some(generation) => ("rollout.began", format!("generation {generation}: {because}")),
+                None => ("container.launched", format!("{target}: {because}")),
+            },
+            Step::Quarantine { .. } => ("container.quarantined", format!("{target}: {because}")),
+            _ => return,
+        };
+        self.did(kind, target.profile().cloned(), words);
     }
 
     pub(super) fn tell_outcome(&mut self, action: &Action, outcome: &Outcome) {
         let target = &action.target;
+        if let Some((kind, words)) = rollout(action, outcome) {
+            self.did(kind, target.profile().cloned(), words);
+        }
         match outcome {
             Outcome::Done => tracing::info!(subject = %target, action = action.verb(), "action done"),
             Outcome::Stale { found } => {
@@ -126,6 +135,26 @@ impl Reconciler {
         if let Err(error) = self.store.record_event(&event) {
             tracing::warn!(error = %chain(&error), "an event could not be recorded");
         }
+    }
+}
+
+/// What the audit says about the outcome of a step in the replacement of an agent: it began when the next generation was
+/// made, and ends when that has the state, or is not going to have it.
+fn rollout(action: &Action, outcome: &Outcome) -> Option<(&'static str, String)> {
+    let generation = match &action.step {
+        Step::Launch(launch) => launch.generation?,
+        Step::Activate { generation, .. } => *generation,
+        _ => return None,
+    };
+    match (&action.step, outcome) {
+        (Step::Activate { .. }, Outcome::Done) => {
+            Some(("rollout.done", format!("generation {generation} has the state")))
+        }
+        (_, Outcome::Failed { error }) => {
+            let words = format!("generation {generation}: {} failed: {error}", action.verb());
+            Some(("rollout.failed", words))
+        }
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ use supervisor_plan::topology::Topology;
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audit::own::{self, Deed, SUPERVISOR};
+use crate::audit::own::{self, Deed};
 use crate::reconcile::hands::Hands;
 use crate::state::{OperationError, RestoreInto, World};
 use crate::words::chain;
@@ -84,6 +84,8 @@ pub struct Operator {
     pub signals: mpsc::Sender<(ProfileName, Signal)>,
     pub topology: Topology,
     pub profile: ProfileName,
+    /// Who asked, as the audit names them.
+    pub by: String,
 }
 
 impl Work {
@@ -108,7 +110,11 @@ pub async fn run(operator: Operator, work: Work) {
                     operator.did("snapshot.taken", words.clone());
                     words
                 }
-                Err(error) => format!("snapshot of {} failed: {error}", operator.profile),
+                Err(error) => {
+                    let words = format!("snapshot of {} failed: {error}", operator.profile);
+                    operator.did("snapshot.failed", words.clone());
+                    words
+                }
             };
             operator.signal(Signal::Ended { message }).await;
             let _ = reply.send(result);
@@ -118,7 +124,11 @@ pub async fn run(operator: Operator, work: Work) {
             let result = restore::restore(&operator, &mut teller, &snapshot, &into).await;
             let message = match &result {
                 Ok(restored) => format!("snapshot {} of {} restored", short(&restored.snapshot), operator.profile),
-                Err(error) => format!("restore of {} failed: {error}", operator.profile),
+                Err(error) => {
+                    let words = format!("restore of {} failed: {error}", operator.profile);
+                    operator.did("restore.failed", words.clone());
+                    words
+                }
             };
             operator.signal(Signal::Ended { message }).await;
             let _ = reply.send(result);
@@ -149,7 +159,7 @@ impl Teller<'_> {
 impl Operator {
     /// Adds to the audit. What was done is not undone when that fails.
     fn did(&self, kind: &'static str, words: String) {
-        let deed = Deed { kind, by: SUPERVISOR.to_owned(), profile: Some(self.profile.clone()), words };
+        let deed = Deed { kind, by: self.by.clone(), profile: Some(self.profile.clone()), words };
         if let Err(error) = own::append(&self.store, self.hands.clock.now(), &deed) {
             tracing::warn!(error = %chain(&error), "what was done could not be recorded");
         }

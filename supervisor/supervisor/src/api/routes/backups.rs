@@ -13,7 +13,7 @@ use platform_types::{ErrorCode, ProfileName};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::extract::{Body, profile};
+use crate::api::extract::{Body, By, profile};
 use crate::api::peer::Caller;
 use crate::api::stream::{Lines, lines};
 use crate::api::wire::Line;
@@ -41,15 +41,16 @@ async fn list(State(shared): State<Shared>, Path(name): Path<String>) -> Result<
     Ok(Json(Snapshots { profile, snapshots, problems: problems.iter().map(|problem| neutral(problem)).collect() }))
 }
 
-async fn snapshot(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Response, Failure> {
+async fn snapshot(State(shared): State<Shared>, By(by): By, Path(name): Path<String>) -> Result<Response, Failure> {
     let profile = known(&shared, &name)?;
     let reason = "manual".to_owned();
-    run(&shared, |progress, reply| Command::Snapshot { profile, reason, progress, reply }).await
+    run(&shared, |progress, reply| Command::Snapshot { profile, by, reason, progress, reply }).await
 }
 
 async fn restore(
     State(shared): State<Shared>,
     ConnectInfo(caller): ConnectInfo<Caller>,
+    By(by): By,
     Path(name): Path<String>,
     Body(request): Body<RestoreRequest>,
 ) -> Result<Response, Failure> {
@@ -59,7 +60,7 @@ async fn restore(
         None => RestoreInto::Profile,
         Some(path) => folder(path.into(), caller)?,
     };
-    run(&shared, |progress, reply| Command::Restore { profile, snapshot, into, progress, reply }).await
+    run(&shared, |progress, reply| Command::Restore { profile, by, snapshot, into, progress, reply }).await
 }
 
 /// A folder for the caller. The supervisor makes it as root, so only root may say where.

@@ -41,18 +41,17 @@ pub fn show(screen: &mut Screen, trail: &Trail) {
 }
 
 fn holds(state: &ChainState) -> String {
-    let ChainState { chain, head, rotated, anchored, unproven, problem: _ } = state;
+    let ChainState { chain: _, head, rotated, anchored, unproven, problem: _ } = state;
     let Some(head) = head else { return "holds: it is empty".to_owned() };
     let gone = match rotated {
         0 => String::new(),
         count => format!("; the first {count} are not kept any more"),
     };
-    let proven = match (chain, anchored.unwrap_or_default(), unproven.unwrap_or_default()) {
-        (Chain::Supervisor, ..) => "nobody else keeps its head: root of this host can write it anew".to_owned(),
-        (_, 0, _) => "nobody has kept its head yet: none is proven".to_owned(),
-        (_, anchored, 0) => format!("proven up to entry {anchored}"),
-        (_, anchored, 1) => format!("proven up to entry {anchored}, 1 entry after it is not proven"),
-        (_, anchored, more) => format!("proven up to entry {anchored}, {more} entries after it are not proven"),
+    let proven = match (anchored.unwrap_or_default(), unproven.unwrap_or_default()) {
+        (0, _) => "nobody has kept its head yet: none is proven".to_owned(),
+        (anchored, 0) => format!("proven up to entry {anchored}"),
+        (anchored, 1) => format!("proven up to entry {anchored}, 1 entry after it is not proven"),
+        (anchored, more) => format!("proven up to entry {anchored}, {more} entries after it are not proven"),
     };
     format!("holds up to entry {}: {proven}{gone}", head.n)
 }
