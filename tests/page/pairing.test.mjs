@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { guessName, shortCode, signedText } from '../../sidecars/gate/page/device.js';
+import { Device, guessName, shortCode, signedText } from '../../sidecars/gate/page/device.js';
 import { Pairing } from '../../sidecars/gate/page/pairing.js';
 import { Storage } from './timers.mjs';
 
@@ -65,6 +65,23 @@ test('the signed text is the one of platform_types, and only for the host that t
   const id = '0'.repeat(64);
   assert.equal(signedText('connect', id, CHALLENGE, '127.0.0.1:18789'), `bot-platform connect v1\npersonal\n127.0.0.1:18789\n${id}\nn0nce\n7`);
   assert.throws(() => signedText('connect', id, CHALLENGE, 'localhost:18789'), /127\.0\.0\.1/);
+});
+
+test('what devices do about devices is signed whole', async () => {
+  const make = async (id) => {
+    const { publicKey, privateKey } = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
+    const signs = async (text, signature) => crypto.subtle.verify('Ed25519', publicKey, Buffer.from(signature, 'base64url'), Buffer.from(text));
+    return { signs, device: new Device(id, { id, raw: new Uint8Array(32), privateKey }) };
+  };
+  const [old, next] = [await make('a'.repeat(64)), await make('b'.repeat(64))];
+  const asking = { id: 'r1', device: 'c'.repeat(64), name: "Anna's phone" };
+  const admitted = await old.device.admit('personal', asking, 'allow', ['chat', 'approve']);
+  assert.ok(await old.signs(`bot-platform admit v1\npersonal\n${old.device.id}\nr1\n${asking.device}\nAnna's phone\nallow\nchat,approve`, admitted));
+  const { signature, proof } = await old.device.handOver(next.device, CHALLENGE, '127.0.0.1:18789');
+  const text = `bot-platform rotate v1\npersonal\n${old.device.id}\n${next.device.id}\n127.0.0.1:18789\nn0nce\n7`;
+  assert.ok(await old.signs(text, signature));
+  assert.ok(await next.signs(text, proof));
+  await assert.rejects(old.device.handOver(next.device, CHALLENGE, 'localhost:18789'), /127\.0\.0\.1/);
 });
 
 test('people compare eight digits', () => {

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { read, sources } from './files.mjs';
 
-// 1,500 for the chat and pairing; approvals and the page of confirmations, a page of its own, have 400 more.
-const MAX_LINES = 1_900;
-const DOCUMENTS = ['index.html', 'confirmations.html'];
+// 1,500 for the chat and pairing; the gate's own pages of confirmations and devices have 600 more.
+const MAX_LINES = 2_100;
+const DOCUMENTS = ['index.html', 'confirmations.html', 'devices.html'];
 const MAX_ELEMENT_LINES = 120;
 const scripts = sources('.js');
 /** Lines with code on them: what explains it does not count. */

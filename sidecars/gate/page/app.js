@@ -51,8 +51,12 @@ function connect(device) {
     const hash = mine.session === null ? '#/' : `#/${mine.session}`;
     if (location.hash !== hash) history.pushState(null, '', hash);
   });
-  mine.addEventListener('connection', () => {
+  mine.addEventListener('connection', async () => {
+    if (mine.connection.state === 'online') await device.keep();
     if (mine.connection.state !== 'refused' || chat !== mine) return;
+    const other = await Device.successor(device.id);
+    if (chat !== mine) return;
+    if (other) return connect(other);
     const revoked = localStorage.getItem('paired') && !code;
     localStorage.removeItem('paired');
     pair({ notice: revoked ? 'pair.revoked' : undefined });

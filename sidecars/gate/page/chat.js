@@ -98,6 +98,11 @@ export class Chat extends EventTarget {
     this.#tell('turn');
   }
 
+  /** Whether this device has a scope. What the page hides is refused elsewhere as well. */
+  may(scope) {
+    return this.device.scopes?.includes(scope) ?? false;
+  }
+
   isAnswered({ approval }) {
     return this.#answered.has(approval);
   }

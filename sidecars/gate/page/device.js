@@ -32,12 +32,37 @@ export class Device {
     return stored && new Device(stored.id, stored);
   }
 
+  /** A key that may become this browser's: kept beside the one it has until the gate knows which of them is in. */
+  static async next() {
+    const made = await make();
+    await transact('readwrite', (store) => store.put(made, 'next'));
+    return new Device(made.id, made);
+  }
+
+  /** Who this browser may be when the gate does not know `id`: another page took a new key, or the answer about one was lost. */
+  static async successor(id) {
+    const [key, next] = [await transact('readonly', (store) => store.get('key')), await transact('readonly', (store) => store.get('next'))];
+    if (next?.id === id) await Device.forget();
+    const found = key?.id === id ? next : next?.id === id ? undefined : key;
+    return found && new Device(found.id, found);
+  }
+
+  /** The next key is of no use. */
+  static forget() {
+    return transact('readwrite', (store) => store.delete('next'));
+  }
+
+  /** The gate knows this key: it is this browser's. */
+  async keep() {
+    const next = await transact('readonly', (store) => store.get('next'));
+    if (next?.id !== this.id) return;
+    await transact('readwrite', (store) => { store.put(next, 'key'); return store.delete('next'); });
+  }
+
   /** The stored device; a new one when there is none. Two tabs that race end with the same. */
   static async create() {
-    const pair = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
-    const raw = await crypto.subtle.exportKey('raw', pair.publicKey);
-    const id = hex(await crypto.subtle.digest('SHA-256', raw));
-    await transact('readwrite', (store) => store.add({ id, raw, privateKey: pair.privateKey }, 'key')).catch(() => {});
+    const made = await make();
+    await transact('readwrite', (store) => store.add(made, 'key')).catch(() => {});
     globalThis.navigator.storage?.persist?.().catch(() => {});
     const device = await Device.load();
     if (!device) throw new Error('this browser keeps no keys');
@@ -57,9 +82,27 @@ export class Device {
     return this.#sign(`bot-platform confirm v1\n${profile}\n${this.id}\n${id}\n${digest}\n${verdict}`);
   }
 
+  /** Decides about another device that asks to be paired: the text of `platform_types::device::SignedAct`. */
+  async admit(profile, { id, device, name }, verdict, scopes) {
+    return this.#sign(`bot-platform admit v1\n${profile}\n${this.id}\n${id}\n${device}\n${name}\n${verdict}\n${scopes.join(',')}`);
+  }
+
+  /** Gives this device another key: both sign the same text of `platform_types::device::SignedAct`. */
+  async handOver(next, { profile, host, nonce, time }, here = location.host) {
+    if (host !== here) throw new Error(`challenge for ${host} on ${here}`);
+    const text = `bot-platform rotate v1\n${profile}\n${this.id}\n${next.id}\n${host}\n${nonce}\n${time}`;
+    return { signature: await this.#sign(text), proof: await next.#sign(text) };
+  }
+
   async #sign(text) {
     return base64url(await crypto.subtle.sign('Ed25519', this.#keys.privateKey, encoder.encode(text)));
   }
+}
+
+async function make() {
+  const pair = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
+  const raw = await crypto.subtle.exportKey('raw', pair.publicKey);
+  return { id: hex(await crypto.subtle.digest('SHA-256', raw)), raw, privateKey: pair.privateKey };
 }
 
 /** Why this browser cannot be a device, as a key of the words; nothing when it can. */

@@ -6,7 +6,7 @@ class PageSettings extends HTMLElement {
   connectedCallback() {
     this.device = h('p', { class: 'quiet' });
     const themes = ['auto', 'light', 'dark'].map((theme) => [theme, t(`theme.${theme}`)]);
-    this.append(this.device, h('div', {},
+    this.append(this.device, h('p', { class: 'quiet' }, h('a', { href: '/devices' }, t('devices.title'))), h('div', {},
       this.select(t('settings.theme'), themes, document.documentElement.dataset.theme, (theme) => this.paint(theme)),
       this.select(t('settings.language'), Object.entries(LANGUAGES), document.documentElement.lang, (language) => {
         localStorage.setItem('language', language);

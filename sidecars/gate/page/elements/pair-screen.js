@@ -18,6 +18,7 @@ class PairScreen extends HTMLElement {
     if (!this.isConnected) return;
     if (challenge.error) return this.failed(challenge.error, () => this.connectedCallback());
     this.profile = challenge.profile;
+    this.login = challenge.login;
     if (device && this.pairing.pending && !this.setup.code) this.wait(device);
     else this.ask();
   }
@@ -39,8 +40,10 @@ class PairScreen extends HTMLElement {
 
   form(words) {
     const { browser, system } = guessName(navigator.userAgent);
+    const plain = system ? t('pair.name.guess', { browser, system }) : browser;
+    const guess = this.login ? t('pair.name.login', { login: this.login.split('@')[0], browser: plain }) : plain;
     const name = h('input', { name: 'name', required: true, maxlength: 48, autocomplete: 'off', spellcheck: 'false',
-      value: system ? t('pair.name.guess', { browser, system }) : browser });
+      value: guess.slice(0, 48) });
     const button = h('button', { type: 'submit', class: 'primary' }, t(`${words}.button`));
     const send = async (event) => {
       event.preventDefault();

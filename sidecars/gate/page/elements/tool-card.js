@@ -28,7 +28,8 @@ class ToolCard extends HTMLElement {
     return h('div', { class: 'ask', role: 'group', 'aria-label': t('approval.title') },
       h('p', { role: 'alert' }, h('strong', {}, t('approval.title')), ' ', t('approval.why', { why: visible(asking.why) })),
       h('p', { class: 'quiet' }, t('approval.until', { time: clock(asking.expires_at) })),
-      h('p', { class: 'answers' }, button('approval.allow', 'primary', true), button('approval.deny', 'secondary', false)));
+      chat.may('approve') ? h('p', { class: 'answers' }, button('approval.allow', 'primary', true), button('approval.deny', 'secondary', false))
+        : h('p', { class: 'quiet' }, t('approval.scope')));
   }
 }
 customElements.define('tool-card', ToolCard);
