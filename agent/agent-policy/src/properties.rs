@@ -71,7 +71,7 @@ fn rules() -> impl Strategy<Value = Vec<PolicyRule>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(8 * ProptestConfig::default().cases))]
 
     #[test]
     fn the_order_of_rules_means_nothing(rules in rules().prop_shuffle(), sketch in call()) {

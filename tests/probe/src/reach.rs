@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::path::Path;
@@ -11,6 +12,7 @@ use agent_confinement::Tried;
 use agent_confinement::network::{tcp, udp};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, VsockAddr, connect, socket};
 use nix::unistd::Pid;
 
 use crate::attempts::{Attempt, Surroundings};
@@ -22,6 +24,7 @@ const DNS_PORT: u16 = 53;
 pub fn attempts(surroundings: &Surroundings) -> Vec<Attempt> {
     let mut all = vec![
         Attempt::new("resolver", "ask the name servers of /etc/resolv.conf", resolver),
+        Attempt::new("vsock-connect", "connect to the hypervisor, and to the host", vsock),
         Attempt::new("roots-of-others", "read files of the host through /proc", roots_of_others),
     ];
     for address in surroundings.tcp.clone() {
@@ -43,6 +46,27 @@ pub fn attempts(surroundings: &Surroundings) -> Vec<Attempt> {
         all.push(Attempt::new(name, "signal a process of the host, or look into it", move || foreign(process)));
     }
     all
+}
+
+/// The port where services for virtual machines begin.
+const VSOCK_PORT: u32 = 1024;
+
+/// Whatever comes back from the other side counts, a refusal too: then something got there.
+fn vsock() -> Tried {
+    let mut refusals = Vec::new();
+    for machine in [libc::VMADDR_CID_HYPERVISOR, libc::VMADDR_CID_LOCAL, libc::VMADDR_CID_HOST] {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let opened = socket(AddressFamily::Vsock, SockType::Stream, flags, None);
+        let asked = opened.and_then(|socket| connect(socket.as_raw_fd(), &VsockAddr::new(machine, VSOCK_PORT)));
+        match asked {
+            Ok(()) => return Tried::Succeeded(format!("connected to {machine}")),
+            Err(error @ (Errno::EINPROGRESS | Errno::ECONNRESET | Errno::ECONNREFUSED | Errno::ETIMEDOUT)) => {
+                return Tried::Succeeded(format!("{machine} was asked: {error}"));
+            }
+            Err(error) => refusals.push(format!("{machine}: {error}")),
+        }
+    }
+    Tried::Blocked(refusals.join(", "))
 }
 
 fn resolver() -> Tried {

@@ -131,7 +131,7 @@ fn digest_of(upstream: &Upstream, admitted: &Admitted) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(2 * ProptestConfig::default().cases))]
 
     #[test]
     fn no_bytes_break_the_rules(

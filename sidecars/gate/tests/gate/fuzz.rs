@@ -11,10 +11,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::support::upstream::TestUpstream;
 use crate::support::{Agent, Rig, TestDevice, within};
 
-const CASES: u32 = 64;
+/// A quarter of what properties get by default, which `tests/run soak` multiplies.
+fn cases() -> u32 {
+    Config::default().cases.div_ceil(4)
+}
 
 fn runner() -> TestRunner {
-    TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() })
 }
 
 /// Something like a request, and something that is not.
@@ -98,22 +101,23 @@ fn whatever_the_agent_sends_only_the_rules_requests_go_out() {
         let upstream = TestUpstream::json(serde_json::json!({"state": "on"})).await;
         (Rig::with_home(&upstream).await, RefCell::new(upstream))
     });
-    let outcome = TestRunner::new(Config { cases: 4 * CASES, ..runner().config().clone() }).run(&ways_out(), |bytes| {
-        rig.clock.advance(60_000);
-        let answer = runtime.block_on(rig.out_raw(&bytes));
-        prop_assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 "), "{}", answer);
-        prop_assert!(!answer.starts_with("HTTP/1.1 5"), "{}", answer);
-        while let Ok((head, body)) = upstream.borrow_mut().requests.try_recv() {
-            let start = head.lines().next().unwrap_or_default();
-            let fits = match start {
-                "GET /api/states/light.kitchen HTTP/1.1" | "GET /api/states/lock.front HTTP/1.1" => body.is_empty(),
-                "POST /api/services/light/turn_on HTTP/1.1" => body == "{\"entity_id\":\"light.kitchen\"}",
-                _ => false,
-            };
-            prop_assert!(fits, "{head}{body}");
-        }
-        Ok(())
-    });
+    let outcome =
+        TestRunner::new(Config { cases: 4 * cases(), ..runner().config().clone() }).run(&ways_out(), |bytes| {
+            rig.clock.advance(60_000);
+            let answer = runtime.block_on(rig.out_raw(&bytes));
+            prop_assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 "), "{}", answer);
+            prop_assert!(!answer.starts_with("HTTP/1.1 5"), "{}", answer);
+            while let Ok((head, body)) = upstream.borrow_mut().requests.try_recv() {
+                let start = head.lines().next().unwrap_or_default();
+                let fits = match start {
+                    "GET /api/states/light.kitchen HTTP/1.1" | "GET /api/states/lock.front HTTP/1.1" => body.is_empty(),
+                    "POST /api/services/light/turn_on HTTP/1.1" => body == "{\"entity_id\":\"light.kitchen\"}",
+                    _ => false,
+                };
+                prop_assert!(fits, "{head}{body}");
+            }
+            Ok(())
+        });
     outcome.unwrap();
     runtime.block_on(async { rig.audit().await });
 }

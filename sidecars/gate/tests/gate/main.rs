@@ -11,6 +11,7 @@ mod door;
 mod egress;
 mod forward;
 mod fuzz;
+mod fuzz_pairing;
 mod https;
 mod page;
 mod pairing;
