@@ -11,6 +11,8 @@ set_paths() {
   fi
 }
 
+readonly unit=/etc/systemd/system/bot-supervisor.service
+
 with_systemd() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 
 # write_first_configuration NAME PERSONAL,OPS: an existing file is never changed.
@@ -46,7 +48,10 @@ install_binaries() {
 
 start_supervisor() {
   if with_systemd; then
-    install -m 0644 deploy/systemd/bot-supervisor.service /etc/systemd/system/bot-supervisor.service
+    if ! cmp -s deploy/systemd/bot-supervisor.service "$unit"; then
+      install -m 0644 deploy/systemd/bot-supervisor.service "$unit"
+      changed=yes
+    fi
     systemctl daemon-reload
     systemctl enable --quiet bot-supervisor
     if [ -n "${changed:-}" ]; then systemctl restart bot-supervisor; else systemctl start bot-supervisor; fi
@@ -79,8 +84,9 @@ stop_background_supervisor() {
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 }
 
+# Stopped is also stopped after the next boot.
 stop_supervisor() {
-  if with_systemd; then systemctl stop bot-supervisor 2>/dev/null || true; else stop_background_supervisor; fi
+  if with_systemd; then systemctl disable --now --quiet bot-supervisor 2>/dev/null || true; else stop_background_supervisor; fi
 }
 
 show_addresses() {
