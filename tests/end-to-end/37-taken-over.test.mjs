@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { Attacker, startUpstream } from './lib/attacker.mjs';
 import { device, launch } from './lib/browser.mjs';
 import { Installation } from './lib/installation.mjs';
+import { searchMemory } from './lib/search.mjs';
 import { until } from './lib/shell.mjs';
 import { ask, pair } from './lib/talk.mjs';
 
@@ -19,6 +20,7 @@ let neighbour;
 let house;
 let attacker;
 let token;
+const held = [];
 
 before(async () => {
   bot = await Installation.create('taken');
@@ -66,7 +68,7 @@ unconfirmed = "A lamp does no harm"
 [[profile.personal.upstream.house.rule]]
 method = "GET"
 path = "/echo/{how}"
-params = { how = ["plain", "base64", "pieces", "gzip", "redirect", "header"] }
+params = { how = ["plain", "base64", "pieces", "gzip", "redirect", "header", "held"] }
 [[profile.personal.upstream.house.rule]]
 method = "POST"
 path = "/unlock"
@@ -83,6 +85,7 @@ async function answer(request, response) {
   if (how === 'redirect') return response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end();
   if (how === 'gzip') return response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(gzipSync(JSON.stringify({ secret })));
   if (how === 'header') return response.writeHead(200, { ...json, 'x-secret': secret, 'set-cookie': `s=${secret}`, server: secret }).end('{}');
+  if (how === 'held') return held.push(response);
   response.writeHead(200, json);
   if (how === 'base64') return response.end(JSON.stringify(['', 'x', 'xy'].map((before) => Buffer.from(`${before}Bearer ${secret}`).toString('base64'))));
   if (how !== 'pieces') return response.end(JSON.stringify({ state: 'done', secret: how ? `Bearer ${secret}` : '' }));
@@ -268,6 +271,18 @@ test('the secret: however the upstream tells it, the attacker does not read it',
   assert.equal(house.seen.length, 6, 'no redirect was followed');
 });
 
+test('the secret: in the memory of its gate while it is used, and of nobody else', async () => {
+  const memory = async (role, profile) => (await searchMemory(await bot.pid(bot.container(role, profile)), { secret })).found();
+  const waiting = attacker.ask('egress', 'house', 'GET', '/echo/held');
+  await until('the upstream has the request', () => held.length > 0);
+  assert.deepEqual(await memory('gate', 'personal'), ['secret'], 'the search finds what is there');
+  for (const [role, profile] of [['agent', 'personal'], ['agent', 'ops'], ['gate', 'ops'], ['spark'], ['backup']]) {
+    assert.deepEqual(await memory(role, profile), [], `${profile ?? ''} ${role}`);
+  }
+  for (const response of held.splice(0)) response.end('{}');
+  await waiting;
+});
+
 test('no route of its sockets enrols a device or configures anything', async () => {
   const before = (await bot.json('device', 'list', 'personal')).devices;
   const attempts = [['POST', '/pair/nonce'], ['POST', '/pair'], ['POST', `/pairings/${'0'.repeat(32)}`], ['PUT', '/config'], ['GET', '/events'], ['GET', '/gate/ws'], ['GET', '/confirmations'], ['GET', '/audit'], ['GET', '/status']];
@@ -294,5 +309,28 @@ test('the model box: only models, and nothing that it would fetch', async () => 
   for (const more of [{ priority: 99 }, { cache_salt: 'x' }, { guided_json: {} }, { mm_processor_kwargs: {} }, { profile: 'ops' }, { user: 'ops' }, { tools: [{ type: 'web_search' }] }]) {
     assert.equal((await chat(more)).status, 400, JSON.stringify(more));
   }
+  await bothWell();
+});
+
+test('a flood on the model box: the other profile is answered meanwhile', async () => {
+  const body = JSON.stringify({ model: 'demo/echo', messages: [{ role: 'user', content: 'x '.repeat(20_000) }], stream: true });
+  const head = (length) => `POST /v1/chat/completions HTTP/1.1\r\nhost: spark\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+  let flooding = true;
+  const answers = [];
+  const flood = Array.from({ length: 40 }, async (_, index) => {
+    while (flooding) {
+      // Every fourth never ends its body, and keeps what it got.
+      const answer = await attacker.say('llm', index % 4 === 0 ? head(body.length + 9) + body : head(body.length) + body);
+      answers.push(Number(answer.match(/^HTTP\/1\.1 (\d{3})/)?.[1] ?? 0));
+    }
+  });
+  await until('the flood is on', () => answers.length >= 40, 60);
+  const began = Date.now();
+  for (const words of ['one', 'two', 'three']) assert.match(await ask(neighbour, words), new RegExp(words));
+  const took = Date.now() - began;
+  flooding = false;
+  await Promise.all(flood);
+  assert.ok(took < 30_000, `three answers took ${took} ms`);
+  assert.ok(answers.every((status) => [0, 200, 400, 408, 429, 503].includes(status)), [...new Set(answers)].join(' '));
   await bothWell();
 });
