@@ -112,6 +112,13 @@ test('memory: what was said is in its agent, the key is in spark, and no agent h
   assert.ok(!(await memory('backup')).some((name) => name in secrets));
 });
 
+test('the copies that were delivered: each gate has its own secret, and no other', async () => {
+  for (const profile of ['personal', 'ops']) {
+    const delivered = (await searchFiles([path.join(bot.root, `run/run/${profile}/gate-secrets`)], all)).found();
+    assert.deepEqual(delivered, [`house-${profile}`]);
+  }
+});
+
 test('environment, arguments, open files: nobody has a secret there', async () => {
   const search = new Search(secrets);
   for (const name of bot.containers()) {
