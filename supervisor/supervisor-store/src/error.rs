@@ -66,7 +66,7 @@ pub enum OpenError {
     Lost { path: PathBuf, mark: PathBuf, detail: String },
     #[error("{path} cannot be recovered")]
     Recover { path: PathBuf, source: std::io::Error },
-    #[error("{path} cannot be recovered")]
+    #[error("{path} cannot be taken into use")]
     Rebuild { path: PathBuf, source: StoreError },
     #[error("the disk with {path} is full: free some space and start again")]
     DiskFull { path: PathBuf },
