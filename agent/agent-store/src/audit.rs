@@ -5,7 +5,7 @@
 
 use platform_kit::chain;
 use platform_types::Timestamp;
-use platform_types::audit::{AGENT_BLOCK, Anchor, Chain, Entry, MAX_PAGE, Page};
+use platform_types::audit::{AGENT_BLOCK, Anchor, Chain, Entry, MAX_PAGE, MAX_SHOWN, Page, Shown};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::Value;
 
@@ -60,6 +60,16 @@ impl Store {
         let shown = entries.last().map_or(0, |entry| entry.n);
         let more = !entries.is_empty() && head.as_ref().is_some_and(|head| head.n > shown);
         Ok(Page { entries, more, head, base, anchors: Vec::new() })
+    }
+
+    /// The newest entries before number `before`.
+    pub fn audit_before(&self, before: u64) -> Result<Shown, StoreError> {
+        let end = self.audit_head()?.map_or(0, |head| head.n).min(before.saturating_sub(1));
+        let start = end.saturating_sub(MAX_SHOWN as u64);
+        let page = self.audit_page(start)?;
+        let first = page.entries.first().map_or(0, |entry| entry.n);
+        let entries = page.entries.into_iter().filter(|entry| entry.n <= end).collect();
+        Ok(Shown::newest(entries, first == start + 1 && start > 0))
     }
 }
 
@@ -141,6 +151,12 @@ mod tests {
             drop(store);
             store = Store::open(&StateDir::new(directory.path()), "test", Timestamp(0)).unwrap().store;
         }
+        let shown = store.audit_before(bound).unwrap();
+        assert_eq!((shown.entries[0].n, shown.entries.len(), shown.more), (bound - 1, MAX_SHOWN, true));
+        let oldest = store.audit_before(AGENT_BLOCK + 4).unwrap();
+        assert_eq!((oldest.entries.len(), oldest.more), (3, false));
+        assert_eq!(store.audit_before(u64::MAX).unwrap().entries[0].n, bound);
+        assert_eq!(store.audit_before(0).unwrap(), Shown { entries: Vec::new(), more: false });
         grow(&mut store, AGENT_BLOCK);
         assert_eq!(all(&store).0.base.unwrap().n, 2 * AGENT_BLOCK);
     }

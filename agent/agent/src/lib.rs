@@ -9,6 +9,7 @@
 //! | [`mind`] | the one task that owns sessions, subscribers and the order of turns |
 //! | [`driver`] | carries out what a turn wants: model, tools, time |
 //! | [`approvals`] | what a person is asked before a tool runs |
+//! | [`timeline`] | that record, for the page |
 //! | [`audit`] | the record of what was done, and its heads |
 //! | [`database`] | the thread that owns the store |
 //! | [`ws`] | the page's WebSocket |
@@ -32,6 +33,7 @@ pub mod mind;
 pub mod openai;
 pub mod process;
 pub mod settings;
+pub mod timeline;
 pub mod ws;
 
 pub use process::run;

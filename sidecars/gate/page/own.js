@@ -38,11 +38,17 @@ export class Own {
   }
 
   /** Asks the gate for something in this device's name. The error has the gate's `code` and `status`. */
-  async post(path, body) {
-    const response = await fetch(path, {
-      method: 'POST', headers: { authorization: `Bearer ${this.ticket}`, 'content-type': 'application/json' }, cache: 'no-store', redirect: 'error',
-      body: JSON.stringify(body),
-    });
+  post(path, body) {
+    return this.#ask(path, { method: 'POST', body: JSON.stringify(body) });
+  }
+
+  get(path) {
+    return this.#ask(path, { method: 'GET' });
+  }
+
+  async #ask(path, request) {
+    const headers = { authorization: `Bearer ${this.ticket}`, 'content-type': 'application/json' };
+    const response = await fetch(path, { headers, cache: 'no-store', redirect: 'error', ...request });
     const answer = await response.json();
     if (!response.ok) throw Object.assign(new Error(answer.error?.message), { status: response.status });
     return answer;
@@ -82,7 +88,7 @@ export class Own {
   }
 
   #view(...content) {
-    const links = [['/', 'confirm.chat'], ['/confirmations', 'confirm.title'], ['/devices', 'devices.title']].filter(([path]) => path !== location.pathname);
+    const links = [['/', 'confirm.chat'], ['/confirmations', 'confirm.title'], ['/devices', 'devices.title'], ['/timeline', 'timeline.title']].filter(([path]) => path !== location.pathname);
     page.replaceChildren(h('main', { class: 'card own' },
       h('p', { class: 'eyebrow' }, this.profile ? t('pair.profile', { profile: this.profile }) : t('page.name')), h('h1', {}, t(`${this.#words}.title`)), ...content,
       h('nav', {}, ...links.map(([path, key]) => h('a', { href: path }, t(key))))));

@@ -85,6 +85,28 @@ pub struct Page {
     pub anchors: Vec<KeptAnchor>,
 }
 
+/// Entries in one answer to a page that shows a timeline.
+pub const MAX_SHOWN: usize = 50;
+
+/// Body of `GET /gate/audit?before=N` of a gate and of `GET /api/audit?before=N` of an agent: a timeline, read backwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Newest first.
+    pub entries: Vec<Entry>,
+    /// There are earlier ones.
+    pub more: bool,
+}
+
+impl Shown {
+    /// The newest of `entries`, which are in order.
+    pub fn newest(mut entries: Vec<Entry>, more: bool) -> Self {
+        let surplus = entries.len().saturating_sub(MAX_SHOWN);
+        entries.drain(..surplus);
+        entries.reverse();
+        Self { entries, more: more || surplus > 0 }
+    }
+}
+
 /// A head that somebody else keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptAnchor {

@@ -1,6 +1,7 @@
 //! What people do: talk, stop, reload, resend.
 
 use platform_types::agent::SessionList;
+use platform_types::audit::Shown;
 use platform_types::chat::{Author, NoteCode, ToAgent, ToPage, ToolState, Transcript, TurnOutcome};
 use serde_json::json;
 
@@ -221,6 +222,30 @@ async fn a_long_session_is_read_page_by_page() {
     page.say(&ToAgent::Older { session, before: 11 }).await;
     let (oldest, more, _) = page.history().await;
     assert_eq!((oldest.len(), more, oldest[0].text.as_str()), (10, false, "question 0"));
+}
+
+#[tokio::test]
+async fn what_was_done_is_shown_backwards() {
+    let world = World::start().await;
+    let mut page = world.agent.page().await;
+    let session = page.session(1, "assistant").await;
+    page.send(&session, 10, "Hi").await;
+    world.model.says("Hello").await;
+    page.answer().await;
+    let get = async |query: &str| {
+        let (status, _, text) = world.agent.get(&format!("/api/audit{query}"), &[("x-bot-device", DEVICE)]).await;
+        (status, serde_json::from_str::<Shown>(&text).ok())
+    };
+    let (status, shown) = get(&format!("?before={}", u64::MAX)).await;
+    let shown = shown.unwrap();
+    assert_eq!((status, shown.more), (200, false));
+    let kinds: Vec<&str> = shown.entries.iter().map(|entry| entry.kind.as_str()).collect();
+    assert!(kinds.contains(&"turn.started"), "{kinds:?}");
+    let last = shown.entries.last().unwrap();
+    assert_eq!(last.n, 1);
+    assert_eq!(get("?before=2").await.1.unwrap().entries, [last.clone()]);
+    assert_eq!(get("?before=x").await.0, 400);
+    assert_eq!(world.agent.get("/api/audit?before=9", &[]).await.0, 401);
 }
 
 #[tokio::test]

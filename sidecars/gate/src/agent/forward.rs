@@ -39,6 +39,10 @@ pub enum AgentRoute {
     Export {
         session: String,
     },
+    /// What the agent says it did, before an entry of this number.
+    Audit {
+        before: u64,
+    },
     Models,
     Completions,
 }
@@ -51,6 +55,7 @@ impl AgentRoute {
     fn target(&self) -> String {
         match self {
             Self::Export { session } => format!("/api/sessions/{session}/export"),
+            Self::Audit { before } => format!("/api/audit?before={before}"),
             Self::Models => "/v1/models".to_owned(),
             Self::Completions => "/v1/chat/completions".to_owned(),
         }
@@ -60,7 +65,7 @@ impl AgentRoute {
     fn kinds(&self) -> &'static [&'static str] {
         match self {
             Self::Export { .. } => &[MARKDOWN, JSON],
-            Self::Models => &[JSON],
+            Self::Models | Self::Audit { .. } => &[JSON],
             Self::Completions => &[JSON, EVENTS],
         }
     }
@@ -69,7 +74,7 @@ impl AgentRoute {
     fn max_bytes(&self) -> u64 {
         match self {
             Self::Export { .. } | Self::Completions => 64 * MIB,
-            Self::Models => MIB,
+            Self::Models | Self::Audit { .. } => MIB,
         }
     }
 }

@@ -80,6 +80,11 @@ impl Trail {
         Ok(())
     }
 
+    /// The number of the last entry.
+    pub fn end(&self) -> u64 {
+        self.state().head.n
+    }
+
     /// Entries after number `after`.
     pub fn page(&self, after: u64) -> std::io::Result<Page> {
         let (head, base) = {

@@ -14,6 +14,7 @@ use super::exchange::Exchange;
 use super::listener::Service;
 use super::place;
 use crate::agent::forward::{self, AgentRoute};
+use crate::audit::routes as audit;
 use crate::auth::caller;
 use crate::confirm::routes as confirm;
 use crate::devices::routes as devices;
@@ -55,6 +56,8 @@ enum Route {
     Admit {
         id: String,
     },
+    /// The gate's record.
+    Audit,
     /// A new key for the device that asks.
     Rekey,
     Agent(AgentRoute),
@@ -67,6 +70,9 @@ impl Route {
             [""] => Self::Index,
             ["confirmations"] => Self::Own { document: "confirmations.html" },
             ["devices"] => Self::Own { document: "devices.html" },
+            ["timeline"] => Self::Own { document: "timeline.html" },
+            ["gate", "audit"] => Self::Audit,
+            ["api", "audit"] => Self::Agent(AgentRoute::Audit { before: u64::MAX }),
             ["assets", hash, rest @ ..] => Self::Asset { hash: (*hash).to_owned(), path: rest.join("/") },
             ["pair"] => Self::Pair,
             ["pair", "nonce"] => Self::Nonce,
@@ -97,7 +103,12 @@ impl Route {
             | Self::Admit { .. }
             | Self::Rekey
             | Self::Agent(AgentRoute::Completions) => "POST",
-            Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Agent(_) => "GET",
+            Self::FollowPairing { .. }
+            | Self::Socket { .. }
+            | Self::Cards
+            | Self::Audit
+           
+            | Self::Agent(_) => "GET",
         }
     }
 
@@ -197,15 +208,25 @@ async fn route(gate: &Arc<Gate>, entrance: Entrance, request: Request<Incoming>)
             vouch(&request);
             Ok(confirm::list(gate, request.headers()).await)
         }
+        Route::Audit => {
+            audit::admin(gate, &config, request.headers())?;
+            vouch(&request);
+            audit::show(gate, audit::before(request.uri().query())?)
+        }
         Route::Decide { id } => confirm::decide(gate, &config, &id, request).await,
         Route::Admit { id } => devices::admit(gate, &id, request).await,
         Route::Rekey => devices::rotate(gate, place, request).await,
         Route::Agent(agent) => {
             let caller = match agent {
                 AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
+                AgentRoute::Audit { .. } => audit::admin(gate, &config, request.headers())?,
                 AgentRoute::Models | AgentRoute::Completions => caller::token(gate, &config, request.headers())?,
             };
             vouch(&request);
+            let agent = match agent {
+                AgentRoute::Audit { .. } => AgentRoute::Audit { before: audit::before(request.uri().query())? },
+                agent => agent,
+            };
             forward::forward(gate, agent, &caller, request.into_body()).await
         }
     }
@@ -244,6 +265,9 @@ mod tests {
         check("/devices", Some("GET, HEAD"));
         check(&format!("/gate/pairings/{id}"), Some("POST"));
         check("/gate/device/key", Some("POST"));
+        check("/timeline", Some("GET, HEAD"));
+        check("/gate/audit", Some("GET"));
+        check("/api/audit", Some("GET"));
         check("/gate/ws", Some("GET"));
         check("/gate/confirmations", Some("GET"));
         check(&format!("/gate/confirmations/{id}"), Some("POST"));
@@ -272,6 +296,8 @@ mod tests {
             "/confirmations/",
             "/confirmations.html",
             "/devices.html",
+            "/timeline.html",
+            "/audit",
             "/gate/pairings",
             "/gate/pairings/x",
             "/gate/device",

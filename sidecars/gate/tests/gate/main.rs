@@ -17,5 +17,6 @@ mod page;
 mod pairing;
 mod support;
 mod tailnet;
+mod timeline;
 mod wire;
 mod ws;
