@@ -69,6 +69,7 @@ test('up starts the engine, installs the unit, enables it, and everything is wel
   const unit = await machine.show(UNIT, 'ActiveState', 'SubState', 'UnitFileState', 'Type', 'NRestarts', 'MemoryMax', 'TasksMax', 'WatchdogUSec');
   assert.deepEqual(unit, { ActiveState: 'active', SubState: 'running', UnitFileState: 'enabled', Type: 'notify', NRestarts: '0', MemoryMax: String(128 << 20), TasksMax: '64', WatchdogUSec: '30s' });
   assert.equal((await machine.show('docker', 'ActiveState')).ActiveState, 'active');
+  assert.deepEqual(await machine.show(UNIT, 'StatusText'), { StatusText: 'all is well: 6 containers are ready' });
   assert.deepEqual(Object.keys(await ids()), CONTAINERS);
   assert.equal(await machine.read('readlink', '/usr/local/bin/botctl'), '/var/lib/bot-platform/bin/botctl');
   await ask('hello');

@@ -83,6 +83,7 @@ pub async fn run(requested: Roots) -> Result<(), StartError> {
     let (reconciler, shared) = Reconciler::new(start, stop.clone())?;
     let services = services::start(&shared, &stop)?;
     let mut watchdog = notify::Watchdog::ready();
+    task::spawn("status for systemd", notify::keep_status(shared.world.clone()));
     reconciler.run(move || watchdog.turned()).await;
     notify::stopping();
     services.stopped().await;
