@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet};
 
 use platform_types::agent::PolicyRule;
-use platform_types::egress::{AnswerFilter, Field, Method, Shape};
+use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::spark::{Backend, DEMO_MODEL};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 
@@ -111,37 +111,6 @@ pub enum Allows {
     Telegram,
     /// Without a preset.
     Rules(Vec<Rule>),
-}
-
-/// Where the gate puts a secret into a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    Bearer {
-        secret: SecretName,
-    },
-    Header {
-        name: String,
-        secret: SecretName,
-    },
-    Query {
-        name: String,
-        secret: SecretName,
-    },
-    /// In the path; `telegram` only.
-    Token {
-        secret: SecretName,
-    },
-}
-
-impl Credential {
-    pub fn secret(&self) -> &SecretName {
-        match self {
-            Self::Bearer { secret }
-            | Self::Header { secret, .. }
-            | Self::Query { secret, .. }
-            | Self::Token { secret } => secret,
-        }
-    }
 }
 
 /// A kind of request that may pass.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use platform_types::egress::Credential;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
-use crate::config::{Allows, Backup, Bot, Config, Credential, Keep, Limits, Profile, Spark, Upstream};
+use crate::config::{Allows, Backup, Bot, Config, Keep, Limits, Profile, Spark, Upstream};
 use crate::path::KeyPath;
 use crate::report::neutral;
 use crate::written;
@@ -125,7 +126,7 @@ impl Entries {
                 Credential::Bearer { secret: name } => ("bearer", secret(name)),
                 Credential::Header { name, secret } => ("header", named_secret(name, secret)),
                 Credential::Query { name, secret } => ("query", named_secret(name, secret)),
-                Credential::Token { secret: name } => ("token", secret(name)),
+                Credential::Path { secret: name, .. } => ("token", secret(name)),
             };
             self.put(&path, key, Some(value));
         }

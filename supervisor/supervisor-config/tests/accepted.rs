@@ -5,11 +5,11 @@ mod surroundings;
 use std::path::Path;
 
 use platform_types::agent::{Effect, SessionKind};
-use platform_types::egress::{AnswerFilter, Field, Shape};
+use platform_types::egress::{AnswerFilter, Credential, Field, Shape};
 use platform_types::spark::Backend;
 use platform_types::{Port, ProfileName, SecretName};
 use serde_json::json;
-use supervisor_config::config::{Allows, Consent, Credential, Limits};
+use supervisor_config::config::{Allows, Consent, Limits};
 use supervisor_config::{Config, Finding, Surroundings, diff, effective, instructions, read};
 
 const SMALLEST: &str = "[profile.personal]\nport = 18789\n";

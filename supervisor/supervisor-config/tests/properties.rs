@@ -6,16 +6,14 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::collections::BTreeMap;
 
 use platform_types::agent::{Effect, PolicyRule, SessionKind};
-use platform_types::egress::{AnswerFilter, Field, Method, Shape};
+use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use supervisor_config::config::{
-    Allows, Backup, Bot, Config, Consent, Credential, Keep, Limits, Profile, Rule, Spark, Upstream,
-};
+use supervisor_config::config::{Allows, Backup, Bot, Config, Consent, Keep, Limits, Profile, Rule, Spark, Upstream};
 use supervisor_config::cron::Cron;
 use supervisor_config::{Finding, diff, effective, read};
 
@@ -103,8 +101,8 @@ proptest! {
     fn the_effective_file_reads_as_the_same_configuration(config in configs()) {
         let text = effective(&config);
         let reading = read(&text, &surroundings::rich());
-        let rules = config.profiles.values().flat_map(|profile| &profile.policy);
-        prop_assert_eq!(rules.filter_map(PolicyRule::problem).next(), None, "an agent refuses it");
+        let mut rules = config.profiles.values().flat_map(|profile| &profile.policy);
+        prop_assert_eq!(rules.find_map(PolicyRule::problem), None, "an agent refuses it");
         prop_assert_eq!(reading.config, Some(config), "{}", text);
     }
 
@@ -228,7 +226,7 @@ fn bots(model: String) -> impl Strategy<Value = Bot> {
 }
 
 fn upstreams() -> impl Strategy<Value = Upstream> {
-    let token = || secrets().prop_map(|secret| Credential::Token { secret });
+    let token = || secrets().prop_map(|secret| Credential::Path { prefix: "bot".to_owned(), secret });
     let credential = prop_oneof![
         secrets().prop_map(|secret| Credential::Bearer { secret }),
         ("k[a-z-]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Header { name, secret }),

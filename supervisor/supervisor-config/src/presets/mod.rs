@@ -15,11 +15,11 @@ pub mod written;
 
 use std::collections::BTreeMap;
 
-use platform_types::egress::{self, AnswerFilter, Confirm, Fact, Field, Method, Rule, Shape};
+use platform_types::egress::{self, AnswerFilter, Confirm, Credential, Fact, Field, Method, Rule, Shape};
 use platform_types::{SecretName, UpstreamName};
 use serde_json::Value;
 
-use crate::config::{Allows, Credential, Profile, Upstream};
+use crate::config::{Allows, Profile, Upstream};
 
 /// How long a confirmation waits for somebody.
 pub const CONFIRM_SECONDS: u32 = 600;
@@ -43,7 +43,7 @@ fn expanded(name: &UpstreamName, upstream: &Upstream, certificates: &BTreeMap<St
         url: url.clone(),
         address: *address,
         networks: networks.clone(),
-        credential: credential.as_ref().map(placed),
+        credential: credential.clone(),
         // A file that has gone since closes the way: an empty text holds no certificate.
         ca: ca.as_ref().map(|file| certificates.get(file).cloned().unwrap_or_default()),
         rules: match allows {
@@ -52,15 +52,6 @@ fn expanded(name: &UpstreamName, upstream: &Upstream, certificates: &BTreeMap<St
             Allows::Telegram => telegram::rules(),
             Allows::Rules(rules) => written::rules(rules),
         },
-    }
-}
-
-fn placed(credential: &Credential) -> egress::Credential {
-    match credential.clone() {
-        Credential::Bearer { secret } => egress::Credential::Bearer { secret },
-        Credential::Header { name, secret } => egress::Credential::Header { name, secret },
-        Credential::Query { name, secret } => egress::Credential::Query { name, secret },
-        Credential::Token { secret } => egress::Credential::Path { prefix: telegram::TOKEN_PREFIX.to_owned(), secret },
     }
 }
 

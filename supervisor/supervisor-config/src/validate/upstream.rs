@@ -1,11 +1,14 @@
 //! `[profile.X.upstream.Y]`.
 
+use platform_types::egress::Credential;
+
 use super::network::is_multicast_name;
 use super::{Context, rule};
 use crate::certificates::{is_file_name, problem};
-use crate::config::{Allows, Credential, Rule, Upstream};
+use crate::config::{Allows, Rule, Upstream};
 use crate::path::KeyPath;
 use crate::presets::home_assistant::domain_of;
+use crate::presets::telegram::TOKEN_PREFIX;
 use crate::raw::{RawNamedSecret, RawPreset, RawRule, RawSecret, RawUpstream};
 use crate::suggest::listed;
 
@@ -115,7 +118,8 @@ fn credential(
     }
     let plain = |raw: Option<RawSecret>, key: &str, context: &mut Context<'_>| context.way_secret(raw?, &path.key(key));
     let bearer = plain(bearer, "bearer", context).map(|secret| Credential::Bearer { secret });
-    let token = plain(token, "token", context).map(|secret| Credential::Token { secret });
+    let token =
+        plain(token, "token", context).map(|secret| Credential::Path { prefix: TOKEN_PREFIX.to_owned(), secret });
     let named = |raw: Option<RawNamedSecret>, key: &str, context: &mut Context<'_>| {
         let RawNamedSecret { name, secret } = raw?;
         let path = path.key(key);
@@ -146,7 +150,7 @@ fn fits(credential: Option<&Credential>, allows: &Allows, path: &KeyPath, contex
     };
     match (credential, allows) {
         (_, Allows::Telegram) => {}
-        (Some(Credential::Token { .. }), _) => {
+        (Some(Credential::Path { .. }), _) => {
             let remedy = "Use `bearer`, `header` or `query`.";
             context.report.error(&path.key("token"), "only the preset `telegram` puts a token into the path", remedy);
         }
