@@ -8,8 +8,10 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Attacker, startUpstream } from './lib/attacker.mjs';
+import { device, launch } from './lib/browser.mjs';
 import { Installation } from './lib/installation.mjs';
 import { repository, run, until } from './lib/shell.mjs';
+import { ask, assertQuiet, pair } from './lib/talk.mjs';
 
 const secret = randomBytes(30).toString('base64url');
 const certificates = path.join(repository, 'sidecars/gate/tests/gate/tls');
@@ -19,6 +21,7 @@ let house;
 let tls;
 let inside;
 let token;
+let browser;
 
 before(async () => {
   bot = await Installation.create('ways');
@@ -34,11 +37,13 @@ before(async () => {
   await trust(stranger);
   const checked = await writeRules();
   assert.match(checked.stdout + checked.stderr, /there is no secret house-key: this upstream stays closed until there is[\s\S]*botctl secret set house-key/);
+  browser = await launch();
   token = (await bot.json('token', 'create', 'personal', 'script')).token;
   inside = await Attacker.of(bot, 'personal');
   await inside.open();
 });
 after(async () => {
+  await browser?.close();
   await inside?.remove();
   tls?.close();
   house?.server.close();
@@ -97,9 +102,12 @@ test('a missing secret closes its upstream, is said everywhere, and everything e
   assert.equal(closed.status, 502);
   assert.match(closed.body, /the credential of house cannot be used/);
   await chats();
+  t.diagnostic(`and a chat was answered after ${Date.now() - began} ms`);
   assert.match((await bot.botctl('status')).stdout, /house cannot be used/);
   assert.match((await bot.botctl('health')).stdout, /house-key does not exist; store it with: botctl secret set house-key[\s\S]*house cannot be used/);
+  t.diagnostic(`status and health after ${Date.now() - began} ms`);
   const found = await finding();
+  t.diagnostic(`doctor after ${Date.now() - began} ms`);
   assert.equal(found.verdict, 'problem');
   assert.match(JSON.stringify(found), /house-key/);
 });
@@ -127,6 +135,32 @@ test('a self-signed server is refused, with the reason, until its own certificat
   assert.match((await answers('own', 200)).body, /secure/);
   assert.match((await get('web')).body, /a server of your own needs its ca/, 'it counts for its upstream only');
   assert.deepEqual(await bot.ids(), ids);
+});
+
+test('what was done is a timeline on the gate\'s own page, for a device with the scope admin', async () => {
+  for (let n = 0; n < 60; n += 1) await get('lamp');
+  const page = await device(browser);
+  await pair(page, await bot.link('personal'));
+  const { devices: [{ id }] } = await bot.json('device', 'list', 'personal');
+  await bot.botctl('device', 'scope', 'personal', id, '--set', 'chat');
+  await page.goto(`${bot.url('personal')}/timeline`);
+  await page.getByText('Only a browser with the scope admin').waitFor();
+  await bot.botctl('device', 'scope', 'personal', id, '--set', 'chat,approve,admin');
+  await page.goto(bot.url('personal'));
+  assert.match(await ask(page, 'for the record'), /for the record/);
+  await page.goto(`${bot.url('personal')}/timeline`);
+  await page.locator('.timeline li.gate', { hasText: 'egress.allowed' }).first().waitFor();
+  const reported = page.locator('.timeline li.agent', { hasText: 'turn.started' }).first();
+  assert.match(await reported.innerText(), /the agent reports/);
+  await page.getByRole('button', { name: 'Show earlier' }).click();
+  await until('there are more than one page', async () => (await page.locator('.timeline li').count()) > 60);
+  assert.deepEqual(await page.locator('.timeline bdi', { hasText: secret }).count(), 0);
+  assert.doesNotMatch(await page.locator('.timeline').innerText(), /for the record/, 'no word of a chat');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    if (process.env.BOT_TEST_SHOTS) await page.screenshot({ path: path.join(process.env.BOT_TEST_SHOTS, `timeline-${colorScheme}.png`) });
+  }
+  assertQuiet(page);
 });
 
 test('what was done about it is on record, and the gates keep the head of that record', async () => {
