@@ -101,8 +101,6 @@ fn last(connection: &Connection) -> rusqlite::Result<Option<Anchor>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "everything here is a test")]
-
     use platform_types::audit::AGENT_KEEPS;
     use serde_json::json;
 
