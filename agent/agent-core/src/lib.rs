@@ -5,11 +5,13 @@
 //! | [`prompt`] | what is said to a model, and the tools it is offered |
 //! | [`turn`] | one answer as a state machine: events in, effects out |
 //! | [`history`] | which of the past fits the model's context window |
+//! | [`channel`] | from an update of a channel to a message for a bot, and back |
 //! | [`schedule`] | which turn runs next: one per session, a few at once |
 //! | [`json`] | JSON that can be read in one way only |
 //! | [`title`] | a session's title from its first message |
 //! | [`text`] | cutting text without breaking it |
 
+pub mod channel;
 pub mod history;
 pub mod json;
 pub mod prompt;

@@ -8,6 +8,7 @@
 //! | [`messages`] | messages of people, and reading what was said |
 //! | [`turns`] | the life of a turn: begun, saved in part, finished |
 //! | [`approvals`] | what people are asked before a tool runs, and what they answered |
+//! | [`chats`] | sessions that are chats of a channel, and what has to be delivered to them |
 //! | [`audit`] | the chain of what was done |
 //! | [`checkpoint`] | a consistent copy of database and workspace |
 //! | [`lock`] | the file that detects two agents on one volume |
@@ -15,6 +16,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod chats;
 pub mod checkpoint;
 pub mod error;
 pub mod lock;
@@ -26,6 +28,7 @@ pub mod turns;
 
 pub use approvals::{Answered, Asked, CallPlace};
 pub use audit::Deed;
+pub use chats::{ChatPlace, Delivery};
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
 pub use store::{Opened, StateDir, Store};

@@ -35,6 +35,8 @@ pub struct NewMessage {
     pub start: bool,
     /// Bytes of history to read for a turn that starts now.
     pub history_bytes: usize,
+    /// It came through a channel: what is said there goes on there, and nowhere else.
+    pub is_chat: bool,
 }
 
 /// A message that is durable.
@@ -74,6 +76,9 @@ impl Store {
                 }
                 let session = sessions::find(tx, &session)?.ok_or(StoreError::NotFound("chat"))?;
                 return Ok(Accepted { message, session, known: true });
+            }
+            if is_chat(tx, &new.session)? != new.is_chat {
+                return Err(StoreError::Conflict("this chat is held elsewhere; write there"));
             }
             let made = title::from_message(&new.text);
             let mut statement = tx.prepare_cached(
@@ -143,6 +148,12 @@ impl Store {
     }
 }
 
+/// Whether a session belongs to a channel.
+pub(crate) fn is_chat(tx: &Transaction<'_>, session: &str) -> Result<bool, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM chats WHERE session = ?1)")?;
+    Ok(statement.query_row([session], |row| row.get(0))?)
+}
+
 fn by_id(tx: &Transaction<'_>, id: &str) -> Result<Option<(String, Stored)>, StoreError> {
     let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS}, session FROM messages WHERE id = ?1"))?;
     let found = statement.query_row([id], |row| Ok((row.get::<_, String>(8)?, raw(row)?))).optional()?;
@@ -179,8 +190,7 @@ fn stored(raw: Raw) -> Result<Stored, StoreError> {
     let Raw { seq, id, author, at, text, tools, note_code, note_detail } = raw;
     let author = if author == "person" { Author::Person } else { Author::Bot };
     let tools = tools.map_or_else(|| Ok(Vec::new()), |tools| serde_json::from_str(&tools))?;
-    let note = note_code.map(|code| Ok::<_, StoreError>(Note { code: read_code(&code)?, detail: note_detail }));
-    Ok(Stored { seq, id, author, at: Timestamp(at), text, tools, note: note.transpose()? })
+    Ok(Stored { seq, id, author, at: Timestamp(at), text, tools, note: read_note(note_code, note_detail)? })
 }
 
 /// A note's code as it is stored: the same word as on the wire.
@@ -192,6 +202,10 @@ pub(crate) fn note_code(code: NoteCode) -> &'static str {
         NoteCode::Length => "length",
         NoteCode::ToolLimit => "tool_limit",
     }
+}
+
+pub(crate) fn read_note(code: Option<String>, detail: Option<String>) -> Result<Option<Note>, StoreError> {
+    code.map(|code| Ok(Note { code: read_code(&code)?, detail })).transpose()
 }
 
 fn read_code(text: &str) -> Result<NoteCode, StoreError> {

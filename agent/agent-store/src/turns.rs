@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::audit::{self, Deed};
 use crate::messages::{NewMessage, Stored, note_code};
-use crate::{Store, StoreError, approvals, sessions};
+use crate::{Store, StoreError, approvals, messages, sessions};
 
 /// Events kept of one turn: eight calls of the model with eight tools each make fewer than 300.
 const MAX_EVENTS: usize = 300;
@@ -21,6 +21,8 @@ pub struct Begun {
     pub turn: String,
     pub session: String,
     pub bot: BotName,
+    /// Its session belongs to a channel.
+    pub is_chat: bool,
     /// The message to answer.
     pub message: Prompt,
     pub history: Vec<Group>,
@@ -142,10 +144,11 @@ pub(crate) fn begun(
         statement.query_row([turn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
     let Some((session, bot, seq, text)) = found else { return Ok(None) };
     let history = past(tx, &session, seq, history_bytes)?;
+    let is_chat = messages::is_chat(tx, &session)?;
     let (turn, bot) = (turn.to_owned(), BotName::new(bot)?);
     let data = json!({"turn": turn});
     audit::append(tx, &Deed { at: now, kind: "turn.started", actor: actor(&bot), data })?;
-    Ok(Some(Begun { turn, session, bot, message: Prompt::User { text }, history }))
+    Ok(Some(Begun { turn, session, bot, is_chat, message: Prompt::User { text }, history }))
 }
 
 fn actor(bot: &BotName) -> String {

@@ -20,8 +20,16 @@ fn running() -> (TempDir, Store) {
     let mut store = Store::open(&StateDir::new(directory.path()), "test", Timestamp(0)).unwrap().store;
     store.create_session("s", &bot(), Timestamp(1)).unwrap();
     let (session, turn) = ("s".into(), "t".into());
-    let new =
-        NewMessage { session, id: "m".into(), text: "x".into(), at: Timestamp(2), turn, start: true, history_bytes: 0 };
+    let new = NewMessage {
+        session,
+        id: "m".into(),
+        text: "x".into(),
+        at: Timestamp(2),
+        turn,
+        start: true,
+        history_bytes: 0,
+        is_chat: false,
+    };
     store.accept(&new, drop).unwrap();
     (directory, store)
 }

@@ -33,6 +33,7 @@ fn new(id: &str, text: &str, start: bool) -> NewMessage {
         turn: format!("turn-{id}"),
         start,
         history_bytes: 10_000,
+        is_chat: false,
     }
 }
 

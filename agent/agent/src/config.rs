@@ -6,6 +6,7 @@ use agent_tools::Registry;
 use agent_tools::clock::is_zone;
 use platform_types::ProfileName;
 use platform_types::agent::{AgentConfig, Bot, MAX_POLICY_RULES, PolicyRule};
+use platform_types::channel::MAX_CHANNELS;
 
 /// Bots of one profile.
 pub const MAX_BOTS: usize = 64;
@@ -37,6 +38,12 @@ pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
         if bot.tools.len() > MAX_TOOLS {
             found.push(format!("{} has more than {MAX_TOOLS} tools", bot.name));
         }
+    }
+    if config.channels.len() > MAX_CHANNELS {
+        found.push(format!("a profile has at most {MAX_CHANNELS} channels, not {}", config.channels.len()));
+    }
+    for channel in config.channels.iter().filter(|channel| !names.contains(&channel.bot)) {
+        found.push(format!("the channel {} is for the bot {}, which there is not", channel.name, channel.bot));
     }
     if config.policy.len() > MAX_POLICY_RULES {
         found.push(format!("a profile has at most {MAX_POLICY_RULES} policy rules, not {}", config.policy.len()));

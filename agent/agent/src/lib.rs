@@ -7,6 +7,7 @@
 //! | [`lifecycle`] | standby, active, drained; and whether it is ready |
 //! | [`config`] | whether a pushed configuration can work |
 //! | [`mind`] | the one task that owns sessions, subscribers and the order of turns |
+//! | [`channels`] | chats with people who are not at the page |
 //! | [`driver`] | carries out what a turn wants: model, tools, time |
 //! | [`approvals`] | what a person is asked before a tool runs |
 //! | [`timeline`] | that record, for the page |
@@ -22,6 +23,7 @@
 pub mod admin;
 pub mod approvals;
 pub mod audit;
+pub mod channels;
 pub mod config;
 pub mod counters;
 pub mod database;

@@ -19,11 +19,12 @@ impl fmt::Display for Unfit {
 
 impl std::error::Error for Unfit {}
 
-/// The body that the agent gets. Secrets are taken out elsewhere: see [`crate::strip`].
+/// The body that the agent gets. Secrets are taken out elsewhere: see [`crate::strip`]; updates are for [`crate::senders`].
 pub fn filter(answer: &AnswerFilter, body: &[u8]) -> Result<Vec<u8>, Unfit> {
     match answer {
         AnswerFilter::Whole => Ok(body.to_vec()),
         AnswerFilter::Status => Ok(Vec::new()),
+        AnswerFilter::Updates => Err(Unfit("updates pass through a channel only")),
         AnswerFilter::Members { members } => {
             let body = parse(body, MAX_ANSWER_DEPTH).map_err(|_| Unfit("the upstream's answer is not JSON"))?;
             let paths: Vec<Vec<&str>> = members.iter().map(|member| member.split('.').collect()).collect();

@@ -119,6 +119,9 @@ fn of_rule(rule: &Rule) -> Vec<String> {
     if let Some(confirm) = &rule.confirm {
         of_confirm(confirm, rule, &mut found);
     }
+    if rule.answer == AnswerFilter::Updates && rule.confirm.is_some() {
+        found.push("updates of a channel cannot be confirmed".to_owned());
+    }
     if let AnswerFilter::Members { members } = &rule.answer
         && members.iter().any(|member| member.split('.').any(str::is_empty))
     {

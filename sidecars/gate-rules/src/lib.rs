@@ -18,6 +18,7 @@
 //! | [`digest`](mod@digest) | what a person signs |
 //! | [`card`] | what a person reads |
 //! | [`answer`] | what of an answer goes to the agent |
+//! | [`senders`] | who of a channel is heard |
 //! | [`strip`] | secrets taken out of an answer |
 //! | [`address`] | which addresses may be connected to |
 
@@ -28,6 +29,7 @@ pub mod card;
 pub mod check;
 pub mod digest;
 pub mod json;
+pub mod senders;
 pub mod shape;
 pub mod strip;
 pub mod target;

@@ -66,7 +66,9 @@ async fn configure(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<se
         Door::Open { generation } => Some(generation.0),
         Door::Held => None,
     };
-    confirm::supersede(&gate, &*gate.config.get()?);
+    let config = gate.config.get()?;
+    confirm::supersede(&gate, &config);
+    gate.senders.settle(&config.ways);
     tracing::info!(revision, held = generation.is_none(), generation, "configured");
     Ok(Json(serde_json::json!({})))
 }
@@ -165,9 +167,11 @@ async fn events(State(gate): State<Arc<Gate>>) -> Response {
 /// everything that counts again.
 fn lines(gate: Arc<Gate>) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let live = gate.events.subscribe();
-    let undecided = gate.pairing.requests.undecided(gate.clock.now()).into_iter().map(GateEvent::Pairing);
+    let now = gate.clock.now();
+    let devices = gate.pairing.requests.undecided(now).into_iter().map(GateEvent::Pairing);
+    let senders = gate.senders.undecided(now).into_iter().map(GateEvent::Sender);
     let acts = gate.acts.undecided().into_iter().map(GateEvent::Act);
-    let first: Vec<_> = undecided.chain(acts).map(|event| Ok(line(&event))).collect();
+    let first: Vec<_> = devices.chain(senders).chain(acts).map(|event| Ok(line(&event))).collect();
     let then = stream::unfold((gate, live), |(gate, mut live)| async move {
         let bytes = tokio::select! {
             event = tokio::time::timeout(KEEP_ALIVE_EVERY, live.recv()) => match event {

@@ -72,7 +72,7 @@ impl Config {
             setup_links,
             tokens,
             upstreams,
-            approved_chats,
+            channels,
             tailscale_users,
         } = wire;
         let places = place::places(port, address.as_deref()).map_err(|message| bad(message, "address"))?;
@@ -83,7 +83,7 @@ impl Config {
         }
         let links = setup_links.iter().map(Link::parse).collect::<Result<_, _>>()?;
         let tokens = tokens.into_iter().map(Token::parse).collect::<Result<_, _>>()?;
-        let ways = Ways::new(upstreams, approved_chats);
+        let ways = Ways::new(upstreams, channels);
         Ok(Self { revision, profile, places, door, agent_uid, tailscale_users, ways, devices: paired, links, tokens })
     }
 

@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::limits::Limits;
 use crate::page::Page;
 use crate::pairing::Pairing;
+use crate::senders::requests::Senders;
 use crate::socket::places::SocketPlaces;
 use crate::tally::Tally;
 
@@ -82,6 +83,8 @@ pub struct Gate {
     pub anchors: Anchors,
     pub supervisor_heads: Anchors,
     pub confirmations: Store,
+    /// Senders who have a code.
+    pub senders: Senders,
     /// The way to upstreams.
     pub outside: Outside,
     /// Cancelled when the gate stops.
@@ -106,6 +109,7 @@ impl Gate {
             supervisor_heads: Anchors::open(paths.state.join("supervisor-heads.ndjson"), Chain::Supervisor)?,
             confirmations: Store::open(confirmations, clock.now(), limits.confirm.kept_millis)?,
             outside: Outside::new(&paths, resolver, limits.egress.clone()),
+            senders: Senders::default(),
             page: Page::embedded(),
             door: Door::new(paths.http.clone(), limits.door.clone(), config.clone()),
             tickets: Tickets::default(),
@@ -137,6 +141,7 @@ impl Gate {
             waiting: self.door.waiting(),
             pairings_pending: self.pairing.requests.undecided(self.clock.now()).len() as u64,
             confirmations_pending: self.confirmations.pending(),
+            senders_pending: self.senders.undecided(self.clock.now()).len() as u64,
             ..self.tally.status()
         }
     }

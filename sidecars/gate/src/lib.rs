@@ -16,6 +16,7 @@
 //! | [`devices`] | what devices do about devices |
 //! | [`egress`] | the agent's way out |
 //! | [`confirm`] | requests that wait for a person |
+//! | [`senders`] | who of a channel is heard, and the codes of those who are not |
 //! | [`audit`] | the record of what was done |
 //! | [`admin`] | what the supervisor tells and asks |
 //! | [`events`], [`tally`] | what the supervisor is told; counts and log lines |
@@ -36,5 +37,6 @@ pub mod page;
 pub mod pairing;
 pub mod run;
 pub mod seats;
+pub mod senders;
 pub mod socket;
 pub mod tally;

@@ -57,6 +57,9 @@ pub const MAX_KEPT_ANSWER_BYTES: usize = 64 * 1024;
 pub const MAX_JOURNAL_BYTES: u64 = 4 * 1024 * 1024;
 /// Longest body of a decision: a digest and a signature.
 pub const MAX_DECISION_BODY_BYTES: usize = 1024;
+/// After a code that could not be sent, the sender gets no other for so long. How many wait, and for how long a code is good, is
+/// said by [`platform_types::channel`].
+pub const UNTOLD_PAUSE_MILLIS: i64 = 60_000;
 /// Events that wait for a slow supervisor; when they overflow it has to connect again.
 pub const MAX_QUEUED_EVENTS: usize = 256;
 /// A caller is reported as seen at most this often.

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::channel::AgentChannel;
 use crate::chat::SessionSummary;
 use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp, UpstreamName};
 
@@ -45,9 +46,12 @@ pub struct AgentConfig {
     /// Who may call what; their order means nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<PolicyRule>,
-    /// Names of the ways out that the profile's gate has.
+    /// Names of the ways out that the profile's gate has for tools.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<UpstreamName>,
+    /// Chats with people who are not at the page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<AgentChannel>,
 }
 
 /// What happens to a tool call. The greatest of several is the strictest.
@@ -268,6 +272,7 @@ mod tests {
             bots: Vec::new(),
             policy: Vec::new(),
             upstreams: Vec::new(),
+            channels: Vec::new(),
         };
         let value = serde_json::to_value(&config).expect("serialises");
         let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();

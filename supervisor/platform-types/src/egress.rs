@@ -216,7 +216,8 @@ pub enum Shape {
         of: Box<Shape>,
         max_items: usize,
     },
-    /// The id of a chat whose sender was approved, as text or as an integer.
+    /// The id of a chat that the channel of the same name as the upstream knows, as text or as an integer: of a sender who may
+    /// write, or of a group. Without such a channel there is none.
     ApprovedChat,
     /// Text that begins with this, such as `eq.`; what comes after it fits the shape as a value of a query would. Words and
     /// facts get what comes after.
@@ -237,6 +238,9 @@ pub enum AnswerFilter {
     Members { members: Vec<String> },
     /// The status alone.
     Status,
+    /// [`crate::channel::Updates`]: what known senders wrote to the channel of the same name as the upstream; of everything
+    /// else only the number. Without such a channel nobody is known.
+    Updates,
 }
 
 /// A person has to allow each request.

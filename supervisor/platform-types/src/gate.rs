@@ -21,6 +21,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::{Channel, SenderRequest};
 use crate::egress::{Card, Upstream, Verdict};
 use crate::{DeviceId, Generation, Port, ProfileName, Revision, Timestamp};
 
@@ -43,9 +44,9 @@ pub struct GateConfig {
     /// Ways out; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<Upstream>,
-    /// Ids of chats whose sender was approved: what [`crate::egress::Shape::ApprovedChat`] admits.
+    /// Who may write to the profile's bots, and be written to; nobody by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub approved_chats: Vec<String>,
+    pub channels: Vec<Channel>,
     /// Logins of the tailnet that may use the profile, as `tailscale serve` names them on the gate's tailnet socket; empty: whoever
     /// the tailnet lets through. Never instead of a device's key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -115,6 +116,8 @@ pub enum GateEvent {
     Pairing(PairingAttempt),
     /// A paired device wants something done about devices. Sent again on every connection while somebody waits for the outcome.
     Act(crate::device::DeviceAct),
+    /// An unknown sender of a channel was sent a code. Sent again on every connection until it is decided or expired.
+    Sender(SenderRequest),
     /// A paired device or a token was used; at most once a minute each.
     Seen { who: Caller, at: Timestamp },
 }
@@ -237,6 +240,9 @@ pub struct GateStatus {
     pub egress_failed_total: u64,
     #[serde(default)]
     pub confirmations_pending: u64,
+    /// Senders of channels who have a code and are not decided.
+    #[serde(default)]
+    pub senders_pending: u64,
 }
 
 #[cfg(test)]
@@ -256,7 +262,7 @@ mod tests {
             setup_links: Vec::new(),
             tokens: Vec::new(),
             upstreams: Vec::new(),
-            approved_chats: Vec::new(),
+            channels: Vec::new(),
             tailscale_users: Vec::new(),
         };
         let value = serde_json::to_value(&config).expect("serialises");

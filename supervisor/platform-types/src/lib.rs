@@ -13,6 +13,7 @@
 //! | [`error`] | the one error shape on the wire |
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
+//! | [`channel`] | chats with people who are not at the page, and who may write |
 //! | [`device`] | what a paired device does about devices |
 //! | [`egress`] | what a gate lets out, and confirmations |
 //! | [`confinement`] | what a try to get out of an agent's container came to |
@@ -24,6 +25,7 @@
 pub mod agent;
 pub mod audit;
 pub mod backup;
+pub mod channel;
 pub mod chat;
 pub mod confinement;
 pub mod device;

@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet};
 
 use platform_types::agent::PolicyRule;
+use platform_types::channel::{ChannelKind, ChatId, Senders};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::spark::{Backend, DEMO_MODEL};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
@@ -53,6 +54,8 @@ pub struct Profile {
     /// At least one, in the order of the file; the first is the default.
     pub bots: Vec<Bot>,
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
+    /// Each goes through the upstream of its name.
+    pub channels: BTreeMap<UpstreamName, Channel>,
     /// Their order means nothing.
     pub policy: Vec<PolicyRule>,
 }
@@ -95,6 +98,16 @@ pub struct Upstream {
     pub ca: Option<String>,
     pub credential: Option<Credential>,
     pub allows: Allows,
+}
+
+/// Chats with people who are not at the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub kind: ChannelKind,
+    pub bot: BotName,
+    pub senders: Senders,
+    pub allow: Vec<ChatId>,
+    pub groups: Vec<ChatId>,
 }
 
 /// What an upstream lets pass.

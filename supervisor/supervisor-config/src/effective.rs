@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use platform_types::channel::ChatId;
 use platform_types::egress::Credential;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
-use crate::config::{Allows, Backup, Bot, Config, Keep, Limits, Profile, Spark, Upstream};
+use crate::config::{Allows, Backup, Bot, Channel, Config, Keep, Limits, Profile, Spark, Upstream};
 use crate::path::KeyPath;
 use crate::report::neutral;
 use crate::written;
@@ -78,7 +79,7 @@ impl Entries {
     }
 
     fn profile(&mut self, name: &ProfileName, profile: &Profile) {
-        let Profile { port, address, tailscale_users, limits, bots, upstreams, policy } = profile;
+        let Profile { port, address, tailscale_users, limits, bots, upstreams, channels, policy } = profile;
         let Limits { memory_bytes, milli_cpus, pids } = limits;
         let path = KeyPath::of(["profile", name.as_str()]);
         self.put(&path, "port", Some(Value::Integer(port.get().into())));
@@ -94,6 +95,9 @@ impl Entries {
         }
         for (name, upstream) in upstreams {
             self.upstream(&path.key("upstream"), name, upstream);
+        }
+        for (name, channel) in channels {
+            self.channel(&path.key("channel").key(name.as_str()), channel);
         }
     }
 
@@ -142,6 +146,16 @@ impl Entries {
                 self.put(&path, "rule", Some(Value::Array(rules.iter().map(written::rule).collect())));
             }
         }
+    }
+
+    fn channel(&mut self, path: &KeyPath, channel: &Channel) {
+        let Channel { kind, bot, senders, allow, groups } = channel;
+        let ids = |ids: &[ChatId]| Some(Value::Array(ids.iter().map(|id| Value::Integer(id.0)).collect()));
+        self.text(path, "kind", kind.as_str());
+        self.text(path, "bot", bot);
+        self.text(path, "senders", senders.as_str());
+        self.put(path, "allow", ids(allow));
+        self.put(path, "groups", ids(groups));
     }
 
     fn backup(&mut self, backup: &Backup) {

@@ -109,6 +109,8 @@ pub(crate) struct RawProfile {
     pub bot: Option<BTreeMap<String, RawBot>>,
     /// Named ways out through the gate.
     pub upstream: Option<BTreeMap<String, RawUpstream>>,
+    /// Chats with people who are not at the page, each through the upstream of its name.
+    pub channel: Option<BTreeMap<String, RawChannel>>,
     /// Who may call which tool; the strictest rule that matches wins.
     pub policy: Option<Vec<RawPolicyRule>>,
 }
@@ -200,6 +202,42 @@ pub(crate) enum RawPreset {
     HomeAssistant,
     SupabaseJobs,
     Telegram,
+}
+
+/// Chats with people who are not at the page.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["kind"]))]
+pub(crate) struct RawChannel {
+    /// What is spoken: `loopback` is plain text over Telegram's methods, with a server on this host.
+    #[schemars(example = &"loopback", extend("x-default" = "required", "x-change" = "pushed live"))]
+    pub kind: Option<RawChannelKind>,
+    /// The bot that answers.
+    #[schemars(example = &"bot", extend("x-default" = "the profile's first bot", "x-change" = "pushed live"))]
+    pub bot: Option<String>,
+    /// Who may write: those in `allow` and whoever the operator approved, those in `allow`, or nobody.
+    #[schemars(example = &"pairing", extend("default" = "pairing", "x-change" = "pushed live"))]
+    pub senders: Option<RawSenders>,
+    /// Ids of senders who may write without having been approved.
+    #[schemars(example = json!([123_456_789]), extend("default" = [], "x-change" = "pushed live"))]
+    pub allow: Option<Vec<i64>>,
+    /// Ids of groups in which senders who may write are heard when they mention the bot.
+    #[schemars(example = json!([-1_001_234_567_890_i64]), extend("default" = [], "x-change" = "pushed live"))]
+    pub groups: Option<Vec<i64>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawChannelKind {
+    Loopback,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawSenders {
+    Pairing,
+    Allowlist,
+    Closed,
 }
 
 /// Snapshots.

@@ -72,6 +72,7 @@ fn answer_of(answer: &AnswerFilter) -> Value {
     match answer {
         AnswerFilter::Whole => Value::String("whole".to_owned()),
         AnswerFilter::Status => Value::String("status".to_owned()),
+        AnswerFilter::Updates => Value::String("updates".to_owned()),
         AnswerFilter::Members { members } => list(members),
     }
 }

@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::collections::BTreeMap;
 
 use platform_types::agent::{Effect, PolicyRule, SessionKind};
+use platform_types::channel::{ChannelKind, ChatId, Senders};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -13,7 +14,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use supervisor_config::config::{Allows, Backup, Bot, Config, Consent, Keep, Limits, Profile, Rule, Spark, Upstream};
+use supervisor_config::config::{
+    Allows, Backup, Bot, Channel, Config, Consent, Keep, Limits, Profile, Rule, Spark, Upstream,
+};
 use supervisor_config::cron::Cron;
 use supervisor_config::{Finding, diff, effective, read};
 
@@ -189,12 +192,18 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
     let upstreams =
         btree_map(names().prop_map(|name| UpstreamName::new(name).expect("valid by construction")), upstreams(), 0..3);
     let addressed = option::of(lists("[a-z.]{1,8}@[a-z.]{1,8}"));
-    let profile = (addressed, limits, bots, upstreams, policies());
+    let profile = (addressed, limits, bots, (upstreams, option::of(channels())), policies());
     btree_map(names(), profile, 1..4).prop_map(|profiles| {
         let numbered = profiles.into_iter().zip(18_000..);
         numbered
-            .map(|((name, (addressed, limits, bots, upstreams, policy)), port)| {
+            .map(|((name, (addressed, limits, bots, (mut upstreams, channel), policy)), port)| {
                 let address = addressed.is_some().then(|| format!("https://host.example:{port}"));
+                let channels = channel.map(|(upstream, senders, allow, groups)| {
+                    let name = UpstreamName::new("chat").expect("valid by construction");
+                    upstreams.insert(name.clone(), upstream);
+                    let kind = ChannelKind::Loopback;
+                    (name, Channel { kind, bot: bots[0].name.clone(), senders, allow, groups })
+                });
                 let profile = Profile {
                     port: Port::new(port).expect("valid by construction"),
                     address,
@@ -202,12 +211,28 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
                     limits,
                     bots,
                     upstreams,
+                    channels: channels.into_iter().collect(),
                     policy,
                 };
                 (ProfileName::new(name).expect("valid by construction"), profile)
             })
             .collect()
     })
+}
+
+fn channels() -> impl Strategy<Value = (Upstream, Senders, Vec<ChatId>, Vec<ChatId>)> {
+    let upstream = (any::<u32>(), secrets()).prop_map(|(bits, secret)| Upstream {
+        url: format!("http://{}:8081", Ipv4Addr::from(bits)),
+        address: None,
+        networks: Vec::new(),
+        ca: None,
+        credential: Some(Credential::Path { prefix: "bot".to_owned(), secret }),
+        allows: Allows::Telegram,
+    });
+    let ids = |sign: i64| {
+        btree_set(1..9_i64, 0..3).prop_map(move |ids| ids.into_iter().map(|id| ChatId(id * sign)).collect())
+    };
+    (upstream, select(vec![Senders::Pairing, Senders::Allowlist, Senders::Closed]), ids(1), ids(-1))
 }
 
 fn bots(model: String) -> impl Strategy<Value = Bot> {

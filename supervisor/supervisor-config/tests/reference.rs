@@ -42,7 +42,8 @@ fn the_keys_are_few_and_each_is_explained() {
 #[test]
 fn the_documented_defaults_are_the_real_ones() {
     let text = "[profile.profile]\nport = 1\nupstream.upstream = { url = \"http://h\", preset = \"home-assistant\" }\n\
-                [profile.profile.bot.bot]\n";
+                upstream.channel = { url = \"http://10.0.0.1\", preset = \"telegram\", token.secret = \"telegram-token\" }\n\
+                channel.channel.kind = \"loopback\"\n[profile.profile.bot.bot]\n";
     let effective = effective(&Config::parse(text, &surroundings::rich()).unwrap());
     let effective: toml::Table = effective.parse().unwrap();
     let mut compared = 0;
@@ -75,12 +76,14 @@ fn every_example_fits_its_key() {
     let lists = lists.iter().map(|(list, keys)| format!("{list} = [{{ {} }}]\n", keys.join(", ")));
     let text = lines.chain(lists).collect::<Vec<_>>().concat();
     let reading = read(&text, &surroundings::rich());
-    // One upstream cannot have every credential, and the lists of every preset; one rule cannot be confirmed and not.
+    // One upstream cannot have every credential, and the lists of every preset; one rule cannot be confirmed and not; a channel
+    // needs one of its own name.
     let allowed = [
         "are more than one credential",
         "does not belong to this preset",
         "each request of this rule is confirmed",
         "a server behind http has no certificate",
+        "there is no upstream",
     ];
     for finding in reading.findings.iter().filter(|finding| finding.is_error()) {
         assert!(allowed.iter().any(|words| finding.message.contains(words)), "{finding}\nin\n{text}");

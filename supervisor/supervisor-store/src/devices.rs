@@ -10,6 +10,7 @@ use platform_types::{DeviceId, ProfileName, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
 use crate::error::StoreError;
+use crate::senders::GateSenders;
 use crate::store::Store;
 
 /// Setup links that work at the same time in one profile; a further one retires the oldest.
@@ -89,6 +90,7 @@ pub struct GateRegistry {
     pub devices: Vec<Device>,
     pub setup_links: Vec<SetupLink>,
     pub tokens: Vec<ScriptToken>,
+    pub senders: GateSenders,
 }
 
 impl Store {
@@ -238,7 +240,8 @@ impl Store {
                 })?
                 .collect::<Result<_, _>>()?;
             let devices = devices.iter().filter_map(DeviceRecord::to_wire).collect();
-            Ok(GateRegistry { devices, setup_links, tokens })
+            let senders = crate::senders::for_gate(transaction, profile, now)?;
+            Ok(GateRegistry { devices, setup_links, tokens, senders })
         })
     }
 }

@@ -14,6 +14,7 @@
 //! | [`installation`] | the install id, the planner's memory, canaries |
 //! | [`devices`] | paired devices and setup links |
 //! | [`pairings`] | requests that wait for the operator |
+//! | [`senders`] | who may write through a channel, and who waits for it |
 //! | [`tokens`] | bearer tokens of scripts |
 //! | [`records`] | the event log and the snapshots |
 //! | [`audit`] | the supervisor's chain, and the heads of others |
@@ -27,6 +28,7 @@ mod mark;
 pub mod pairings;
 pub mod records;
 pub mod recovery;
+pub mod senders;
 pub mod store;
 pub mod tokens;
 
@@ -36,5 +38,6 @@ pub use error::{OpenError, StoreError};
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};
 pub use records::{EventCount, EventRecord, NewEvent};
 pub use recovery::{Opened, Recovered};
+pub use senders::{GateSenders, SenderApproval, SenderOffer, SenderRecord, SenderState};
 pub use store::Store;
 pub use tokens::TokenRecord;

@@ -24,6 +24,7 @@ use crate::files::{self, Files};
 use crate::installation::{install_id, stored, write_document};
 use crate::mark::{Found, Mark};
 use crate::records::{NewEvent, insert_event};
+use crate::senders;
 use crate::store::{Guard, Store};
 
 /// The event that tells of a recovery.
@@ -208,7 +209,8 @@ fn restore(
     let names: Vec<_> = set_aside.iter().map(|path| path.display().to_string()).collect();
     let kept = if names.is_empty() { String::new() } else { format!("; kept as {}", names.join(", ")) };
     let message = format!(
-        "{reason}{kept}; devices and script tokens have to be allowed again: botctl open PROFILE, botctl token create"
+        "{reason}{kept}; devices, senders and script tokens have to be allowed again: botctl open PROFILE, botctl dm list PROFILE, \
+         botctl token create"
     );
     store.write(|transaction| {
         if let Some(mark) = mark {
@@ -218,6 +220,7 @@ fn restore(
         transaction.execute("UPDATE device SET revoked_at = ?1 WHERE revoked_at IS NULL", [at])?;
         transaction.execute("UPDATE token SET revoked_at = ?1 WHERE revoked_at IS NULL", [at])?;
         transaction.execute("UPDATE setup_link SET expires_at = ?1 WHERE used_at IS NULL AND expires_at > ?1", [at])?;
+        senders::revoke_all(transaction, now)?;
         let registry = mark.map_or(0, |mark| mark.registry);
         transaction
             .execute("UPDATE installation SET registry = max(registry, ?1) + 1, restored_at = ?2", (registry, at))?;

@@ -17,6 +17,7 @@ use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
 use super::live::{Durable, Live};
 use super::replies::Reply;
 use super::turns::Update;
+use super::writer::Taken;
 use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::Database;
@@ -40,6 +41,13 @@ pub(super) enum Input {
         message: ToAgent,
     },
     Disconnected(ConnectionId),
+    /// A message of a channel.
+    Chat {
+        session: SessionSummary,
+        /// Its id and its text.
+        message: (String, String),
+        taken: Taken,
+    },
     /// The operator answers a question.
     Decide {
         answer: ApprovalDecision,
@@ -79,6 +87,8 @@ pub(super) struct Hub {
     pub stalled: Vec<QueuedTurn>,
     /// Jobs whose reply has not come yet.
     pub pending: usize,
+    /// Changes with every answer that was stored.
+    pub outgoing: watch::Sender<()>,
     /// Set once the agent stops: who waits for its end.
     pub draining: Option<oneshot::Sender<()>>,
     pub ended: bool,
@@ -105,6 +115,7 @@ impl Hub {
             live: BTreeMap::new(),
             stalled: Vec::new(),
             pending: 0,
+            outgoing: watch::Sender::new(()),
             draining: None,
             ended: false,
         }
@@ -150,6 +161,7 @@ impl Hub {
             Input::Decide { id, answer, reply } => self.decide_of_operator(id, answer, reply),
             Input::Page { from, message } => self.page(from, message),
             Input::Disconnected(id) => self.connections.remove(id),
+            Input::Chat { session, message, taken } => self.chat(session, message, taken),
             Input::Database(reply) => {
                 self.pending -= 1;
                 self.reply(*reply);

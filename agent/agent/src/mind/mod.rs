@@ -20,12 +20,14 @@ mod questions;
 mod replies;
 mod task;
 mod turns;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::turn::Cancel;
 use agent_store::{Opened, StoreError};
+use platform_types::ErrorCode;
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{SessionSummary, ToAgent};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -38,6 +40,7 @@ use hub::{Hub, Input};
 pub(crate) use replies::shown_all;
 
 use crate::audit::Audit;
+use crate::channels::Channels;
 use crate::counters::Counters;
 use crate::database::{Closed, Database, Thread};
 use crate::driver::Tooling;
@@ -66,6 +69,7 @@ pub struct Mind {
     thread: tokio::sync::Mutex<Option<Thread>>,
     /// Sends heads of the audit to the gate.
     anchors: Anchors,
+    channels: Channels,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,24 @@ struct Anchors {
 pub struct Connected {
     pub id: ConnectionId,
     pub frames: Frames,
+}
+
+/// What a channel needs of the mind.
+#[derive(Debug, Clone)]
+pub struct Hands {
+    inbox: mpsc::Sender<Input>,
+    pub database: Database,
+    pub tooling: Arc<Tooling>,
+}
+
+impl Hands {
+    /// Hands in a message of a channel, and waits until it is durable.
+    pub async fn chat(&self, session: SessionSummary, message: (String, String)) -> Result<(), (ErrorCode, String)> {
+        let stopping = || (ErrorCode::AgentUnavailable, Refused::Stopping.to_string());
+        let (taken, is_taken) = oneshot::channel();
+        self.inbox.send(Input::Chat { session, message, taken }).await.map_err(|_| stopping())?;
+        is_taken.await.unwrap_or_else(|_| Err(stopping()))
+    }
 }
 
 /// Why something was not taken.
@@ -103,6 +125,8 @@ impl Mind {
         let counted = (counters.clone(), audit.clone());
         let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counted, config.subscribe());
         hub.restore(sessions, queued);
+        let hands = Hands { inbox: inbox.clone(), database: database.clone(), tooling: tooling.clone() };
+        let channels = Channels::start(hands, config.subscribe(), hub.outgoing.subscribe());
         platform_kit::task::spawn("mind", hub.run(requests));
         // What a stop cut off is on record since the store was opened.
         audit.grew();
@@ -120,6 +144,7 @@ impl Mind {
             interrupt: watch::Sender::new(None),
             thread: tokio::sync::Mutex::new(Some(thread)),
             anchors: Anchors { stop, task },
+            channels,
         })
     }
 
@@ -184,6 +209,7 @@ impl Mind {
     pub async fn drain(&self) -> Result<(), StoreError> {
         let mut slot = self.thread.lock().await;
         let Some(thread) = slot.take() else { return Ok(()) };
+        self.channels.hear_no_more();
         let chats = async {
             let (done, drained) = oneshot::channel();
             if self.inbox.send(Input::Drain(done)).await.is_ok() {
@@ -198,6 +224,7 @@ impl Mind {
             self.interrupt.send_replace(Some(Cancel::Interrupted));
         };
         tokio::join!(chats, scripts);
+        self.channels.stop().await;
         self.anchors.stop.cancel();
         if let Some(task) = self.anchors.task.lock().await.take() {
             // A gate that does not answer keeps nobody waiting.

@@ -2,12 +2,13 @@
 
 use agent_core::{history, title};
 use agent_store::NewMessage;
-use platform_types::chat::{HISTORY_PAGE, MAX_MESSAGE_BYTES, MAX_TITLE_CHARS, ToAgent, ToPage};
+use platform_types::chat::{HISTORY_PAGE, MAX_MESSAGE_BYTES, MAX_TITLE_CHARS, SessionSummary, ToAgent, ToPage};
 use platform_types::{BotName, ErrorCode};
 
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub, Input};
 use super::replies::Reply;
+use super::writer::{Taken, Writer};
 
 impl Hub {
     pub(super) fn page(&mut self, from: ConnectionId, message: ToAgent) {
@@ -36,7 +37,7 @@ impl Hub {
                 self.read(from, session, None);
             }
             ToAgent::Older { session, before } => self.read(from, session, Some(before)),
-            ToAgent::Send { session, id, text } => self.send(from, session, id, text),
+            ToAgent::Send { session, id, text } => self.send(Writer::Page(from), session, id, text),
             ToAgent::Stop { session } => self.stop(&session),
             ToAgent::Decide { approval, digest, allow } => self.decide_of_page(from, approval, digest, allow),
         }
@@ -76,9 +77,22 @@ impl Hub {
         });
     }
 
-    fn send(&mut self, from: ConnectionId, session: String, id: String, text: String) {
+    /// A message from a channel: its session is known, and made, by whoever hands it in.
+    pub(super) fn chat(&mut self, session: SessionSummary, (id, text): (String, String), taken: Taken) {
+        let name = session.id.clone();
+        if self.sessions.insert(name.clone(), session).is_none() {
+            self.announce_sessions();
+        }
+        if self.is_busy() {
+            let failed = Failed::new(ErrorCode::AgentUnavailable, "the agent's disk is too slow right now");
+            return self.refused(Writer::Chat(taken), failed);
+        }
+        self.send(Writer::Chat(taken), name, id, text);
+    }
+
+    fn send(&mut self, from: Writer, session: String, id: String, text: String) {
         if let Err(failed) = self.may_send(&session, &id, &text) {
-            return self.failed(from, failed.of(&session).about(&id));
+            return self.refused(from, failed.of(&session).about(&id));
         }
         let turn = platform_kit::random::id();
         let waits = self.schedule.would_wait(&session);
@@ -87,7 +101,8 @@ impl Hub {
         let start = !waits && self.schedule.start_next().is_some();
         let history_bytes = self.history_bytes(&session);
         let at = self.tooling.clock.now();
-        let new = NewMessage { session, id, text, at, turn, start, history_bytes };
+        let is_chat = matches!(from, Writer::Chat(_));
+        let new = NewMessage { session, id, text, at, turn, start, history_bytes, is_chat };
         let inbox = self.inbox.clone();
         self.submit(move |store| {
             // A hub that has ended starts no turn.

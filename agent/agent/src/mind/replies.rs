@@ -10,6 +10,7 @@ use super::connections::ConnectionId;
 use super::hub::{Failed, Hub};
 use super::questions::Answerer;
 use super::turns::Saved;
+use super::writer::Writer;
 use crate::markdown::{self, Patience};
 
 /// The outcome of one job.
@@ -32,7 +33,7 @@ pub(super) enum Reply {
         result: Result<Page, StoreError>,
     },
     Accepted {
-        from: ConnectionId,
+        from: Writer,
         new: Box<NewMessage>,
         result: Box<Result<Accepted, StoreError>>,
     },
@@ -115,23 +116,25 @@ impl Hub {
         }
     }
 
-    fn accepted(&mut self, from: ConnectionId, new: &NewMessage, result: Result<Accepted, StoreError>) {
+    fn accepted(&mut self, from: Writer, new: &NewMessage, result: Result<Accepted, StoreError>) {
         let known = result.as_ref().is_ok_and(|accepted| accepted.known);
         if result.is_err() || known {
             self.call_off(&new.session, &new.turn);
             self.leave_line(&new.session, &new.turn);
         }
         match result {
-            Err(error) => self.failed(from, Failed::store(&error).of(&new.session).about(&new.id)),
+            Err(error) => self.refused(from, Failed::store(&error).of(&new.session).about(&new.id)),
             // Sent again after a lost connection: whoever sent it learns that it is safe.
             Ok(Accepted { message, .. }) if known => {
                 let (session, message) = (new.session.clone(), shown(message));
-                self.connections.tell(from, &ToPage::Message { session, message });
+                if let Some(page) = from.safe() {
+                    self.connections.tell(page, &ToPage::Message { session, message });
+                }
             }
             Ok(Accepted { message, session, known: _ }) => {
                 self.sessions.insert(new.session.clone(), session);
                 let stored = ToPage::Message { session: new.session.clone(), message: shown(message) };
-                self.connections.tell_session(&new.session, Some(from), &stored);
+                self.connections.tell_session(&new.session, from.safe(), &stored);
                 self.message_is_durable(&new.session, &new.turn);
                 self.announce(&new.session);
             }

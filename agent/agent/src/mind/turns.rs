@@ -120,7 +120,8 @@ impl Hub {
                 let bot = Arc::new(bot.clone());
                 let (audit, actor) = (self.audit.clone(), format!("bot {}", bot.name));
                 let audit = TurnAudit { audit, turn: task.turn.clone(), actor };
-                let owner = Owner { bot, kind: SessionKind::Chat, config: config.clone(), audit, desk: None };
+                let kind = if begun.is_chat { SessionKind::Channel } else { SessionKind::Chat };
+                let owner = Owner { bot, kind, config: config.clone(), audit, desk: None };
                 let signals = Signals { cancel: cancelled, decisions: decided };
                 platform_kit::task::spawn("turn", task.run(begun, owner, signals));
             }
@@ -260,6 +261,7 @@ impl Hub {
         self.audit.grew();
         if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
             self.sessions.insert(session.to_owned(), summary);
+            self.outgoing.send_replace(());
             let message = ToPage::Message { session: session.to_owned(), message: shown(message) };
             self.connections.tell_session(session, None, &message);
         }

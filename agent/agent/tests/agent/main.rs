@@ -4,6 +4,7 @@
 
 mod approvals;
 mod audit;
+mod channels;
 mod chat;
 mod checkpoint;
 mod egress;

@@ -18,7 +18,7 @@ use crate::limits::MAX_KEPT_ANSWER_BYTES;
 /// The request of a record, if the rules in force still allow exactly it.
 pub fn holds(config: &Config, record: &Record) -> Option<(Arc<Way>, Admitted)> {
     let way = config.ways.get(record.card.upstream.as_str())?.ok()?;
-    let admitted = record.request.admit(&way.upstream, &|chat| config.ways.is_approved(chat))?;
+    let admitted = record.request.admit(&way.upstream, &|chat| config.ways.is_known_chat(&way.upstream.name, chat))?;
     let rule = way.upstream.rules.get(admitted.rule)?;
     let confirm = rule.confirm.as_ref()?;
     let admitted = with_id(admitted, confirm, &record.card.id);

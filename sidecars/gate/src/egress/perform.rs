@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gate_rules::Admitted;
-use http::Method;
+use http::{Method, StatusCode};
 use platform_kit::{Failure, Secret, secret};
 use platform_types::ErrorCode;
 use platform_types::egress::AnswerFilter;
@@ -36,19 +36,29 @@ impl Outside {
 
     /// Carries out what a rule allows.
     pub async fn perform(&self, way: &Way, admitted: &Admitted) -> Result<Reply, Lost> {
-        let plain = Plain {
-            method: method(admitted.method),
-            path: admitted.path.clone(),
-            query: admitted.query.clone(),
-            headers: admitted.headers.clone(),
-            body: Bytes::from(admitted.body.clone().unwrap_or_default()),
-        };
-        let (reply, secret) = self.send(way, plain).await?;
+        let (reply, secret) = self.send(way, plain(admitted)).await?;
         let rule = way.upstream.rules.get(admitted.rule);
         let filter = rule.map_or(&AnswerFilter::Status, |rule| &rule.answer);
         let reply = filtered(filter, reply).map_err(Lost::After)?;
         // The filter has written JSON anew: what was escaped in it may now be readable.
         Ok(Reply { body: outgoing::stripped(secret.as_ref(), &reply.body).into(), ..reply })
+    }
+
+    /// An answer with updates as the upstream gave it, the secret taken out: for [`crate::senders`], and not for the agent.
+    pub async fn updates(&self, way: &Way, admitted: &Admitted) -> Result<Reply, Lost> {
+        Ok(self.send(way, plain(admitted)).await?.0)
+    }
+
+    /// Sends what the gate itself says; the status of the answer.
+    pub async fn say(&self, way: &Way, path: &str, body: &serde_json::Value) -> Result<StatusCode, Lost> {
+        let plain = Plain {
+            method: Method::POST,
+            path: path.to_owned(),
+            query: String::new(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: Bytes::from(body.to_string()),
+        };
+        Ok(self.send(way, plain).await?.0.status)
     }
 
     /// Asks for a fact: `target` comes from the rule, `read` finds the text in the answer.
@@ -91,6 +101,16 @@ impl Outside {
     }
 }
 
+fn plain(admitted: &Admitted) -> Plain {
+    Plain {
+        method: method(admitted.method),
+        path: admitted.path.clone(),
+        query: admitted.query.clone(),
+        headers: admitted.headers.clone(),
+        body: Bytes::from(admitted.body.clone().unwrap_or_default()),
+    }
+}
+
 fn filtered(filter: &AnswerFilter, reply: Reply) -> Result<Reply, Failure> {
     // An error of the upstream need not have the members that a good answer has.
     let filter =
@@ -99,7 +119,7 @@ fn filtered(filter: &AnswerFilter, reply: Reply) -> Result<Reply, Failure> {
         .map_err(|unfit| Failure::new(ErrorCode::UpstreamInvalid, unfit.to_string()))?;
     let content_type = match filter {
         AnswerFilter::Whole => reply.content_type,
-        AnswerFilter::Members { .. } => Some("application/json".to_owned()),
+        AnswerFilter::Members { .. } | AnswerFilter::Updates => Some("application/json".to_owned()),
         AnswerFilter::Status => None,
     };
     Ok(Reply { status: reply.status, content_type, body: Bytes::from(body) })

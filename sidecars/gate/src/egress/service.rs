@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use platform_kit::Failure;
 use platform_types::ErrorCode;
 use platform_types::audit::Anchor;
-use platform_types::egress::GATE_HOST;
+use platform_types::egress::{AnswerFilter, GATE_HOST};
 use serde_json::json;
 
 use super::outgoing::{Lost, Reply};
@@ -22,7 +22,7 @@ use crate::confirm::{ask, routes};
 use crate::gate::{Gate, SharedBucket};
 use crate::http::answer::{self, Body};
 use crate::http::listener::Service;
-use crate::tally;
+use crate::{senders, tally};
 
 /// Longest body of an anchor.
 const MAX_ANCHOR_BYTES: usize = 512;
@@ -115,8 +115,17 @@ impl Egress {
         let (egress, way) = (self.clone(), way.clone());
         // It is finished and recorded also where the agent does not wait for the answer.
         let performing = gate.tasks.track_future(async move {
-            let reply = egress.gate.outside.perform(&way, &admitted).await;
-            egress.performed(entry, &reply, durable)?;
+            let is_poll = way.upstream.rules[admitted.rule].answer == AnswerFilter::Updates;
+            let reply = if is_poll {
+                senders::receive(&egress.gate, &way, &admitted).await
+            } else {
+                egress.gate.outside.perform(&way, &admitted).await
+            };
+            // A question for updates is no act: what came of it is recorded where something came.
+            let durable = if is_poll { Durable::Soon } else { durable };
+            if !is_poll || reply.is_err() {
+                egress.performed(entry, &reply, durable)?;
+            }
             reply.map_err(Lost::failure)
         });
         let performed = platform_kit::task::spawn("upstream request", performing).await;
@@ -177,8 +186,9 @@ fn admit<'a>(config: &'a Config, name: &str, asked: &Asked) -> Result<(&'a Arc<W
     let refused = |why: String| Refused { rule: None, why };
     let way = config.ways.get(name).ok_or_else(|| refused("there is no upstream of this name".to_owned()))?;
     let way = way.map_err(|problem| refused(format!("this upstream is closed: {problem}")))?;
-    let admitted = asked
-        .with_rules(|request| gate_rules::admit(&way.upstream, request, &|chat: &str| config.ways.is_approved(chat)));
+    let admitted = asked.with_rules(|request| {
+        gate_rules::admit(&way.upstream, request, &|chat: &str| config.ways.is_known_chat(&way.upstream.name, chat))
+    });
     admitted.map(|admitted| (way, admitted)).map_err(|denied| Refused { why: denied.to_string(), rule: denied.rule })
 }
 

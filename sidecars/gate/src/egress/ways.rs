@@ -1,11 +1,13 @@
 //! The upstreams in force. One that makes no sense is there by name, so that its requests are refused with the reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gate_rules::address::Networks;
+use gate_rules::senders;
 use http::Uri;
 use platform_types::UpstreamName;
+use platform_types::channel::{Channel, ChatId};
 use platform_types::egress::{GATE_HOST, Upstream};
 
 use super::trust::Trust;
@@ -60,15 +62,15 @@ impl Way {
     }
 }
 
-/// All ways out of a profile.
+/// All ways out of a profile, and the channels that go through some of them.
 #[derive(Debug, Clone, Default)]
 pub struct Ways {
     ways: BTreeMap<UpstreamName, Result<Arc<Way>, String>>,
-    approved_chats: BTreeSet<String>,
+    channels: BTreeMap<UpstreamName, Channel>,
 }
 
 impl Ways {
-    pub fn new(upstreams: Vec<Upstream>, approved_chats: Vec<String>) -> Self {
+    pub fn new(upstreams: Vec<Upstream>, channels: Vec<Channel>) -> Self {
         let mut ways = BTreeMap::new();
         for upstream in upstreams {
             let name = upstream.name.clone();
@@ -79,7 +81,8 @@ impl Ways {
             };
             ways.insert(name, way);
         }
-        Self { ways, approved_chats: approved_chats.into_iter().collect() }
+        let channels = channels.into_iter().map(|channel| (channel.name.clone(), channel));
+        Self { ways, channels: channels.collect() }
     }
 
     /// The way of this name; `None` when there is none, an error when it is closed.
@@ -88,8 +91,19 @@ impl Ways {
         self.ways.get(&name).map(|way| way.as_ref().map_err(String::as_str))
     }
 
-    pub fn is_approved(&self, chat: &str) -> bool {
-        self.approved_chats.contains(chat)
+    /// The channel that goes through an upstream.
+    pub fn channel(&self, upstream: &UpstreamName) -> Option<&Channel> {
+        self.channels.get(upstream)
+    }
+
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values()
+    }
+
+    /// Whether the agent may write to a chat of an upstream.
+    pub fn is_known_chat(&self, upstream: &UpstreamName, chat: &str) -> bool {
+        let known = |channel| ChatId::parse(chat).is_some_and(|chat| senders::is_known_chat(channel, chat));
+        self.channel(upstream).is_some_and(known)
     }
 
     /// The ways that are open.

@@ -15,6 +15,7 @@ mod fuzz_pairing;
 mod https;
 mod page;
 mod pairing;
+mod senders;
 mod support;
 mod tailnet;
 mod timeline;

@@ -30,6 +30,11 @@ impl Profile {
         self.upstreams.iter().map(|(name, upstream)| expanded(name, upstream, certificates)).collect()
     }
 
+    /// Ways out that are for tools: what a channel goes through is not.
+    pub fn upstreams_for_tools(&self) -> Vec<UpstreamName> {
+        self.upstreams.keys().filter(|name| !self.channels.contains_key(*name)).cloned().collect()
+    }
+
     /// The secrets that the profile's gate needs.
     pub fn upstream_secrets(&self) -> impl Iterator<Item = &SecretName> {
         self.upstreams.values().filter_map(|upstream| upstream.credential.as_ref()).map(Credential::secret)

@@ -1,4 +1,4 @@
-//! A Telegram bot that talks to approved chats.
+//! A Telegram bot that hears and talks to the chats that its channel knows; without a channel of the upstream's name, nobody.
 //!
 //! Link previews are off, so Telegram fetches nothing that a message names; there are no buttons with URLs, no media by URL,
 //! no `setWebhook`. Every method is called with a JSON body; names are spelled as in the Bot API.
@@ -49,7 +49,7 @@ pub fn rules() -> Vec<Rule> {
     };
     vec![
         Rule { answer: AnswerFilter::Whole, ..rule("getMe", Method::Get, "/getMe") },
-        post("getUpdates", get_updates),
+        Rule { answer: AnswerFilter::Updates, ..post("getUpdates", get_updates) },
         post("sendMessage", send),
         post("editMessageText", edit),
         post("answerCallbackQuery", answer),

@@ -5,6 +5,7 @@
 
 mod backup;
 mod bot;
+mod channel;
 mod network;
 mod policy;
 mod profile;

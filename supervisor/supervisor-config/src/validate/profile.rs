@@ -6,8 +6,9 @@ use platform_types::egress::GATE_HOST;
 use platform_types::gate::MAX_LOGIN_CHARS;
 use platform_types::{Port, ProfileName, UpstreamName};
 
+use super::channel::Around;
 use super::spark::Section;
-use super::{Context, bot, policy, upstream};
+use super::{Context, bot, channel, policy, upstream};
 use crate::config::{Limits, Profile, Upstream};
 use crate::path::KeyPath;
 use crate::raw::{RawProfile, RawUpstream};
@@ -18,7 +19,7 @@ const MIN_MEMORY_BYTES: u64 = 32 * Limits::MIB;
 const MAX_MEMORY_BYTES: u64 = 64 * 1024 * Limits::MIB;
 
 pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Profile> {
-    let RawProfile { port, address, tailscale_users, memory, cpus, pids, bot, upstream, policy: rules } = raw;
+    let RawProfile { port, address, tailscale_users, memory, cpus, pids, bot, upstream, channel, policy: rules } = raw;
     let address = address.and_then(|address| context.origin(&address, &path.key("address")));
     let users = path.key("tailscale_users");
     if tailscale_users.is_some() && address.is_none() {
@@ -32,6 +33,8 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
     };
     let bots = bot::bots(bot.unwrap_or_default(), &path.key("bot"), spark, context);
     let upstreams = upstreams(upstream.unwrap_or_default(), &path.key("upstream"), context);
+    let around = Around { bots: &bots, upstreams: &upstreams };
+    let channels = channel::channels(channel.unwrap_or_default(), &path.key("channel"), around, context);
     let policy = policy::policy(rules.unwrap_or_default(), &bots, &path.key("policy"), context);
     Some(Profile {
         port: port.and_then(Port::new)?,
@@ -44,6 +47,7 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
         },
         bots,
         upstreams,
+        channels,
         policy,
     })
 }

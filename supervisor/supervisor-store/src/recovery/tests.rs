@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use platform_types::channel::{ChatId, SenderRequest};
 use platform_types::gate::Scope;
-use platform_types::{DeviceId, Generation, ProfileName, Revision, Timestamp};
+use platform_types::{DeviceId, Generation, ProfileName, Revision, Timestamp, UpstreamName};
 
 use supervisor_plan::ledger::Lease;
 use supervisor_plan::observed::ContainerId;
 
 use super::*;
 use crate::devices::{LinkRecord, NewDevice, Redemption};
+use crate::senders::SenderApproval;
+
+mod senders;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const LATER: Timestamp = Timestamp(2_000_000);
@@ -33,6 +37,8 @@ impl Place {
         store.save_ledger(&ledger).unwrap();
         pair(&store, '1');
         link(&store, 'b');
+        approve_sender(&store, 7);
+        store.offer_sender(&profile(), &asking(8), NOW).unwrap();
         assert!(store.create_token(&profile(), "ci", &"c".repeat(64), NOW).unwrap());
         let install = store.install_id().unwrap();
         Self { directory, install }
@@ -112,6 +118,24 @@ fn link(store: &Store, code: char) -> String {
 fn device(digit: char) -> NewDevice {
     let id = DeviceId::new(digit.to_string().repeat(64)).unwrap();
     NewDevice { id, public_key: format!("key-{digit}"), name: format!("phone {digit}") }
+}
+
+fn asking(sender: i64) -> SenderRequest {
+    SenderRequest {
+        id: format!("{sender:032}"),
+        channel: UpstreamName::new("chat").unwrap(),
+        sender: ChatId(sender),
+        name: String::new(),
+        code_sha256: "e".repeat(64),
+        at: NOW,
+        expires_at: LATER,
+    }
+}
+
+fn approve_sender(store: &Store, sender: i64) {
+    store.offer_sender(&profile(), &asking(sender), NOW).unwrap();
+    let approval = store.approve_sender(&profile(), Some(&"e".repeat(64)), NOW).unwrap();
+    assert!(matches!(approval, SenderApproval::Approved(_)), "{approval:?}");
 }
 
 fn pair(store: &Store, digit: char) {

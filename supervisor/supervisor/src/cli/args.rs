@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
 use platform_types::{ProfileName, SecretName};
 
+use super::dm::Dm;
 use crate::api::wire::audit::MAX_LINES;
 use crate::api::wire::journal::MAX_EVENTS;
 
@@ -83,6 +84,9 @@ pub enum Command {
     /// Browsers that may chat
     #[command(subcommand, after_help = "Example: botctl device list personal")]
     Device(Device),
+    /// Who may write to a bot through a channel
+    #[command(subcommand, after_help = "Example: botctl dm list personal")]
+    Dm(Dm),
     /// Bearer tokens of scripts
     #[command(subcommand, after_help = "Example: botctl token create personal laptop-script")]
     Token(Token),

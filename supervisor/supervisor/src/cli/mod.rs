@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | commands and their options |
+//! | [`dm`] | those about senders of channels, and what they do |
 //! | [`run`] | what each command does |
 //! | [`link`] | the connection to the supervisor |
 //! | [`screen`] | standard output: colours, tables, JSON |
@@ -14,6 +15,7 @@
 //! | [`failure`] | messages and exit codes |
 
 pub mod args;
+pub mod dm;
 pub mod failure;
 pub mod link;
 pub mod run;

@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
+use platform_types::channel::{self, AgentChannel, ChatId};
 use platform_types::gate::{Door, GateConfig};
 use platform_types::spark::SparkConfig;
-use platform_types::{ProfileName, Revision};
+use platform_types::{ProfileName, Revision, UpstreamName};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use supervisor_config::Config;
-use supervisor_config::config::Profile;
+use supervisor_config::config::{self, Profile};
 use supervisor_plan::Target;
 use supervisor_plan::action::Push;
-use supervisor_store::GateRegistry;
+use supervisor_store::{GateRegistry, GateSenders};
 
 /// What a process is told, without revision and door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,12 +83,14 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         timezone: sources.config.timezone.clone(),
         bots: bots.collect(),
         policy: profile.policy.clone(),
-        upstreams: profile.upstreams.keys().cloned().collect(),
+        upstreams: profile.upstreams_for_tools(),
+        channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(name, channel)).collect(),
     }
 }
 
 fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateConfig {
-    let GateRegistry { devices, setup_links, tokens } = sources.registries.get(name).cloned().unwrap_or_default();
+    let GateRegistry { devices, setup_links, tokens, senders } =
+        sources.registries.get(name).cloned().unwrap_or_default();
     GateConfig {
         revision: Revision::default(),
         profile: name.clone(),
@@ -99,8 +102,29 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
         setup_links,
         tokens,
         upstreams: profile.upstreams_for_gate(sources.certificates),
-        approved_chats: Vec::new(),
+        channels: profile.channels.iter().map(|(name, channel)| channel_for_gate(name, channel, &senders)).collect(),
         tailscale_users: profile.tailscale_users.clone(),
+    }
+}
+
+fn channel_for_agent(name: &UpstreamName, channel: &config::Channel) -> AgentChannel {
+    AgentChannel { name: name.clone(), kind: channel.kind, bot: channel.bot.clone() }
+}
+
+/// What is configured, and what the ledger says about its senders.
+fn channel_for_gate(name: &UpstreamName, channel: &config::Channel, senders: &GateSenders) -> channel::Channel {
+    let of = |some: &[(UpstreamName, ChatId)]| {
+        some.iter().filter(|(channel, _)| channel == name).map(|(_, id)| *id).collect()
+    };
+    let pending = senders.pending.iter().filter(|(channel, _)| channel == name);
+    channel::Channel {
+        name: name.clone(),
+        senders: channel.senders,
+        allow: channel.allow.clone(),
+        groups: channel.groups.clone(),
+        approved_chats: of(&senders.approved),
+        blocked: of(&senders.blocked),
+        pending: pending.map(|(_, pending)| *pending).collect(),
     }
 }
 
@@ -207,6 +231,43 @@ mod tests {
         };
         assert_eq!((agent.upstreams.as_slice(), agent.policy.len()), ([house.name.clone()].as_slice(), 1));
         assert!(!serde_json::to_string(agent).unwrap().contains("house-token"));
+    }
+
+    #[test]
+    fn a_channel_is_told_to_the_gate_with_its_senders_and_to_the_agent_without() {
+        let (ops, chat) = (ProfileName::new("ops").unwrap(), UpstreamName::new("chat").unwrap());
+        let toml = format!(
+            "{TOML}[profile.ops.upstream.chat]\npreset = \"telegram\"\nurl = \"http://10.0.0.1\"\n\
+             token = {{ secret = \"house-token\" }}\n[profile.ops.channel.chat]\nkind = \"loopback\"\nallow = [4]\n"
+        );
+        let surroundings = Surroundings {
+            secrets: ["spark-key", "house-token"].map(|name| SecretName::new(name).unwrap()).into(),
+            instructions: BTreeMap::new(),
+            tools: BTreeSet::from(["clock.now".to_owned()]),
+            certificates: BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
+        };
+        let config = supervisor_config::read(&toml, &surroundings).config.expect("a good configuration");
+        let other = UpstreamName::new("other").unwrap();
+        let senders = GateSenders {
+            approved: vec![(chat.clone(), ChatId(7)), (other, ChatId(8))],
+            blocked: vec![(chat.clone(), ChatId(9))],
+            pending: Vec::new(),
+        };
+        let payloads = compose(&Sources {
+            config: &config,
+            instructions: &BTreeMap::new(),
+            registries: &BTreeMap::from([(ops.clone(), GateRegistry { senders, ..GateRegistry::default() })]),
+            agent_uids: &BTreeMap::new(),
+            secret_stamps: &BTreeMap::new(),
+            certificates: &surroundings.certificates,
+        });
+        let Document::Gate(gate) = &payloads[&Target::gate(&ops)].document else { panic!("a gate's document") };
+        let [channel] = gate.channels.as_slice() else { panic!("one channel") };
+        assert_eq!((&channel.allow, &channel.approved_chats), (&vec![ChatId(4)], &vec![ChatId(7)]));
+        assert_eq!(channel.blocked, [ChatId(9)]);
+        let Document::Agent(agent) = &payloads[&Target::agent(&ops)].document else { panic!("an agent's document") };
+        assert_eq!(agent.channels[0].name, chat);
+        assert!(!agent.upstreams.contains(&chat), "no tool reaches a channel");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an attempt to pair comes to: pure functions from the ledger's answer to the word for the gate.
 
+use platform_types::channel::{MAX_SENDER_NAME_CHARS, SenderRequest};
 use platform_types::gate::{MAX_DEVICE_NAME_CHARS, MAX_LOGIN_CHARS, PairingAttempt, PairingDecision};
 use platform_types::text::neutral_cut;
 use supervisor_store::{DeviceRecord, Offer, Redemption};
@@ -32,6 +33,17 @@ pub fn screen(attempt: &PairingAttempt) -> Result<PairingAttempt, &'static str> 
 /// A name as the ledger keeps it.
 pub fn shown_name(name: &str) -> String {
     neutral_cut(name.trim(), MAX_DEVICE_NAME_CHARS)
+}
+
+/// The same for a sender of a channel.
+pub fn screen_sender(request: &SenderRequest) -> Option<SenderRequest> {
+    let hex = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let proper = hex(&request.id, 32) && hex(&request.code_sha256, 64) && request.sender.0 > 0;
+    proper.then(|| SenderRequest {
+        name: neutral_cut(request.name.trim(), MAX_SENDER_NAME_CHARS),
+        code_sha256: request.code_sha256.to_ascii_lowercase(),
+        ..request.clone()
+    })
 }
 
 /// After a setup code was offered.

@@ -12,11 +12,12 @@ use http_body_util::Empty;
 use platform_kit::client::CallError;
 use platform_kit::lines::{Lines, LinesError};
 use platform_types::ProfileName;
+use platform_types::channel::SenderRequest;
 use platform_types::gate::{GateEvent, PairingAttempt};
 use platform_types::text::neutral;
 use supervisor_plan::Target;
 use supervisor_plan::report::Condition;
-use supervisor_store::{NewDevice, StoreError};
+use supervisor_store::{NewDevice, SenderOffer, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -158,6 +159,7 @@ async fn heard(shared: &Shared, profile: &ProfileName, event: GateEvent) -> Resu
             operations::answer_act(shared, profile, &act.id, &outcome).await;
             Ok(())
         }
+        GateEvent::Sender(request) => sender(shared, profile, &request).await,
     }
 }
 
@@ -180,6 +182,30 @@ async fn pairing(shared: &Shared, profile: &ProfileName, attempt: &PairingAttemp
     }
     if let Some(word) = decision::to_wire(&answer) {
         operations::tell_gate(shared, profile, &attempt.id, &word).await;
+    }
+    Ok(())
+}
+
+/// An unknown sender has a code. Whether he is let in is the operator's word, who has to hear the code from him.
+async fn sender(shared: &Shared, profile: &ProfileName, request: &SenderRequest) -> Result<(), StoreError> {
+    let Some(request) = decision::screen_sender(request) else {
+        tracing::warn!(%profile, "a gate reported a sender without a proper code");
+        return Ok(());
+    };
+    let now = shared.clock.now();
+    let who = operations::senders::named(&request.channel, request.sender, &request.name);
+    let offer = {
+        let profile = profile.clone();
+        operations::in_ledger(shared, move |store| store.offer_sender(&profile, &request, now)).await?
+    };
+    match offer {
+        SenderOffer::New => {
+            let message = format!("{who} wrote and has a code: botctl dm approve {profile} CODE");
+            operations::tell(shared, profile, "sender_asked", message).await;
+            operations::push(shared, profile).await;
+        }
+        SenderOffer::Full => tracing::warn!(%profile, who, "too many senders wait; the code of another is of no use"),
+        SenderOffer::Known | SenderOffer::Decided | SenderOffer::Expired => {}
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ use crate::api::wire::registry as wire;
 use crate::example::{self, Daemon, NOW, profile};
 use crate::state::{Command, Shared};
 
+mod senders;
+
 /// Everything here happens in milliseconds; a test that waits longer is broken.
 const DEADLINE: Duration = Duration::from_secs(10);
 

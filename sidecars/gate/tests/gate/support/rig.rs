@@ -202,7 +202,7 @@ fn config(port: u16) -> GateConfig {
         setup_links: Vec::new(),
         tokens: Vec::new(),
         upstreams: Vec::new(),
-        approved_chats: Vec::new(),
+        channels: Vec::new(),
         tailscale_users: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod journal;
 mod planning;
 mod registry;
+mod senders;
 mod sessions;
 mod settings;
 mod spark;
@@ -27,6 +28,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(planning::routes())
         .merge(journal::routes())
         .merge(registry::routes())
+        .merge(senders::routes())
         .merge(sessions::routes())
         .merge(spark::routes())
         .merge(backups::routes())

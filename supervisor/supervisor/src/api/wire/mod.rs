@@ -8,6 +8,7 @@
 //! | [`status`] | `GET /v1/status`, `GET /v1/health` |
 //! | [`planning`] | `GET /v1/plan`, `POST /v1/apply` |
 //! | [`registry`] | `/v1/profiles/{p}/links`, `…/devices`, `…/tokens` |
+//! | [`senders`] | `/v1/profiles/{p}/senders` |
 //! | [`sessions`] | `/v1/profiles/{p}/sessions` |
 //! | [`backups`] | `/v1/profiles/{p}/snapshots`, `…/restore` |
 //! | [`journal`] | `GET /v1/events`, `GET /v1/logs` |
@@ -23,6 +24,7 @@ pub mod findings;
 pub mod journal;
 pub mod planning;
 pub mod registry;
+pub mod senders;
 pub mod sessions;
 pub mod settings;
 pub mod status;
@@ -71,6 +73,8 @@ mod tests {
             name::<planning::Applied>(),
             name::<registry::Link>(),
             name::<registry::Devices>(),
+            name::<senders::Senders>(),
+            name::<senders::SenderChanged>(),
             name::<registry::DeviceChanged>(),
             name::<registry::RequestRefused>(),
             name::<registry::Tokens>(),

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
+use super::dm;
 use super::failure::{Failure, OTHER, is_denied};
 use super::link::Supervisor;
 use super::screen::{self, Screen};
@@ -59,6 +60,7 @@ impl Call {
             Command::Apply { retry, quiet } => self.apply(retry, quiet).await,
             Command::Open { profile, scopes, qr } => self.open(profile.as_str(), &scopes, qr).await,
             Command::Device(device) => self.device(device).await,
+            Command::Dm(dm) => dm::run(self, dm).await,
             Command::Token(token) => self.token(token).await,
             Command::Session(session) => self.session(session).await,
             Command::Approval(approval) => approvals::approval(self, approval).await,
@@ -77,7 +79,7 @@ impl Call {
     }
 
     /// Asks for a document and shows it.
-    async fn get<T: Document + DeserializeOwned>(
+    pub(in crate::cli) async fn get<T: Document + DeserializeOwned>(
         &self,
         target: &str,
         show: impl FnOnce(&mut Screen, &T),
@@ -86,7 +88,7 @@ impl Call {
         self.show(&document, show)
     }
 
-    async fn post<Q: Serialize + Sync, T: Document + DeserializeOwned>(
+    pub(in crate::cli) async fn post<Q: Serialize + Sync, T: Document + DeserializeOwned>(
         &self,
         target: &str,
         body: &Q,

@@ -8,6 +8,7 @@ pub mod health;
 pub mod journal;
 pub mod planning;
 pub mod registry;
+pub mod senders;
 pub mod sessions;
 pub mod settings;
 pub mod spark;

@@ -156,7 +156,7 @@ pub fn tokens(screen: &mut Screen, tokens: &Tokens) {
     screen.table(&table);
 }
 
-fn unconfirmed(screen: &mut Screen, pushed: bool) {
+pub(super) fn unconfirmed(screen: &mut Screen, pushed: bool) {
     if !pushed {
         let line = screen.tone(Tone::Warn, "the gate has not confirmed it yet; it is told as soon as it answers");
         screen.line(line);

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`links`] | one-time setup links |
 //! | [`devices`] | requests are decided, devices changed |
+//! | [`senders`] | who may write through a channel |
 //! | [`tokens`] | bearer tokens of scripts |
 
 pub mod devices;
 pub mod links;
+pub mod senders;
 pub mod tokens;
 
 use platform_kit::Failure;
@@ -23,6 +25,7 @@ use crate::state::{Command, Shared};
 
 pub use devices::{approve, list_devices, refuse, rename, revoke, set_scopes};
 pub use links::create_link;
+pub use senders::{approve_sender, block_sender, forget_sender, list_senders};
 pub use tokens::{create_token, list_tokens, revoke_token};
 
 /// Runs `work` on the ledger without holding up the runtime: a write ends with an fsync.

@@ -1,0 +1,99 @@
+//! Sessions that are chats of a channel, and answers that have to be delivered to them.
+
+use platform_types::channel::ChatId;
+use platform_types::chat::{Note, SessionSummary};
+use platform_types::{BotName, Timestamp, UpstreamName};
+use rusqlite::params;
+
+use crate::{Store, StoreError, messages, sessions};
+
+/// Answers are given up after so long: by then they answer nothing any more.
+pub const DELIVER_WITHIN_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// Where a chat is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatPlace {
+    pub channel: UpstreamName,
+    pub chat: ChatId,
+}
+
+/// An answer that is not delivered, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub message: String,
+    pub chat: ChatId,
+    pub text: String,
+    pub note: Option<Note>,
+    /// Parts whose sending was begun.
+    pub begun: usize,
+}
+
+impl Store {
+    /// The session of a chat, made where it is missing; from now on with this bot.
+    pub fn open_chat(
+        &mut self,
+        id: &str,
+        bot: &BotName,
+        place: &ChatPlace,
+        now: Timestamp,
+    ) -> Result<SessionSummary, StoreError> {
+        let made = self.create_session(id, bot, now)?;
+        let known = self.connection.query_row("SELECT count(*) FROM chats WHERE session = ?1", [id], |row| row.get(0));
+        if known.map(|count: u32| count > 0)? && made.bot == *bot {
+            return Ok(made);
+        }
+        self.durable(|tx| {
+            tx.execute(
+                "INSERT OR IGNORE INTO chats (session, channel, chat) VALUES (?1, ?2, ?3)",
+                params![id, place.channel.as_str(), place.chat.0],
+            )?;
+            tx.execute("UPDATE sessions SET bot = ?2 WHERE id = ?1", [id, bot.as_str()])?;
+            sessions::find(tx, id)?.ok_or(StoreError::NotFound("chat"))
+        })
+    }
+
+    /// The oldest answer that has to go to a channel; those that are too old are given up.
+    pub fn next_delivery(&mut self, channel: &UpstreamName, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+        let before = now.plus_millis(-DELIVER_WITHIN_MILLIS).as_millis();
+        let old = "SELECT count(*) FROM deliveries JOIN messages ON messages.id = deliveries.message WHERE at < ?1";
+        let old: u32 = self.connection.prepare_cached(old)?.query_row([before], |row| row.get(0))?;
+        if old > 0 {
+            self.durable(|tx| {
+                let sql = "DELETE FROM deliveries WHERE message IN (SELECT id FROM messages WHERE at < ?1)";
+                Ok(tx.execute(sql, [before])?)
+            })?;
+        }
+        let mut statement = self.connection.prepare_cached(
+            "SELECT messages.id, chats.chat, messages.text, messages.note_code, messages.note_detail, deliveries.begun
+             FROM deliveries JOIN messages ON messages.id = deliveries.message
+             JOIN chats ON chats.session = messages.session
+             WHERE chats.channel = ?1 ORDER BY messages.at, messages.rowid LIMIT 1",
+        )?;
+        let mut rows = statement.query([channel.as_str()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Delivery {
+            message: row.get(0)?,
+            chat: ChatId(row.get(1)?),
+            text: row.get(2)?,
+            note: messages::read_note(row.get(3)?, row.get(4)?)?,
+            begun: usize::try_from(row.get::<_, u32>(5)?).unwrap_or(usize::MAX),
+        }))
+    }
+
+    /// So many parts were begun. Before a part is sent, so that it is not sent twice.
+    pub fn delivery_begun(&mut self, message: &str, parts: usize) -> Result<(), StoreError> {
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        self.durable(|tx| {
+            tx.execute("UPDATE deliveries SET begun = ?2 WHERE message = ?1", params![message, parts])?;
+            Ok(())
+        })
+    }
+
+    /// Delivered, or given up.
+    pub fn delivery_ended(&mut self, message: &str) -> Result<(), StoreError> {
+        self.durable(|tx| {
+            tx.execute("DELETE FROM deliveries WHERE message = ?1", [message])?;
+            Ok(())
+        })
+    }
+}
