@@ -17,7 +17,8 @@ const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
     ("rustic_core", &["backup"]),
     ("reqwest", &["spark"]),
     ("comrak", &["agent"]),
-    ("ed25519-dalek", &["gate"]),
+    // What a device signed is checked twice, by processes that do not trust each other.
+    ("ed25519-dalek", &["gate", "supervisor"]),
     ("axum", &["platform-kit", "supervisor", "agent", "gate", "spark", "backup", "agent-llm"]),
 ];
 
