@@ -103,12 +103,7 @@ impl Route {
             | Self::Admit { .. }
             | Self::Rekey
             | Self::Agent(AgentRoute::Completions) => "POST",
-            Self::FollowPairing { .. }
-            | Self::Socket { .. }
-            | Self::Cards
-            | Self::Audit
-           
-            | Self::Agent(_) => "GET",
+            Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Audit | Self::Agent(_) => "GET",
         }
     }
 
