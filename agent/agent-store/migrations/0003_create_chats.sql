@@ -3,7 +3,10 @@
 CREATE TABLE chats (
     session TEXT    NOT NULL PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     channel TEXT    NOT NULL,
-    chat    INTEGER NOT NULL
+    chat    INTEGER NOT NULL,
+    -- Goes into the ids of its messages, so that nobody who sees the session can take one in advance.
+    secret  TEXT    NOT NULL,
+    UNIQUE (channel, chat)
 ) STRICT;
 
 CREATE TABLE deliveries (

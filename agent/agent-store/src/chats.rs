@@ -3,7 +3,7 @@
 use platform_types::channel::ChatId;
 use platform_types::chat::{Note, SessionSummary};
 use platform_types::{BotName, Timestamp, UpstreamName};
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{Store, StoreError, messages, sessions};
 
@@ -15,6 +15,21 @@ pub const DELIVER_WITHIN_MILLIS: i64 = 24 * 60 * 60 * 1000;
 pub struct ChatPlace {
     pub channel: UpstreamName,
     pub chat: ChatId,
+}
+
+/// What a chat is made of when it is new: ids that nobody can know before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChat {
+    pub session: String,
+    /// Goes into the ids of its messages.
+    pub secret: String,
+}
+
+/// A chat and its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenChat {
+    pub session: SessionSummary,
+    pub secret: String,
 }
 
 /// An answer that is not delivered, or not wholly.
@@ -29,26 +44,30 @@ pub struct Delivery {
 }
 
 impl Store {
-    /// The session of a chat, made where it is missing; from now on with this bot.
+    /// The session of a chat; where there is none, it is made of `new`. From now on with this bot.
     pub fn open_chat(
         &mut self,
-        id: &str,
-        bot: &BotName,
         place: &ChatPlace,
+        new: NewChat,
+        bot: &BotName,
         now: Timestamp,
-    ) -> Result<SessionSummary, StoreError> {
-        let made = self.create_session(id, bot, now)?;
-        let known = self.connection.query_row("SELECT count(*) FROM chats WHERE session = ?1", [id], |row| row.get(0));
-        if known.map(|count: u32| count > 0)? && made.bot == *bot {
-            return Ok(made);
+    ) -> Result<OpenChat, StoreError> {
+        if let Some(known) = chat(&self.connection, place)?
+            && known.session.bot == *bot
+        {
+            return Ok(known);
         }
         self.durable(|tx| {
+            if let Some(OpenChat { session, secret }) = chat(tx, place)? {
+                tx.execute("UPDATE sessions SET bot = ?2 WHERE id = ?1", [session.id.as_str(), bot.as_str()])?;
+                return Ok(OpenChat { session: SessionSummary { bot: bot.clone(), ..session }, secret });
+            }
+            sessions::insert(tx, &new.session, bot, now)?;
             tx.execute(
-                "INSERT OR IGNORE INTO chats (session, channel, chat) VALUES (?1, ?2, ?3)",
-                params![id, place.channel.as_str(), place.chat.0],
+                "INSERT INTO chats (session, channel, chat, secret) VALUES (?1, ?2, ?3, ?4)",
+                params![new.session, place.channel.as_str(), place.chat.0, new.secret],
             )?;
-            tx.execute("UPDATE sessions SET bot = ?2 WHERE id = ?1", [id, bot.as_str()])?;
-            sessions::find(tx, id)?.ok_or(StoreError::NotFound("chat"))
+            chat(tx, place)?.ok_or(StoreError::NotFound("chat"))
         })
     }
 
@@ -96,4 +115,15 @@ impl Store {
             Ok(())
         })
     }
+}
+
+fn chat(connection: &Connection, place: &ChatPlace) -> Result<Option<OpenChat>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT session, secret FROM chats WHERE channel = ?1 AND chat = ?2")?;
+    let found: Option<(String, String)> = statement
+        .query_row(params![place.channel.as_str(), place.chat.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((session, secret)) = found else { return Ok(None) };
+    let session = sessions::find(connection, &session)?.ok_or(StoreError::NotFound("chat"))?;
+    Ok(Some(OpenChat { session, secret }))
 }

@@ -28,7 +28,7 @@ pub mod turns;
 
 pub use approvals::{Answered, Asked, CallPlace};
 pub use audit::Deed;
-pub use chats::{ChatPlace, Delivery};
+pub use chats::{ChatPlace, Delivery, NewChat, OpenChat};
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
 pub use store::{Opened, StateDir, Store};

@@ -2,7 +2,7 @@
 
 use platform_types::chat::SessionSummary;
 use platform_types::{BotName, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::{Store, StoreError, approvals};
 
@@ -30,14 +30,7 @@ impl Store {
             if let Some(found) = find(tx, id)? {
                 return Ok(found);
             }
-            let count: u64 = tx.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))?;
-            if count >= MAX_SESSIONS {
-                return Err(StoreError::TooManySessions(count));
-            }
-            tx.execute(
-                "INSERT INTO sessions (id, bot, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)",
-                params![id, bot.as_str(), now.as_millis()],
-            )?;
+            insert(tx, id, bot, now)?;
             find(tx, id)?.ok_or(StoreError::NotFound("chat"))
         })
     }
@@ -57,6 +50,19 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// A new session, if there is room for one.
+pub(crate) fn insert(tx: &Transaction<'_>, id: &str, bot: &BotName, now: Timestamp) -> Result<(), StoreError> {
+    let count: u64 = tx.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))?;
+    if count >= MAX_SESSIONS {
+        return Err(StoreError::TooManySessions(count));
+    }
+    tx.execute(
+        "INSERT INTO sessions (id, bot, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)",
+        params![id, bot.as_str(), now.as_millis()],
+    )?;
+    Ok(())
 }
 
 pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<SessionSummary>, StoreError> {

@@ -52,7 +52,7 @@ export class ChatServer {
         response.on('close', wake);
       });
     }
-    return say(open());
+    return say(open().slice(0, asked.limit ?? 100));
   }
 
   stop() {

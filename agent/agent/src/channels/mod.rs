@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform_types::agent::AgentConfig;
-use platform_types::channel::{AgentChannel, ChatId};
+use platform_types::channel::AgentChannel;
 use platform_types::{BotName, UpstreamName};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -134,10 +134,9 @@ async fn follow(
     tasks.wait().await;
 }
 
-/// Names what happens in a chat so that it is the same after a restart: 32 lower-case hex digits.
-fn id(channel: &UpstreamName, chat: ChatId, message: Option<i64>) -> String {
-    let message = message.map(|message| message.to_string()).unwrap_or_default();
-    let digest = Sha256::digest(format!("{channel}\n{chat}\n{message}").as_bytes());
+/// Names a message of a chat so that it is the same after a restart, and nobody else can tell: 32 lower-case hex digits.
+fn message_id(secret: &str, message: i64) -> String {
+    let digest = Sha256::digest(format!("{secret}\n{message}").as_bytes());
     digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
         use std::fmt::Write as _;
         write!(text, "{byte:02x}").expect("a String takes everything");

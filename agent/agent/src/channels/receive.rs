@@ -1,13 +1,16 @@
 //! Messages in: an update is confirmed with the next question, once its message is durable.
 
 use agent_core::channel::{Admission, Me, admit};
-use agent_store::{ChatPlace, StoreError};
+use agent_store::{ChatPlace, NewChat, OpenChat, StoreError};
+use platform_kit::random;
 use platform_types::ErrorCode;
 use platform_types::channel::ChatMessage;
 
 use super::wire::WireError;
-use super::{Channel, FIRST_PAUSE, LONGEST_PAUSE, id};
+use super::{Channel, FIRST_PAUSE, LONGEST_PAUSE, message_id};
 
+/// The gate reads a bounded answer: so many of the longest messages fit, and one always does.
+const UPDATES_AT_ONCE: u32 = 8;
 const TOO_MANY: &str = "Too many messages wait here already; please send this one again later.";
 const NOT_TAKEN: &str = "This message was not taken; please try again later.";
 
@@ -37,10 +40,17 @@ pub(super) async fn receive(channel: Channel) {
 
 async fn hear(channel: &Channel, pause: &mut std::time::Duration) -> Result<std::convert::Infallible, Broken> {
     let me = channel.server.me().await?;
-    let mut offset = None;
+    let (mut offset, mut limit) = (None, UPDATES_AT_ONCE);
     loop {
-        let updates = channel.server.updates(offset).await?;
-        *pause = FIRST_PAUSE;
+        let updates = match channel.server.updates(offset, limit).await {
+            // Long messages of strangers must not keep the others from being heard.
+            Err(error) if error.is_unfit() && limit > 1 => {
+                limit = 1;
+                continue;
+            }
+            updates => updates?,
+        };
+        (*pause, limit) = (FIRST_PAUSE, UPDATES_AT_ONCE);
         for update in updates {
             if let Some(message) = update.message {
                 take(channel, &me, &message).await?;
@@ -75,14 +85,14 @@ async fn take(channel: &Channel, me: &Me, message: &ChatMessage) -> Result<(), B
 /// One session a chat.
 async fn enqueue(channel: &Channel, message: &ChatMessage, text: String) -> Result<(), (ErrorCode, String)> {
     let chat = message.chat.id;
-    let session = id(&channel.name, chat, None);
+    let new = NewChat { session: random::id(), secret: random::id() };
     let place = ChatPlace { channel: channel.name.clone(), chat };
     let (bot, now) = (channel.bot.clone(), channel.hands.tooling.clock.now());
-    let opened = channel.hands.database.call(move |store| store.open_chat(&session, &bot, &place, now)).await;
+    let opened = channel.hands.database.call(move |store| store.open_chat(&place, new, &bot, now)).await;
     let opened = opened.map_err(|closed| (ErrorCode::AgentUnavailable, closed.to_string()))?;
-    let session = opened.map_err(|error| match error {
+    let OpenChat { session, secret } = opened.map_err(|error| match error {
         StoreError::TooManySessions(_) => (ErrorCode::TooLarge, error.to_string()),
         other => (ErrorCode::Internal, other.to_string()),
     })?;
-    channel.hands.chat(session, (id(&channel.name, chat, Some(message.message_id)), text)).await
+    channel.hands.chat(session, (message_id(&secret, message.message_id), text)).await
 }

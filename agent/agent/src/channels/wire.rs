@@ -37,6 +37,11 @@ impl WireError {
         matches!(self, Self::Refused { code, .. } if code == ErrorCode::EgressDenied.as_str())
     }
 
+    /// The server's answer is not one that the gate passes on: it is too long, say.
+    pub fn is_unfit(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == ErrorCode::UpstreamInvalid.as_str())
+    }
+
     /// Nothing was done, and it may work later.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -81,9 +86,9 @@ impl Server {
         Ok(Me { id, username })
     }
 
-    /// Waits for updates from `offset` on; those before it are over.
-    pub async fn updates(&self, offset: Option<i64>) -> Result<Vec<Update>, WireError> {
-        let mut body = json!({ "timeout": POLL_SECONDS, "allowed_updates": ["message"] });
+    /// Waits for at most `limit` updates from `offset` on; those before it are over.
+    pub async fn updates(&self, offset: Option<i64>, limit: u32) -> Result<Vec<Update>, WireError> {
+        let mut body = json!({ "timeout": POLL_SECONDS, "limit": limit, "allowed_updates": ["message"] });
         if let Some(offset) = offset {
             body["offset"] = offset.into();
         }

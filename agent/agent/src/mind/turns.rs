@@ -73,6 +73,7 @@ impl Hub {
                     self.stalled.push(QueuedTurn { session: session.to_owned(), turn: turn.to_owned() });
                 } else {
                     self.leave_line(session, turn);
+                    self.start_turns();
                 }
                 let failed = Failed::store(&error);
                 let failed = ToPage::Failed {

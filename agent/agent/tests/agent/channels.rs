@@ -26,11 +26,14 @@ struct Server {
     sent: Arc<Mutex<Vec<(i64, String)>>>,
     /// The status of the next answers to `sendMessage`; none left: 200.
     faults: Arc<Mutex<Vec<(StatusCode, Value)>>>,
+    /// Updates in one answer that the gate still passes on.
+    fits: Arc<Mutex<usize>>,
 }
 
 impl Server {
     fn start(root: &Path) -> Self {
-        let server = Self { updates: watch::Sender::default(), sent: Arc::default(), faults: Arc::default() };
+        let (updates, fits) = (watch::Sender::default(), Arc::new(Mutex::new(usize::MAX)));
+        let server = Self { updates, sent: Arc::default(), faults: Arc::default(), fits };
         let listener = platform_kit::socket::bind(&root.join("run/bot/egress/egress.sock"), 0o666).unwrap();
         let router = Router::new().fallback(answer).with_state(server.clone());
         platform_kit::task::spawn("server", async move { axum::serve(listener, router).await.unwrap() });
@@ -86,7 +89,15 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             }
             let mut updates = server.updates.subscribe();
             let found = tokio::time::timeout(Duration::from_secs(10), updates.wait_for(|all| !all.is_empty())).await;
-            let result = found.map(|found| found.unwrap().clone()).unwrap_or_default();
+            let mut result = found.map(|found| found.unwrap().clone()).unwrap_or_default();
+            let limit = usize::try_from(body["limit"].as_u64().unwrap()).unwrap();
+            assert!(limit <= 8, "an answer has to fit");
+            result.truncate(limit);
+            if result.len() > *server.fits.lock().unwrap() {
+                let error =
+                    json!({ "error": { "code": "upstream_invalid", "message": "too long", "type": "server_error" } });
+                return (StatusCode::BAD_GATEWAY, Json(error)).into_response();
+            }
             Json(json!({ "ok": true, "result": result })).into_response()
         }
         "/sendMessage" => {
@@ -173,6 +184,17 @@ async fn what_the_gate_kept_back_leaves_no_trace() {
     let sent = server.sent(3).await;
     assert!(sent[1].1.contains("text only") && sent[2].1.contains("no commands"), "{sent:?}");
     assert_eq!(sessions(&world).await.sessions.len(), 1, "a notice needs no session");
+}
+
+#[tokio::test]
+async fn long_messages_of_strangers_do_not_keep_others_from_being_heard() {
+    let (world, server) = world().await;
+    *server.fits.lock().unwrap() = 1;
+    server.updates.send_modify(|all| all.extend((1..=20).map(|id| json!({ "update_id": id }))));
+    server.writes(21, 7, "Hello");
+    world.model.says("Hi Anna").await;
+    assert_eq!(server.sent(1).await, [(7, "Hi Anna".to_owned())]);
+    server.confirmed().await;
 }
 
 #[tokio::test]
