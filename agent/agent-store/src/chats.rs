@@ -48,7 +48,7 @@ impl Store {
     pub fn open_chat(
         &mut self,
         place: &ChatPlace,
-        new: NewChat,
+        new: &NewChat,
         bot: &BotName,
         now: Timestamp,
     ) -> Result<OpenChat, StoreError> {

@@ -95,21 +95,21 @@ fn a_chat_has_a_session_that_nobody_else_could_have_made() {
     let (_directory, mut store) = fresh();
     let place = ChatPlace { channel: UpstreamName::new("chat").unwrap(), chat: ChatId(7) };
     let new = |n: u8| NewChat { session: format!("session-{n}"), secret: format!("secret-{n}") };
-    let first = store.open_chat(&place, new(1), &bot(), Timestamp(2)).unwrap();
+    let first = store.open_chat(&place, &new(1), &bot(), Timestamp(2)).unwrap();
     assert_eq!((first.session.id.as_str(), first.secret.as_str()), ("session-1", "secret-1"));
-    assert_eq!(store.open_chat(&place, new(2), &bot(), Timestamp(3)).unwrap(), first, "the same from then on");
+    assert_eq!(store.open_chat(&place, &new(2), &bot(), Timestamp(3)).unwrap(), first, "the same from then on");
     let other = BotName::new("other").unwrap();
-    let moved = store.open_chat(&place, new(3), &other, Timestamp(4)).unwrap();
+    let moved = store.open_chat(&place, &new(3), &other, Timestamp(4)).unwrap();
     assert_eq!(
         (moved.session.id.as_str(), &moved.session.bot, moved.secret.as_str()),
         ("session-1", &other, "secret-1")
     );
     store.delete_session("session-1", Timestamp(5)).unwrap();
     store.create_session("session-1", &bot(), Timestamp(6)).unwrap();
-    let again = store.open_chat(&place, new(4), &bot(), Timestamp(7)).unwrap();
+    let again = store.open_chat(&place, &new(4), &bot(), Timestamp(7)).unwrap();
     assert_eq!(again.session.id, "session-4", "a page's session does not become a chat");
     let taken = ChatPlace { chat: ChatId(8), ..place };
-    assert!(store.open_chat(&taken, NewChat { session: "session-1".into(), ..new(5) }, &bot(), Timestamp(8)).is_err());
+    assert!(store.open_chat(&taken, &NewChat { session: "session-1".into(), ..new(5) }, &bot(), Timestamp(8)).is_err());
 }
 
 #[test]

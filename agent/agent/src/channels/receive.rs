@@ -88,7 +88,7 @@ async fn enqueue(channel: &Channel, message: &ChatMessage, text: String) -> Resu
     let new = NewChat { session: random::id(), secret: random::id() };
     let place = ChatPlace { channel: channel.name.clone(), chat };
     let (bot, now) = (channel.bot.clone(), channel.hands.tooling.clock.now());
-    let opened = channel.hands.database.call(move |store| store.open_chat(&place, new, &bot, now)).await;
+    let opened = channel.hands.database.call(move |store| store.open_chat(&place, &new, &bot, now)).await;
     let opened = opened.map_err(|closed| (ErrorCode::AgentUnavailable, closed.to_string()))?;
     let OpenChat { session, secret } = opened.map_err(|error| match error {
         StoreError::TooManySessions(_) => (ErrorCode::TooLarge, error.to_string()),
