@@ -82,8 +82,8 @@ async fn decide(
     if let PairingDecision::Accepted { device } = &decision {
         // Known before the page hears of it and connects. Without an attempt nothing is let in.
         let now = gate.clock.now();
-        if gate.pairing.requests.undecided(now).iter().any(|attempt| attempt.id == id && attempt.device == device.id) {
-            gate.config.accept(device.clone())?;
+        if let Some(asked) = gate.pairing.requests.asked(&id, &device.id, now) {
+            gate.config.accept(asked, device.clone())?;
         }
     }
     gate.pairing.requests.decide(&id, &decision, gate.clock.now())?;
@@ -99,12 +99,13 @@ async fn settle(
     body: Bytes,
 ) -> Result<Json<serde_json::Value>, Failure> {
     let outcome: ActOutcome = parse(&body)?;
-    let act = gate.acts.get(&id).ok_or_else(|| Failure::new(ErrorCode::NotFound, "nobody waits for this any more"))?;
+    let (act, asked) =
+        gate.acts.get(&id).ok_or_else(|| Failure::new(ErrorCode::NotFound, "nobody waits for this any more"))?;
     if let ActOutcome::Done { device: Some(device) } = &outcome
         && matches!(&act.act, Act::Rotate { device: new, .. } if *new == device.id)
     {
         // The old key is out before the page hears of it, and the new one in.
-        gate.config.rekey(&act.by, device.clone())?;
+        gate.config.rekey(asked, &act.by, device.clone())?;
     }
     let done = matches!(outcome, ActOutcome::Done { .. });
     gate.note("device.answered", SUPERVISOR, serde_json::json!({ "act": id, "done": done }));

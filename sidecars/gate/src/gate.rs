@@ -8,7 +8,7 @@ use platform_kit::clock::SharedClock;
 use platform_types::audit::Chain;
 use platform_types::gate::{Device, GateStatus};
 use platform_types::layout::inside;
-use platform_types::{DeviceId, ErrorCode, Timestamp};
+use platform_types::{DeviceId, ErrorCode, Revision, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -183,29 +183,30 @@ impl Pushed {
         outcome
     }
 
-    /// Lets a device in that the ledger has just accepted.
-    pub fn accept(&self, device: Device) -> Result<(), Failure> {
-        self.amend(|config| config.accept(device))
+    /// Lets a device in that the ledger has accepted after `asked`, the revision in force when it was asked.
+    pub fn accept(&self, asked: Revision, device: Device) -> Result<(), Failure> {
+        self.amend(asked, |config| config.accept(device))
     }
 
-    /// Takes another key for a device that the ledger has just taken.
-    pub fn rekey(&self, old: &DeviceId, device: Device) -> Result<(), Failure> {
-        self.amend(|config| config.rekey(old, device))
+    /// Takes another key for a device that the ledger has taken after `asked`.
+    pub fn rekey(&self, asked: Revision, old: &DeviceId, device: Device) -> Result<(), Failure> {
+        self.amend(asked, |config| config.rekey(old, device))
     }
 
-    fn amend(&self, change: impl FnOnce(&mut Config) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut config = Config::clone(&*self.get()?);
-        let revision = config.revision;
-        change(&mut config)?;
+    /// Nothing happens when there was a push since: the supervisor pushes what it decided before it says so, and the device may
+    /// have been revoked after that.
+    fn amend(&self, asked: Revision, change: impl FnOnce(&mut Config) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut outcome = Ok(());
         self.0.send_if_modified(|current| {
-            // A push in between knows better.
-            let same = current.as_ref().is_some_and(|current| current.revision == revision);
-            if same {
+            let Some(same) = current.as_ref().filter(|current| current.revision == asked) else { return false };
+            let mut config = Config::clone(same);
+            outcome = change(&mut config);
+            if outcome.is_ok() {
                 *current = Some(Arc::new(config));
             }
-            same
+            outcome.is_ok()
         });
-        Ok(())
+        outcome
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use platform_kit::Failure;
-use platform_types::ErrorCode;
 use platform_types::device::{ActOutcome, DeviceAct};
+use platform_types::{ErrorCode, Revision};
 use tokio::sync::oneshot;
 
 use crate::gate::Gate;
@@ -20,6 +20,8 @@ pub struct Acts {
 #[derive(Debug)]
 struct Waiting {
     act: DeviceAct,
+    /// The revision in force when it was asked for.
+    asked: Revision,
     tell: oneshot::Sender<ActOutcome>,
 }
 
@@ -36,7 +38,7 @@ impl Acts {
         Self { limit, waiting: Mutex::default() }
     }
 
-    pub fn open(&self, act: DeviceAct) -> Result<Wait<'_>, Failure> {
+    pub fn open(&self, act: DeviceAct, asked: Revision) -> Result<Wait<'_>, Failure> {
         let (tell, outcome) = oneshot::channel();
         let id = act.id.clone();
         self.with(|waiting| {
@@ -44,7 +46,7 @@ impl Acts {
                 let message = "too many devices wait for the supervisor; try again later";
                 return Err(Failure::new(ErrorCode::RateLimited, message).with_retry_after(10));
             }
-            waiting.insert(act.id.clone(), Waiting { act, tell });
+            waiting.insert(act.id.clone(), Waiting { act, asked, tell });
             Ok(())
         })?;
         Ok(Wait { id, acts: self, outcome })
@@ -55,8 +57,9 @@ impl Acts {
         self.with(|waiting| waiting.values().map(|one| one.act.clone()).collect())
     }
 
-    pub fn get(&self, id: &str) -> Option<DeviceAct> {
-        self.with(|waiting| waiting.get(id).map(|one| one.act.clone()))
+    /// The act, and the revision that was in force when it was asked for.
+    pub fn get(&self, id: &str) -> Option<(DeviceAct, Revision)> {
+        self.with(|waiting| waiting.get(id).map(|one| (one.act.clone(), one.asked)))
     }
 
     /// The supervisor's word, once.
@@ -114,9 +117,9 @@ mod tests {
     #[test]
     fn bounded_settled_once_and_gone_with_the_page() {
         let acts = Acts::new(2);
-        let first = acts.open(act("1")).expect("room");
-        let second = acts.open(act("2")).expect("room");
-        assert_eq!(acts.open(act("3")).expect_err("full").code, ErrorCode::RateLimited);
+        let first = acts.open(act("1"), Revision(1)).expect("room");
+        let second = acts.open(act("2"), Revision(1)).expect("room");
+        assert_eq!(acts.open(act("3"), Revision(1)).expect_err("full").code, ErrorCode::RateLimited);
         assert_eq!(acts.undecided().len(), 2);
         let refused = || ActOutcome::Refused { reason: "no".into() };
         acts.settle("1", refused()).expect("settles");

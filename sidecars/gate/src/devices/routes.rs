@@ -128,7 +128,7 @@ async fn done(gate: &Gate, act: DeviceAct) -> Result<Response<Body>, Failure> {
     };
     tracing::info!(act = act.id, by = actor, kind, "a device wants something done");
     gate.note(kind, &actor, data);
-    let wait = gate.acts.open(act.clone())?;
+    let wait = gate.acts.open(act.clone(), gate.config.get()?.revision)?;
     gate.events.tell(GateEvent::Act(act));
     match wait.outcome(gate).await? {
         ActOutcome::Done { device } => {

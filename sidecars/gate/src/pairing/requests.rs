@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use platform_kit::Failure;
 use platform_types::gate::{PairingAttempt, PairingDecision};
-use platform_types::{DeviceId, ErrorCode, Timestamp};
+use platform_types::{DeviceId, ErrorCode, Revision, Timestamp};
 use tokio::sync::watch;
 
 /// How an attempt stands.
@@ -37,6 +37,8 @@ pub struct Requests {
 #[derive(Debug)]
 struct Entry {
     attempt: PairingAttempt,
+    /// The revision in force when it was opened.
+    asked: Revision,
     standing: watch::Sender<Standing>,
 }
 
@@ -56,7 +58,7 @@ impl Requests {
     }
 
     /// Opens an attempt. The same device asking again (with the same code) finds its own.
-    pub fn open(&self, attempt: PairingAttempt) -> Result<Opened, Failure> {
+    pub fn open(&self, attempt: PairingAttempt, asked: Revision) -> Result<Opened, Failure> {
         let now = attempt.at;
         self.with(now, |entries| {
             if let Some(entry) = entries.values().find(|entry| entry.is_again(&attempt)) {
@@ -74,7 +76,7 @@ impl Requests {
             entries
                 .retain(|_, entry| attempt.code_sha256.is_none() || entry.attempt.code_sha256 != attempt.code_sha256);
             let id = attempt.id.clone();
-            let entry = Entry { attempt, standing: watch::Sender::new(Standing::Pending) };
+            let entry = Entry { attempt, asked, standing: watch::Sender::new(Standing::Pending) };
             self.version.send_modify(|version| *version += 1);
             Ok(self.opened(entries.entry(id).or_insert(entry), true))
         })
@@ -106,6 +108,12 @@ impl Requests {
     /// Follows an attempt; `None` when it has expired or never was.
     pub fn follow(&self, id: &str, now: Timestamp) -> Option<Follow> {
         self.with(now, |entries| entries.get(id).map(|entry| entry.standing.subscribe()))
+    }
+
+    /// The revision that was in force when this device's attempt was opened, while it waits.
+    pub fn asked(&self, id: &str, device: &DeviceId, now: Timestamp) -> Option<Revision> {
+        let waits = |entry: &&Entry| entry.pending() && entry.attempt.device == *device;
+        self.with(now, |entries| entries.get(id).filter(waits).map(|entry| entry.asked))
     }
 
     /// Changes when a request comes or is decided.
@@ -177,25 +185,25 @@ mod tests {
     #[test]
     fn bounded_and_expiring() {
         let requests = Requests::new(2, 1000);
-        let first = requests.open(attempt('a', None, 0)).expect("room");
+        let first = requests.open(attempt('a', None, 0), Revision(1)).expect("room");
         assert!(first.new);
-        let again = requests.open(attempt('a', None, 1)).expect("the same one");
+        let again = requests.open(attempt('a', None, 1), Revision(1)).expect("the same one");
         assert!(!again.new);
         assert_eq!(again.id, first.id);
-        requests.open(attempt('b', None, 1)).expect("room");
-        assert_eq!(requests.open(attempt('c', None, 1)).expect_err("full").code, ErrorCode::RateLimited);
+        requests.open(attempt('b', None, 1), Revision(1)).expect("room");
+        assert_eq!(requests.open(attempt('c', None, 1), Revision(1)).expect_err("full").code, ErrorCode::RateLimited);
         assert_eq!(requests.undecided(Timestamp(1)).len(), 2);
         assert!(requests.follow(&first.id, Timestamp(1000)).is_none());
-        requests.open(attempt('c', None, 1000)).expect("room again");
+        requests.open(attempt('c', None, 1000), Revision(1)).expect("room again");
     }
 
     #[test]
     fn a_code_finds_room_where_all_places_are_taken() {
         let requests = Requests::new(1, 1000);
-        requests.open(attempt('a', None, 0)).expect("room");
-        assert_eq!(requests.open(attempt('b', None, 0)).expect_err("full").code, ErrorCode::RateLimited);
+        requests.open(attempt('a', None, 0), Revision(1)).expect("room");
+        assert_eq!(requests.open(attempt('b', None, 0), Revision(1)).expect_err("full").code, ErrorCode::RateLimited);
         for _ in 0..3 {
-            let opened = requests.open(attempt('b', Some("x"), 0)).expect("room for a code");
+            let opened = requests.open(attempt('b', Some("x"), 0), Revision(1)).expect("room for a code");
             requests.decide(&opened.id, &refused(), Timestamp(1)).expect("decides");
         }
         let held = requests.with(Timestamp(1), |entries| entries.len());
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn decided_once() {
         let requests = Requests::new(2, 1000);
-        let opened = requests.open(attempt('a', None, 0)).expect("room");
+        let opened = requests.open(attempt('a', None, 0), Revision(1)).expect("room");
         requests.decide(&opened.id, &refused(), Timestamp(1)).expect("decides");
         assert_eq!(*opened.follow.borrow(), Standing::Refused { reason: "no".into() });
         let code = |id: &str| requests.decide(id, &refused(), Timestamp(1)).expect_err("refuses").code;
@@ -216,9 +224,12 @@ mod tests {
     #[test]
     fn a_setup_code_is_for_one_device() {
         let requests = Requests::new(4, 1000);
-        let opened = requests.open(attempt('a', Some("x"), 0)).expect("room");
-        assert_eq!(requests.open(attempt('b', Some("x"), 0)).expect_err("claimed").code, ErrorCode::Conflict);
+        let opened = requests.open(attempt('a', Some("x"), 0), Revision(1)).expect("room");
+        assert_eq!(
+            requests.open(attempt('b', Some("x"), 0), Revision(1)).expect_err("claimed").code,
+            ErrorCode::Conflict
+        );
         requests.decide(&opened.id, &refused(), Timestamp(1)).expect("decides");
-        requests.open(attempt('b', Some("x"), 1)).expect("free again");
+        requests.open(attempt('b', Some("x"), 1), Revision(1)).expect("free again");
     }
 }

@@ -97,7 +97,7 @@ pub async fn pair(
     if let Some(exchange) = exchange.filter(|_| with_code) {
         exchange.vouch();
     }
-    let opened = gate.pairing.requests.open(attempt.clone())?;
+    let opened = gate.pairing.requests.open(attempt.clone(), config.revision)?;
     if opened.new {
         tracing::info!(device = attempt.device.as_str(), with_code, "a device asks to be paired");
         let entry = serde_json::json!({ "id": attempt.id, "with_code": with_code });

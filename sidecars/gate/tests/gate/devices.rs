@@ -173,29 +173,36 @@ async fn a_request_with_a_link_is_not_a_devices_to_decide_and_a_refusal_is_told(
     assert!(answer.json()["error"]["message"].as_str().unwrap().contains("too many devices"));
 }
 
+/// What a page asks for that has both keys, or says so.
+async fn new_key(
+    rig: &Rig,
+    (old, new): (&TestDevice, &TestDevice),
+    (signer, prover): (&TestDevice, &TestDevice),
+) -> Value {
+    let challenge = challenge(rig).await;
+    let act = Act::Rotate {
+        device: new.id.clone(),
+        public_key: new.public_key(),
+        host: rig.host(),
+        nonce: challenge["nonce"].as_str().unwrap().to_owned(),
+        time: serde_json::from_value(challenge["time"].clone()).unwrap(),
+        proof: String::new(),
+    };
+    let profile = ProfileName::new("personal").unwrap();
+    let text = SignedAct { profile: &profile, by: &old.id, act: &act }.to_string();
+    json!({
+        "public_key": new.public_key(), "nonce": challenge["nonce"], "time": challenge["time"],
+        "signature": signer.sign_text(&text), "proof": prover.sign_text(&text),
+    })
+}
+
 #[tokio::test]
 async fn a_device_takes_a_new_key_and_the_old_one_is_out_at_once() {
     let rig = Rig::start().await;
     let (old, new) = (TestDevice::new(1), TestDevice::new(2));
     rig.push(|config| config.devices = vec![with(&old, &ALL)]).await;
     let (mut page, ticket, _) = rig.devices_page(&old).await;
-    let request = async |signer: &TestDevice, prover: &TestDevice| {
-        let challenge = challenge(&rig).await;
-        let act = Act::Rotate {
-            device: new.id.clone(),
-            public_key: new.public_key(),
-            host: rig.host(),
-            nonce: challenge["nonce"].as_str().unwrap().to_owned(),
-            time: serde_json::from_value(challenge["time"].clone()).unwrap(),
-            proof: String::new(),
-        };
-        let profile = ProfileName::new("personal").unwrap();
-        let text = SignedAct { profile: &profile, by: &old.id, act: &act }.to_string();
-        json!({
-            "public_key": new.public_key(), "nonce": challenge["nonce"], "time": challenge["time"],
-            "signature": signer.sign_text(&text), "proof": prover.sign_text(&text),
-        })
-    };
+    let request = async |signer: &TestDevice, prover: &TestDevice| new_key(&rig, (&old, &new), (signer, prover)).await;
     let refused = async |body: Value| {
         let answer = rig.own_route(&ticket, "/gate/device/key", &body).await;
         (answer.status, answer.code())
@@ -225,4 +232,25 @@ async fn a_device_takes_a_new_key_and_the_old_one_is_out_at_once() {
     rig.connect(&new).await;
     let mut socket = rig.enter(&old).await;
     assert_eq!(socket.hear().await["code"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_late_answer_does_not_bring_a_revoked_key_back() {
+    let rig = Rig::start().await;
+    let (old, new) = (TestDevice::new(1), TestDevice::new(2));
+    rig.push(|config| config.devices = vec![with(&old, &ALL)]).await;
+    let (_page, ticket, _) = rig.devices_page(&old).await;
+    let mut events = Events::listen(&rig).await;
+    let supervisor = async {
+        let act = events.act().await;
+        rig.push(|config| config.devices.clear()).await;
+        rig.settle(&act.id, &ActOutcome::Done { device: Some(with(&new, &ALL)) }).await;
+    };
+    let body = new_key(&rig, (&old, &new), (&old, &new)).await;
+    let (answer, ()) = tokio::join!(rig.own_route(&ticket, "/gate/device/key", &body), supervisor);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for device in [&old, &new] {
+        let mut socket = rig.enter(device).await;
+        assert_eq!(socket.hear().await["code"], "unauthorized");
+    }
 }

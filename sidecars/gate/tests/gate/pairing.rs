@@ -103,6 +103,22 @@ async fn with_a_setup_link_once() {
 }
 
 #[tokio::test]
+async fn a_push_since_the_attempt_decides_who_is_in() {
+    let rig = Rig::start().await;
+    let (kept, revoked) = (TestDevice::new(1), TestDevice::new(2));
+    for device in [&kept, &revoked] {
+        let request = pair(&rig, device, None).await.json()["request"].as_str().unwrap().to_owned();
+        // The supervisor pushes before it answers, and a revocation may come in between.
+        rig.push(|config| config.devices = vec![kept.paired()]).await;
+        decide(&rig, &request, &accepted(device)).await.unwrap();
+    }
+    let _agent = Agent::echo(&rig.agent_socket(1));
+    rig.connect(&kept).await;
+    let mut socket = rig.enter(&revoked).await;
+    assert_eq!(socket.hear().await["code"], "unauthorized");
+}
+
+#[tokio::test]
 async fn a_paired_key_is_told_so_again() {
     let rig = Rig::start().await;
     let device = TestDevice::new(1);
