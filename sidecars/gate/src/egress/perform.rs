@@ -45,8 +45,9 @@ impl Outside {
     }
 
     /// An answer with updates as the upstream gave it, the secret taken out: for [`crate::senders`], and not for the agent.
-    pub async fn updates(&self, way: &Way, admitted: &Admitted) -> Result<Reply, Lost> {
-        Ok(self.send(way, plain(admitted)).await?.0)
+    /// What is made of it goes through [`outgoing::stripped`] once more.
+    pub async fn updates(&self, way: &Way, admitted: &Admitted) -> Result<(Reply, Option<Secret<String>>), Lost> {
+        self.send(way, plain(admitted)).await
     }
 
     /// Sends what the gate itself says; the status of the answer.

@@ -30,13 +30,13 @@ use serde_json::json;
 
 use crate::audit::record::GATE;
 use crate::config::Config;
-use crate::egress::outgoing::{Lost, Reply};
+use crate::egress::outgoing::{self, Lost, Reply};
 use crate::egress::ways::Way;
 use crate::gate::Gate;
 
 /// Asks for updates, and gives those that the agent may see.
 pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> Result<Reply, Lost> {
-    let reply = gate.outside.updates(way, admitted).await?;
+    let (reply, secret) = gate.outside.updates(way, admitted).await?;
     if !reply.status.is_success() {
         return Ok(Reply { content_type: None, body: Bytes::new(), ..reply });
     }
@@ -49,7 +49,8 @@ pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> R
         let heard = updates.iter().filter(|update| update.message.is_some()).count();
         gate.note("channel.received", GATE, json!({ "channel": way.upstream.name, "updates": came, "heard": heard }));
     }
-    let body = Bytes::from(senders::written(updates));
+    // Written anew: what was escaped in it may now be readable.
+    let body = outgoing::stripped(secret.as_ref(), &senders::written(updates)).into();
     Ok(Reply { content_type: Some("application/json".to_owned()), body, ..reply })
 }
 

@@ -272,3 +272,16 @@ async fn a_code_that_does_not_get_out_is_reported_to_nobody() {
     poll(&rig).await;
     assert_ne!(sent(&mut upstream).await.1["text"], first["text"]);
 }
+
+#[tokio::test]
+async fn a_message_that_spells_the_token_in_escapes_does_not_bring_it_to_the_agent() {
+    let escaped = TOKEN.bytes().fold(String::new(), |text, byte| format!("{text}\\u{byte:04x}"));
+    let body = format!(
+        r#"{{"ok":true,"result":[{{"update_id":1,"message":{{"message_id":1,"chat":{{"id":1,"type":"private"}},"from":{{"id":1}},"text":"so {escaped} it is"}}}}]}}"#
+    );
+    let upstream = TestUpstream::start(move |_| Some(vec![answer("200 OK", "", &body)])).await;
+    let rig = rig(&upstream, vec![channel(Senders::Pairing)]).await;
+    let got = poll(&rig).await;
+    assert!(!String::from_utf8_lossy(&got.body).contains(TOKEN), "{got:?}");
+    assert_eq!(got.json()["result"][0]["message"]["text"], "so [secret] it is");
+}
