@@ -35,17 +35,12 @@ impl Anchors {
         Ok(anchors)
     }
 
-    /// Keeps a head; the same one again is fine. An agent's number that is not higher is refused: its chain grows. The
-    /// supervisor may come back with an older ledger, and then both heads are evidence.
+    /// Keeps a head; the same one again is fine. One that is not higher is evidence as well: an agent may be restored, a ledger
+    /// recovered, and a lie about the end must not keep later heads out.
     pub fn keep(&self, profile: &ProfileName, at: Timestamp, head: Anchor) -> Result<(), Failure> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.back().map(|last| &last.head) {
-            Some(last) if *last == head => return Ok(()),
-            Some(last) if self.chain == Chain::Agent && head.n <= last.n => {
-                let message = format!("an anchor of entry {} is kept already; a chain only grows", last.n);
-                return Err(Failure::new(ErrorCode::Conflict, message).with_param("n"));
-            }
-            _ => {}
+        if kept.back().is_some_and(|last| last.head == head) {
+            return Ok(());
         }
         let anchor = KeptAnchor { chain: self.chain, profile: Some(profile.clone()), at, head };
         if let Err(error) = self.append(&anchor) {
@@ -93,22 +88,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_only_grows() {
+    fn kept_once_over_restarts_and_bounded() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("anchors.ndjson");
         let profile = ProfileName::new("personal").expect("a name");
-        let head = |n: u64, digit: &str| Anchor { n, hash: digit.repeat(64) };
+        let head = |n: u64| Anchor { n, hash: "a".repeat(64) };
         let anchors = Anchors::open(path.clone(), Chain::Agent).expect("opens");
-        let keep = |anchors: &Anchors, head: Anchor| anchors.keep(&profile, Timestamp(7), head).map_err(|f| f.code);
-        assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
-        assert_eq!(keep(&anchors, head(5, "a")), Ok(()));
-        assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
-        assert_eq!(keep(&anchors, head(4, "a")), Err(ErrorCode::Conflict));
+        let keep = |anchors: &Anchors, n| anchors.keep(&profile, Timestamp(7), head(n)).expect("is kept");
+        keep(&anchors, 5);
+        keep(&anchors, 5);
         drop(anchors);
         let anchors = Anchors::open(path, Chain::Agent).expect("opens");
-        assert_eq!(keep(&anchors, head(5, "b")), Err(ErrorCode::Conflict));
+        keep(&anchors, 5);
+        assert_eq!(anchors.list().len(), 1);
         for n in 6..(6 + 2 * MAX_ANCHORS as u64) {
-            assert_eq!(keep(&anchors, head(n, "c")), Ok(()));
+            keep(&anchors, n);
         }
         let kept = anchors.list();
         assert!(kept.len() <= MAX_ANCHORS);
@@ -116,14 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn a_supervisor_that_comes_back_with_less_takes_nothing_away() {
-        let directory = tempfile::tempdir().expect("a directory");
+    fn a_head_that_is_not_higher_takes_nothing_away_and_keeps_nothing_out() {
         let profile = ProfileName::new("personal").expect("a name");
-        let anchors = Anchors::open(directory.path().join("x.ndjson"), Chain::Supervisor).expect("opens");
-        let heads = [5, 9, 3, 9].map(|n| Anchor { n, hash: format!("{n:064}") });
-        for head in &heads {
-            anchors.keep(&profile, Timestamp(7), head.clone()).expect("is kept");
+        for chain in [Chain::Agent, Chain::Supervisor] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let anchors = Anchors::open(directory.path().join("x.ndjson"), chain).expect("opens");
+            let heads = [5, 9, 3, 9, u64::MAX, 10].map(|n| Anchor { n, hash: format!("{n:064}") });
+            for head in &heads {
+                anchors.keep(&profile, Timestamp(7), head.clone()).expect("is kept");
+            }
+            assert_eq!(anchors.list().into_iter().map(|kept| kept.head).collect::<Vec<_>>(), heads);
         }
-        assert_eq!(anchors.list().into_iter().map(|kept| kept.head).collect::<Vec<_>>(), heads);
     }
 }
