@@ -66,3 +66,34 @@ export class Storage {
     this.#values.delete(key);
   }
 }
+
+/** `indexedDB` with one store, in memory: requests are answered at once, transactions end after them. */
+export function database() {
+  const values = new Map();
+  const store = {
+    get: (key) => ({ result: values.get(key) }),
+    put: (value, key) => ({ result: void values.set(key, value) }),
+    delete: (key) => ({ result: void values.delete(key) }),
+    add: (value, key) => {
+      if (!values.has(key)) return store.put(value, key);
+      return { error: new Error('ConstraintError') };
+    },
+  };
+  const transaction = () => {
+    const made = {
+      objectStore: () => Object.fromEntries(Object.entries(store).map(([name, act]) => [name, (...given) => {
+        const request = act(...given);
+        made.error = request.error ?? made.error;
+        return request;
+      }])),
+    };
+    queueMicrotask(() => (made.error ? made.onabort() : made.oncomplete()));
+    return made;
+  };
+  const open = () => {
+    const opening = { result: { transaction, close() {} } };
+    queueMicrotask(() => opening.onsuccess());
+    return opening;
+  };
+  return { open };
+}

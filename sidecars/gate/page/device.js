@@ -32,11 +32,23 @@ export class Device {
     return stored && new Device(stored.id, stored);
   }
 
-  /** A key that may become this browser's: kept beside the one it has until the gate knows which of them is in. */
+  /**
+   * A key that may become this browser's: kept beside the one it has until the gate knows which of them is in. Without a word about it the same
+   * one is tried again: it may be in already, and asked for twice it is in once.
+   */
   static async next() {
-    const made = await make();
-    await transact('readwrite', (store) => store.put(made, 'next'));
-    return new Device(made.id, made);
+    const load = () => transact('readonly', (store) => store.get('next'));
+    if (!(await load())) {
+      const made = await make();
+      await transact('readwrite', (store) => store.add(made, 'next')).catch(() => {});
+    }
+    const next = await load();
+    return new Device(next.id, next);
+  }
+
+  /** What to do with the next key after a status that is no success. Only the supervisor's own refusal says that it is not in. */
+  static async refused(status) {
+    if (status === 409) await Device.forget();
   }
 
   /** Who this browser may be when the gate does not know `id`: another page took a new key, or the answer about one was lost. */

@@ -77,7 +77,7 @@ async function rekey(own, button, told) {
     told.textContent = t('devices.key.done', { code: shortCode(next.id) });
   } catch ({ status }) {
     // Without a word the new key may be in: it stays until it is known which one is.
-    if (status && status < 500) await Device.forget();
+    await Device.refused(status);
     told.textContent = t(status === 409 ? 'devices.error.refused' : 'devices.error.silent');
   }
   button.disabled = false;

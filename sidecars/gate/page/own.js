@@ -42,8 +42,8 @@ export class Own {
     return this.#ask(path, { method: 'POST', body: JSON.stringify(body) });
   }
 
-  get(path) {
-    return this.#ask(path, { method: 'GET' });
+  get(path, signal) {
+    return this.#ask(path, { method: 'GET', signal });
   }
 
   async #ask(path, request) {
