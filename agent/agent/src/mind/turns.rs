@@ -114,7 +114,7 @@ impl Hub {
         }
         self.live.insert(session.clone(), live);
         self.show_turn(&session);
-        tracing::info!(turn, session, bot = begun.bot.as_str(), "turn started");
+        tracing::debug!(turn, session, bot = begun.bot.as_str(), "turn started");
         let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
         match config.bots.iter().find(|bot| bot.name == begun.bot) {
             Some(bot) => {
@@ -266,16 +266,19 @@ impl Hub {
             let message = ToPage::Message { session: session.to_owned(), message: shown(message) };
             self.connections.tell_session(session, None, &message);
         }
-        self.announce_end(session, &view.id, answer.outcome);
+        self.announce_end(session, view, answer.outcome);
         self.schedule.ended(session);
         self.announce(session);
         self.start_turns();
     }
 
-    fn announce_end(&mut self, session: &str, turn: &str, outcome: TurnOutcome) {
-        let (session, turn) = (session.to_owned(), turn.to_owned());
-        tracing::info!(turn, session, outcome = ?outcome, "turn ended");
-        self.connections.tell_session(&session.clone(), None, &ToPage::Ended { session, turn, outcome });
+    /// One line of the log a turn: each wakes the engine's logging, beside which turns run. Its start is in the audit.
+    fn announce_end(&mut self, session: &str, view: RunningTurn, outcome: TurnOutcome) {
+        let RunningTurn { id: turn, started_at, .. } = view;
+        let duration_millis = self.tooling.clock.now().millis_since(started_at);
+        tracing::info!(turn, session, outcome = ?outcome, duration_millis, "turn ended");
+        let ended = ToPage::Ended { session: session.to_owned(), turn, outcome };
+        self.connections.tell_session(session, None, &ended);
     }
 
     /// The disk is full, say: the answer stays in memory, and the next tick tries again.
