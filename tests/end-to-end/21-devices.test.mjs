@@ -136,14 +136,30 @@ test('a device takes a new key: the old one is out, the page goes on by itself',
   assert.ok(before.revoked_at > 0);
   assert.deepEqual([after.name, after.scopes, after.revoked_at ?? null], ['Kitchen tablet', ['chat', 'approve'], null]);
   // The other tab was thrown out with the old key, and finds the new one.
+  later.tabletNewCode = code;
   assert.match(await ask(chat, 'still here'), /still here/);
   await own.reload();
   await own.getByText(code, { exact: true }).waitFor();
   assertQuiet(chat);
 });
 
+test('it takes no other one within the hour, and its old code still leads to it', async () => {
+  const own = await later.tablet.context().newPage();
+  await own.goto(`${bot.url('personal')}/devices`);
+  await own.getByText(later.tabletNewCode, { exact: true }).waitFor();
+  await own.getByRole('button', { name: 'New key for this browser' }).click();
+  await own.getByText(/The supervisor refused it/).waitFor();
+  assert.equal((await own.locator('.mine dd').nth(1).innerText()).trim(), later.tabletNewCode);
+  await own.close();
+  const revoked = await bot.json('device', 'revoke', 'personal', later.tabletCode);
+  assert.equal(revoked.device.code, later.tabletNewCode);
+});
+
 test('a key that was asked for and never answered about is found out', async () => {
-  const chat = later.tablet;
+  const { page: chat, code } = await asking('Desk');
+  await (await card(code)).getByRole('button', { name: 'Let in' }).click();
+  await chat.locator('#message').waitFor();
+  assert.match(await ask(chat, 'still here'), /still here/);
   // The gate does it, and the answer is lost on its way.
   const own = await chat.context().newPage();
   await own.goto(`${bot.url('personal')}/devices`);

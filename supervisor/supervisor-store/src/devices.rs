@@ -257,7 +257,8 @@ pub(crate) fn enrol(
     transaction.execute(
         "INSERT INTO device (profile, id, public_key, name, scopes, added_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (profile, id) DO UPDATE SET
-             name = excluded.name, scopes = excluded.scopes, added_at = excluded.added_at, revoked_at = NULL",
+             name = excluded.name, scopes = excluded.scopes, added_at = excluded.added_at, revoked_at = NULL,
+             replaced_by = NULL",
         (profile.as_str(), device.id.as_str(), &device.public_key, &device.name, join_scopes(scopes), now.as_millis()),
     )?;
     find_device(transaction, profile, &device.id)?.ok_or(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows))

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_create_audit.sql"),
     include_str!("../migrations/0007_note_logins.sql"),
     include_str!("../migrations/0008_create_senders.sql"),
+    include_str!("../migrations/0009_follow_rotations.sql"),
 ];
 
 /// There is one supervisor; only somebody with `sqlite3` can be in the way, and not for long.
@@ -55,7 +56,7 @@ pub(crate) struct Guard {
 
 impl Store {
     /// The schema that this release writes.
-    pub const SCHEMA: u32 = 8;
+    pub const SCHEMA: u32 = 9;
 
     /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`]. Nothing beside it is looked at:
     /// [`Store::open_guarded`] is what an installation needs.

@@ -1,6 +1,6 @@
 //! Links are used once, devices come and go.
 
-use super::rotate::Rotation;
+use super::rotate::{BETWEEN_ROTATIONS_MILLIS, Rotation};
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -202,4 +202,32 @@ fn a_new_key_takes_the_place_of_the_old_one_in_one_step() {
     assert_eq!(rotate(&new, &old, 9), Rotation::Taken, "a key that is out does not come back");
     store.revoke_device(&profile(), &new.id, NOW.plus_millis(10)).unwrap();
     assert_eq!(rotate(&old, &new, 11), Rotation::Gone);
+}
+
+#[test]
+fn a_rotated_key_stays_an_hour_and_the_old_code_leads_to_it() {
+    let store = Store::in_memory().unwrap();
+    let code = link(&store, 'a', NOW, None);
+    let [first, second, third] = ['1', '2', '3'].map(device);
+    redeem(&store, &code, &first, NOW);
+    let rotate = |old: &NewDevice, new: &NewDevice, at: i64| {
+        store.rotate_device(&profile(), &old.id, (&new.id, &new.public_key), NOW.plus_millis(at)).unwrap()
+    };
+    let successor = |of: &NewDevice| store.successor(&profile(), &of.id).unwrap().map(|record| record.id);
+    assert_eq!(successor(&first), None);
+    let done = rotate(&first, &second, 5);
+    assert!(matches!(done, Rotation::Done(_)), "a paired device takes one right away");
+    let then = 5 + BETWEEN_ROTATIONS_MILLIS;
+    for at in [5, then - 1] {
+        assert_eq!(rotate(&second, &third, at), Rotation::TooSoon(NOW.plus_millis(then)));
+    }
+    assert_eq!(rotate(&first, &second, then - 1), done, "the same key again is no other one");
+    assert_eq!(store.devices(&profile()).unwrap().len(), 2, "nothing was added");
+    assert!(matches!(rotate(&second, &third, then), Rotation::Done(_)));
+    assert_eq!((successor(&first), successor(&second)), (Some(third.id.clone()), Some(third.id.clone())));
+    store.revoke_device(&profile(), &third.id, NOW.plus_millis(then)).unwrap();
+    assert_eq!(successor(&first), None);
+    let code = link(&store, 'b', NOW, None);
+    redeem(&store, &code, &first, NOW.plus_millis(1));
+    assert_eq!(successor(&first), None, "paired anew, it is itself");
 }

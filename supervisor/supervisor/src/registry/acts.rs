@@ -83,6 +83,12 @@ async fn rotate(
         Rotation::Done(record) => record,
         Rotation::Gone => return Err(no_access()),
         Rotation::Taken => return Err(refused("this key is or was in use here; make another one")),
+        Rotation::TooSoon(then) => {
+            let minutes = (then.as_millis() - now.as_millis() + 59_999) / 60_000;
+            return Err(refused(&format!(
+                "this device took a new key less than an hour ago; it may take the next one in {minutes} min"
+            )));
+        }
     };
     let (before, after) = (code::short(old), code::short(new));
     let message = format!("{} has another key: {before} is out, it is now {after}", record.name);

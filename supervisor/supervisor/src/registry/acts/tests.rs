@@ -173,3 +173,21 @@ async fn a_device_takes_a_new_key() {
     let phone = Device::new(5).asks(&shared);
     assert!(reason(&shared, &old.admits(&phone, Verdict::Allow, &ALL[..1])).await.contains("no access"));
 }
+
+#[tokio::test]
+async fn keys_are_not_changed_faster_than_the_operator_revokes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (shared, _world) = daemon(&directory);
+    let stolen = Device::new(1).paired(&shared, &ALL);
+    let (second, third) = (Device::new(2), Device::new(3));
+    perform(&shared, &profile("ops"), &stolen.takes(&second)).await;
+    let why = reason(&shared, &second.takes(&third)).await;
+    assert!(why.contains("the next one in 60 min"), "{why}");
+    assert_eq!(scopes_of(&shared, &third), None);
+    let shown = code::short(&stolen.id);
+    let revoked = operations::devices::revoke(&shared, &profile("ops"), "operator anna", &shown).await.unwrap();
+    assert_eq!(revoked.device.id, second.id);
+    assert_eq!(scopes_of(&shared, &second), None);
+    let again = operations::devices::revoke(&shared, &profile("ops"), "operator anna", &shown).await;
+    assert_eq!(again.unwrap_err().code, ErrorCode::NotFound);
+}

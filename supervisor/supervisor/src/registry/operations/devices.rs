@@ -182,12 +182,24 @@ async fn change(
     Ok(wire::DeviceChanged { profile: profile.clone(), device: self::device(&device), pushed })
 }
 
-/// The device with access that is meant.
+/// The device with access that is meant, by the code that it has or had: a new key does not take it out of reach.
 async fn active(shared: &Shared, profile: &ProfileName, code: &str) -> Result<DeviceRecord, Failure> {
     origin(shared, profile)?;
     let (records, _) = registry(shared, profile).await?;
-    let active: Vec<DeviceRecord> = records.into_iter().filter(|record| record.revoked_at.is_none()).collect();
+    let (active, out): (Vec<DeviceRecord>, Vec<_>) =
+        records.into_iter().partition(|record| record.revoked_at.is_none());
+    if let (Err(NotFound::None), Ok(old)) = (find(code, &active), find(code, &out)) {
+        let (profile, old) = (profile.clone(), old.id.clone());
+        let later = in_ledger(shared, move |store| store.successor(&profile, &old)).await;
+        if let Some(found) = later.map_err(|error| internal(&error))? {
+            return Ok(found);
+        }
+    }
     Ok(one(code, &active, "device with access", |record| &record.id)?.clone())
+}
+
+fn find<'a>(code: &str, devices: &'a [DeviceRecord]) -> Result<&'a DeviceRecord, NotFound> {
+    code::find(code, devices, |record| &record.id)
 }
 
 fn words(scopes: &[Scope]) -> String {
