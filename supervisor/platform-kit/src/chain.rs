@@ -77,6 +77,8 @@ pub enum Broken {
     Replaced { n: u64 },
     #[error("its first {base} entries are missing, and a chain that ends at entry {end} has not dropped so many")]
     Shortened { base: u64, end: u64 },
+    #[error("entries {first} to {base} were dropped before anybody saw them: what is said of them is not proven")]
+    Unseen { first: u64, base: u64 },
     #[error("the chain ends at entry {end}, but entry {anchored} was anchored: it was cut")]
     Cut { end: u64, anchored: u64 },
 }

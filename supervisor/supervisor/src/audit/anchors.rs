@@ -14,7 +14,7 @@ use supervisor_store::{NewEvent, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::own;
-use super::source::{Source, SourceError};
+use super::source::{DEADLINE, Source, SourceError, within};
 use crate::registry::operations::in_ledger;
 use crate::sockets;
 use crate::state::Shared;
@@ -35,27 +35,37 @@ pub enum Look {
 
 /// Fetches until `stop`.
 pub async fn keep(shared: Shared, stop: CancellationToken) {
-    let (mut told, mut given) = (BTreeSet::new(), BTreeMap::new());
+    let mut rounds = Rounds::default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => return,
         }
+        tokio::select! {
+            () = rounds.next(&shared, DEADLINE) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// What one round leaves to the next.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    told: BTreeSet<(ProfileName, Chain, String)>,
+    given: BTreeMap<ProfileName, Anchor>,
+}
+
+impl Rounds {
+    /// Looks at every chain, at each no longer than `limit`.
+    pub(super) async fn next(&mut self, shared: &Shared, limit: Duration) {
         let profiles: Vec<ProfileName> = shared.world.borrow().config.profiles.keys().cloned().collect();
         for profile in profiles {
-            tokio::select! {
-                () = give(&shared, &profile, &mut given) => {}
-                () = stop.cancelled() => return,
-            }
+            give(shared, &profile, &mut self.given).await;
             for chain in [Chain::Gate, Chain::Agent] {
-                let looked = tokio::select! {
-                    looked = look(&shared, &profile, chain) => looked,
-                    () = stop.cancelled() => return,
-                };
-                match looked {
+                match within(limit, look(shared, &profile, chain)).await {
                     Ok(Look::Broken(why)) => {
-                        if told.insert((profile.clone(), chain, why.clone())) {
-                            tell(&shared, &profile, chain, &why).await;
+                        if self.told.insert((profile.clone(), chain, why.clone())) {
+                            tell(shared, &profile, chain, &why).await;
                         }
                     }
                     Ok(Look::Same | Look::Kept(_)) => {}
@@ -88,9 +98,13 @@ pub async fn look(shared: &Shared, profile: &ProfileName, chain: Chain) -> Resul
     let mut page = source.page(last.n).await?;
     let mut start = last.clone();
     if begins_later(&page, &last) {
-        // What lies between was dropped before anybody saw it; its owner says what the oldest entry follows.
+        // What lies between was dropped before anybody saw it. Of a chain that nobody ever saw, its owner says what the oldest
+        // entry follows; of another one, nobody could tell a true word from an invented one.
         page = source.page(0).await?;
         if let Some(base) = page.base.clone().filter(|base| is_dropped(chain, base, &page) && base.n > last.n) {
+            if last.n > 0 {
+                return Ok(Look::Broken(Broken::Unseen { first: last.n + 1, base: base.n }.to_string()));
+            }
             start = base;
         }
     }

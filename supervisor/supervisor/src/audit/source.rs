@@ -18,6 +18,8 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// More entries than a chain has after years.
 const MAX_ENTRIES: usize = 1_000_000;
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// For all pages of a chain together: whoever gives them one by one holds nobody up.
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Why a chain cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +30,15 @@ pub enum SourceError {
     Call(#[from] CallError),
     #[error("the ledger cannot be read")]
     Store(#[from] StoreError),
+    #[error("it was not read to its end within {} s", .0.as_secs())]
+    TooSlow(Duration),
     #[error("it has more than {MAX_ENTRIES} entries")]
     TooMany,
+}
+
+/// Does what reads a chain, for so long.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(SourceError::TooSlow(limit)))
 }
 
 /// Where the entries of a chain are.

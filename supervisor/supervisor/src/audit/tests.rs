@@ -20,6 +20,8 @@ use crate::api::wire::audit::Trail;
 use crate::example::{self, Daemon, NOW, profile};
 use crate::state::Shared;
 
+mod dropped;
+
 /// What an agent or a gate says its chain is.
 type Said = Arc<Mutex<(Vec<Entry>, Vec<KeptAnchor>)>>;
 
@@ -32,14 +34,17 @@ fn grow(entries: &mut Vec<Entry>, count: u64, word: &str) {
 }
 
 async fn page(State(said): State<Said>, Query(query): Query<std::collections::BTreeMap<String, u64>>) -> Json<Page> {
-    let (entries, anchors) = said.lock().unwrap().clone();
-    let after = query["after"];
+    let said = said.lock().unwrap();
+    let (entries, anchors) = (&said.0, said.1.clone());
     let head = entries.last().map(chain::head);
-    let mut rest: Vec<Entry> = entries.into_iter().filter(|entry| entry.n > after).collect();
+    // What a chain begins with, when it is not the first entry ever, is the last one that was dropped.
+    let base = entries.first().filter(|first| first.n > 1).map(chain::head);
+    let after = query["after"].max(base.as_ref().map_or(0, |base| base.n));
+    let mut rest: Vec<Entry> = entries.iter().filter(|entry| entry.n > after).take(MAX_PAGE + 1).cloned().collect();
     let more = rest.len() > MAX_PAGE;
     rest.truncate(MAX_PAGE);
-    let anchors = if after == 0 { anchors } else { Vec::new() };
-    Json(Page { entries: rest, more, head, base: None, anchors })
+    let (base, anchors) = if query["after"] == 0 { (base, anchors) } else { (None, Vec::new()) };
+    Json(Page { entries: rest, more, head, base, anchors })
 }
 
 /// Keeps the head of the supervisor's chain, as a gate does.
@@ -213,7 +218,7 @@ async fn an_edit_in_the_ledger_is_found() {
     let mut edited = entries.clone();
     edited[1].actor = "operator eve".to_owned();
     let verdict = |entries: &[Entry]| {
-        let mut check = super::verify::Check::new(Chain::Supervisor, None, &[]);
+        let mut check = super::verify::Check::new(Chain::Supervisor, None, &[], None);
         assert!(entries.iter().filter(|entry| check.push(entry)).count() > 0);
         check.finish()
     };
@@ -268,7 +273,7 @@ fn a_chain_begins_late_only_where_it_is_long_enough_to_have_dropped_something() 
             at: NOW,
             head: chain::head(entry),
         });
-        let mut check = super::verify::Check::new(chain, entries.last().map(chain::head), &anchors);
+        let mut check = super::verify::Check::new(chain, entries.last().map(chain::head), &anchors, None);
         assert!(rest.iter().all(|entry| check.push(entry)));
         check.finish().broken.map(|broken| broken.to_string())
     };

@@ -10,7 +10,7 @@ use serde_json::Value;
 use supervisor_store::StoreError;
 
 use super::own::{self, concerns};
-use super::source::{Source, SourceError};
+use super::source::{DEADLINE, Source, SourceError, within};
 use super::verify::{self, Check, Verdict};
 use crate::api::wire::audit::{ChainState, Line, Trail};
 use crate::registry::operations::in_ledger;
@@ -41,17 +41,23 @@ struct Part {
 pub async fn read(shared: &Shared, profile: &ProfileName, question: Question) -> Result<Trail, StoreError> {
     let known = known(shared, profile).await?;
     // The gate first: it keeps heads of the other two.
-    let (gate, kept) = part(shared, profile, Chain::Gate, &known.gate, question).await;
+    let (gate, kept) = part(shared, profile, Chain::Gate, (&known.gate, newest(&known.gate)), question).await;
     let (ours, agents): (Vec<_>, Vec<_>) = kept.into_iter().partition(|kept| kept.chain == Chain::Supervisor);
     let ours = verify::since(ours, known.recovered_at);
+    let seen = newest(&verify::since(known.agent.clone(), known.restored_at));
     let agents = verify::since(known.agent.into_iter().chain(agents).collect(), known.restored_at);
-    let (supervisor, _) = part(shared, profile, Chain::Supervisor, &ours, question).await;
-    let (agent, _) = part(shared, profile, Chain::Agent, &agents, question).await;
+    let (supervisor, _) = part(shared, profile, Chain::Supervisor, (&ours, None), question).await;
+    let (agent, _) = part(shared, profile, Chain::Agent, (&agents, seen), question).await;
     let parts = vec![supervisor, gate, agent];
     let verified = question.verify.then(|| parts.iter().all(|part| part.state.problem.is_none()));
     let chains = parts.iter().map(|part| part.state.clone()).collect();
     let lines = merge(parts, question.limit);
     Ok(Trail { profile: profile.clone(), now: shared.clock.now(), verified, chains, lines })
+}
+
+/// The last entry that one of these heads is of.
+fn newest(kept: &[KeptAnchor]) -> Option<u64> {
+    kept.iter().map(|kept| kept.head.n).max()
 }
 
 /// What the ledger knows of a profile's chains.
@@ -75,23 +81,26 @@ async fn known(shared: &Shared, profile: &ProfileName) -> Result<Known, StoreErr
     .await
 }
 
+/// Heads that others keep of a chain, and the last entry that the ledger has one of.
+type Heads<'a> = (&'a [KeptAnchor], Option<u64>);
+
 /// Reads one chain. The heads that it keeps of others come back too.
 async fn part(
     shared: &Shared,
     profile: &ProfileName,
     chain: Chain,
-    anchors: &[KeptAnchor],
+    heads: Heads<'_>,
     question: Question,
 ) -> (Part, Vec<KeptAnchor>) {
     let mut part = Part { chain, entries: VecDeque::new(), state: ChainState::unread(chain) };
     let read = async {
         let source = Source::of(shared, profile, chain)?;
         if question.verify {
-            return whole(&source, &mut part, profile, anchors, question.limit).await;
+            return whole(&source, &mut part, profile, heads, question.limit).await;
         }
         tail(&source, &mut part, profile, question.limit).await.map(|()| Vec::new())
     };
-    let kept = match read.await {
+    let kept = match within(DEADLINE, read).await {
         Ok(kept) => kept,
         Err(error) => {
             part.state.problem =
@@ -134,14 +143,14 @@ async fn whole(
     source: &Source,
     part: &mut Part,
     profile: &ProfileName,
-    anchors: &[KeptAnchor],
+    (anchors, seen): Heads<'_>,
     limit: usize,
 ) -> Result<Vec<KeptAnchor>, SourceError> {
     let mut first = source.page(0).await?;
     let kept = std::mem::take(&mut first.anchors);
     let Page { base, head, .. } = &first;
     let (base, said) = (base.clone(), head.clone());
-    let mut check = Check::new(part.chain, base.clone(), anchors);
+    let mut check = Check::new(part.chain, base.clone(), anchors, seen);
     source
         .read(first, |entry| {
             let holds = check.push(&entry);

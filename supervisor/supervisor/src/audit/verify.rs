@@ -19,6 +19,8 @@ pub struct Verdict {
 pub struct Check {
     chain: Chain,
     base: u64,
+    /// The base is not beyond this.
+    seen: u64,
     /// `None` once it is broken.
     verifier: Option<Verifier>,
     head: Anchor,
@@ -26,13 +28,14 @@ pub struct Check {
 }
 
 impl Check {
-    /// `base` is what the first entry follows in a chain whose beginning was rotated away.
-    pub fn new(chain: Chain, base: Option<Anchor>, anchors: &[KeptAnchor]) -> Self {
+    /// `base` is what the first entry follows in a chain whose beginning was rotated away; `seen` the last entry that the
+    /// ledger has a head of, if it has one.
+    pub fn new(chain: Chain, base: Option<Anchor>, anchors: &[KeptAnchor], seen: Option<u64>) -> Self {
         let head = base.unwrap_or_else(genesis);
-        let base = head.n;
+        let (base, seen) = (head.n, seen.unwrap_or(head.n));
         match Verifier::new(head.clone(), anchors.iter().map(|kept| kept.head.clone())) {
-            Ok(verifier) => Self { chain, base, verifier: Some(verifier), head, broken: None },
-            Err(broken) => Self { chain, base, verifier: None, head, broken: Some(broken) },
+            Ok(verifier) => Self { chain, base, seen, verifier: Some(verifier), head, broken: None },
+            Err(broken) => Self { chain, base, seen, verifier: None, head, broken: Some(broken) },
         }
     }
 
@@ -50,11 +53,16 @@ impl Check {
     }
 
     pub fn finish(self) -> Verdict {
-        let Self { chain, base, verifier, head, broken } = self;
+        let Self { chain, base, seen, verifier, head, broken } = self;
         match verifier.map(Verifier::finish) {
             // The anchors cannot tell: entries before the oldest that is left prove nothing any more.
             Some(Ok(_)) if base > chain.latest_base(head.n) => {
                 let broken = Some(Broken::Shortened { base, end: head.n });
+                Verdict { head, anchored: 0, broken }
+            }
+            // A base beyond every head that was kept continues nothing: it and all that follows may be invented.
+            Some(Ok(_)) if base > seen => {
+                let broken = Some(Broken::Unseen { first: seen + 1, base });
                 Verdict { head, anchored: 0, broken }
             }
             Some(Ok(verified)) => Verdict { head: verified.head, anchored: verified.anchored, broken: None },
