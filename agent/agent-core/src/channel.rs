@@ -119,7 +119,7 @@ fn cut(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use platform_types::channel::{Chat, ChatId, RepliedTo, Sender};
+    use platform_types::channel::{Author, Chat, ChatId, RepliedTo};
     use proptest::prelude::*;
 
     use super::*;
@@ -169,7 +169,7 @@ mod tests {
         check(&mention("@House_bot", "mention", 0, 99), false);
         check(&mention("@House_bot", "mention", usize::MAX, 2), false);
         check(&mention("😀", "mention", 1, 1), false);
-        let from = |id| Some(Sender { id: ChatId(id), is_bot: true, first_name: String::new() });
+        let from = |id| Some(Author { id: ChatId(id) });
         let reply = |id| ChatMessage {
             reply_to_message: Some(RepliedTo { message_id: 1, from: from(id) }),
             ..message(ChatKind::Supergroup, Some("and now?"))

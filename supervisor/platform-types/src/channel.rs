@@ -218,7 +218,13 @@ pub struct Entity {
 pub struct RepliedTo {
     pub message_id: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Sender>,
+    pub from: Option<Author>,
+}
+
+/// Who wrote a message that is answered. A number only: what strangers call themselves does not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    pub id: ChatId,
 }
 
 /// A code from random bytes, as it is hashed.
@@ -276,12 +282,12 @@ mod tests {
     fn only_named_members_of_an_update_pass() {
         let text = r#"{"update_id":5,"edited_message":{"text":"x"},"message":{"message_id":1,"date":9,"chat":{"id":7,
             "type":"private","title":"t"},"from":{"id":7,"is_bot":false,"first_name":"A","username":"a"},"text":"hi",
-            "reply_to_message":{"message_id":2,"text":"of a stranger","from":{"id":8}},"caption":"no"}}"#;
+            "reply_to_message":{"message_id":2,"text":"of a stranger","from":{"id":8,"is_bot":false,"first_name":"Mallory"}},"caption":"no"}}"#;
         let update: Update = serde_json::from_str(text).expect("parses");
         let written = serde_json::to_string(&update).expect("serialises");
-        for gone in ["edited", "title", "username", "of a stranger", "caption"] {
+        for gone in ["edited", "title", "username", "of a stranger", "Mallory", "caption"] {
             assert!(!written.contains(gone), "{written}");
         }
-        assert!(written.contains("\"hi\""), "{written}");
+        assert!(written.contains("\"hi\"") && written.contains(r#""from":{"id":8}"#), "{written}");
     }
 }
