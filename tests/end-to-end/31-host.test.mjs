@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -95,6 +95,7 @@ test('a supervisor that starts without an engine waits for it, and adopts what r
   const pid = await bot.supervisorPid();
   await engine.stop();
   process.kill(pid, 'SIGKILL');
+  await until('it is gone', () => readFile(`/proc/${pid}/stat`, 'utf8').then((text) => text.split(') ')[1].startsWith('Z'), () => true));
   startSupervisor();
   await until('health names the engine', async () => (await bot.supervisorPid()) !== pid && /Docker does not answer/.test((await bot.botctl('health')).stdout));
   assert.match(await ask(page, 'with neither'), /with neither/);
