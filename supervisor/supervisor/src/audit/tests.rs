@@ -262,36 +262,6 @@ async fn the_gates_keep_the_supervisors_head_and_a_cut_ledger_is_found() {
 }
 
 #[test]
-fn a_chain_begins_late_only_where_it_is_long_enough_to_have_dropped_something() {
-    let verdict = |chain: Chain, dropped: u64, count: u64| {
-        let mut entries = Vec::new();
-        grow(&mut entries, dropped + count, "x");
-        let rest = entries.split_off(usize::try_from(dropped).unwrap());
-        let anchors = [rest.last().unwrap(), &rest[0]].map(|entry| KeptAnchor {
-            chain,
-            profile: None,
-            at: NOW,
-            head: chain::head(entry),
-        });
-        let mut check = super::verify::Check::new(chain, entries.last().map(chain::head), &anchors, None);
-        assert!(rest.iter().all(|entry| check.push(entry)));
-        check.finish().broken.map(|broken| broken.to_string())
-    };
-    for chain in [Chain::Agent, Chain::Gate, Chain::Supervisor] {
-        assert_eq!(verdict(chain, 0, 30), None);
-        for dropped in [1, 7, 29] {
-            let found = verdict(chain, dropped, 30).unwrap_or_default();
-            assert!(found.contains(&format!("its first {dropped} entries are missing")), "{chain:?}: {found:?}");
-        }
-    }
-    let (block, keeps) = (platform_types::audit::AGENT_BLOCK, platform_types::audit::AGENT_KEEPS);
-    assert_eq!(verdict(Chain::Agent, block, keeps), None);
-    assert!(verdict(Chain::Agent, block + 1, keeps).is_some(), "an agent drops whole blocks");
-    assert_eq!(verdict(Chain::Gate, 100, platform_types::audit::GATE_KEEPS), None);
-    assert!(verdict(Chain::Supervisor, 1, keeps).is_some(), "the ledger drops nothing");
-}
-
-#[test]
 fn lines_are_in_the_order_of_time_and_each_chain_in_its_own() {
     let entry = |n: u64, at: i64| {
         chain::next(&Anchor { n: n - 1, hash: String::new() }, Timestamp(at), "a.b", "x\u{1b}[2J", json!({}))

@@ -1,6 +1,6 @@
 //! Chains without their oldest entries, and chains that take their time.
 
-use platform_types::audit::{AGENT_BLOCK, AGENT_KEEPS};
+use platform_types::audit::{AGENT_BLOCK, AGENT_KEEPS, GATE_KEEPS};
 
 use super::*;
 use crate::audit::anchors::Rounds;
@@ -65,6 +65,35 @@ async fn an_agent_drops_what_was_seen_and_a_chain_may_be_long_when_it_is_first_s
     new.agent_says(|entries| entries.clone_from(&world.agent.lock().unwrap().0));
     assert!(matches!(look(&new.shared, &ops(), Chain::Agent).await.unwrap(), Look::Kept(_)));
     assert_eq!((heads(&new), new.verify().await.verified), (vec![LONG], Some(true)));
+}
+
+#[test]
+fn a_chain_begins_late_only_where_it_is_long_enough_to_have_dropped_something() {
+    let verdict = |chain: Chain, dropped: u64, count: u64| {
+        let mut entries = Vec::new();
+        grow(&mut entries, dropped + count, "x");
+        let rest = entries.split_off(usize::try_from(dropped).unwrap());
+        let anchors = [rest.last().unwrap(), &rest[0]].map(|entry| KeptAnchor {
+            chain,
+            profile: None,
+            at: NOW,
+            head: chain::head(entry),
+        });
+        let mut check = crate::audit::verify::Check::new(chain, entries.last().map(chain::head), &anchors, None);
+        assert!(rest.iter().all(|entry| check.push(entry)));
+        check.finish().broken.map(|broken| broken.to_string())
+    };
+    for chain in [Chain::Agent, Chain::Gate, Chain::Supervisor] {
+        assert_eq!(verdict(chain, 0, 30), None);
+        for dropped in [1, 7, 29] {
+            let found = verdict(chain, dropped, 30).unwrap_or_default();
+            assert!(found.contains(&format!("its first {dropped} entries are missing")), "{chain:?}: {found:?}");
+        }
+    }
+    assert_eq!(verdict(Chain::Agent, AGENT_BLOCK, AGENT_KEEPS), None);
+    assert!(verdict(Chain::Agent, AGENT_BLOCK + 1, AGENT_KEEPS).is_some(), "an agent drops whole blocks");
+    assert_eq!(verdict(Chain::Gate, 100, GATE_KEEPS), None);
+    assert!(verdict(Chain::Supervisor, 1, AGENT_KEEPS).is_some(), "the ledger drops nothing");
 }
 
 /// One true entry a page, for ever.
