@@ -148,7 +148,7 @@ test('it takes no other one within the hour, and its old code still leads to it'
   await own.goto(`${bot.url('personal')}/devices`);
   await own.getByText(later.tabletNewCode, { exact: true }).waitFor();
   await own.getByRole('button', { name: 'New key for this browser' }).click();
-  await own.getByText(/The supervisor refused it/).waitFor();
+  await own.getByText(/once an hour at most/).waitFor();
   assert.equal((await own.locator('.mine dd').nth(1).innerText()).trim(), later.tabletNewCode);
   await own.close();
   const revoked = await bot.json('device', 'revoke', 'personal', later.tabletCode);

@@ -78,7 +78,7 @@ async function rekey(own, button, told) {
   } catch ({ status }) {
     // Without a word the new key may be in: it stays until it is known which one is.
     await Device.refused(status);
-    told.textContent = t(status === 409 ? 'devices.error.refused' : 'devices.error.silent');
+    told.textContent = t(status === 409 ? 'devices.key.refused' : 'devices.error.silent');
   }
   button.disabled = false;
 }
