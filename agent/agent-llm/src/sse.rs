@@ -3,6 +3,8 @@
 //! Lines end in LF, CRLF or CR. Comments (`:`) are life signs and nothing else. Only `data` matters here: several data
 //! lines of one event are joined with LF. A line over [`MAX_LINE_BYTES`] breaks the stream, as does text that is not UTF-8.
 
+use memchr::memchr2;
+
 /// Longest line: one chunk of a model is a few hundred bytes, a whole answer in one chunk stays far below.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 
@@ -25,15 +27,22 @@ pub struct Parser {
 impl Parser {
     /// Adds `bytes`; the data of each event that is whole now is pushed to `events`.
     pub fn push(&mut self, bytes: &[u8], events: &mut Vec<String>) -> Result<(), Broken> {
-        for &byte in bytes {
-            let skip = self.after_cr && byte == b'\n';
-            self.after_cr = byte == b'\r';
-            match byte {
-                b'\n' if skip => {}
-                b'\n' | b'\r' => self.end_line(events)?,
-                _ if self.line.len() >= MAX_LINE_BYTES => return Err(Broken::LineTooLong),
-                _ => self.line.push(byte),
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            if self.after_cr && *first == b'\n' {
+                rest = &rest[1..];
             }
+            self.after_cr = false;
+            let end = memchr2(b'\n', b'\r', rest);
+            let piece = &rest[..end.unwrap_or(rest.len())];
+            if self.line.len() + piece.len() > MAX_LINE_BYTES {
+                return Err(Broken::LineTooLong);
+            }
+            self.line.extend_from_slice(piece);
+            let Some(end) = end else { break };
+            self.after_cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+            self.end_line(events)?;
         }
         Ok(())
     }
@@ -48,11 +57,11 @@ impl Parser {
     }
 
     fn end_line(&mut self, events: &mut Vec<String>) -> Result<(), Broken> {
-        let bytes = std::mem::take(&mut self.line);
-        if bytes.is_empty() {
+        if self.line.is_empty() {
             events.extend(self.data.take());
             return Ok(());
         }
+        let bytes = std::mem::take(&mut self.line);
         let line = std::str::from_utf8(&bytes).map_err(|_| Broken::NotUtf8)?;
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         let value = match line.split_once(':') {

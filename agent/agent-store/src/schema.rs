@@ -37,10 +37,14 @@ const AUTOCHECKPOINT_PAGES: u32 = 4000;
 /// Somebody else (a copy being made) holds the database for milliseconds at most.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// More than a turn needs, so that none is parsed twice.
+const KEPT_STATEMENTS: usize = 128;
+
 /// Opens the live database and migrates it.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
     let found = version(&connection)?;
     if found > WRITES {
         return Err(StoreError::Newer { found, known: WRITES });

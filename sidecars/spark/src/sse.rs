@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 
 /// Longest event. Tool arguments come in deltas; a server that sends one in a piece stays far below.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
@@ -30,7 +31,7 @@ impl Splitter {
 
     /// The next whole event, with its blank line.
     pub fn event(&mut self) -> Result<Option<BytesMut>, TooLong> {
-        while let Some(offset) = self.buffer[self.seen..].iter().position(|byte| *byte == b'\n') {
+        while let Some(offset) = memchr(b'\n', &self.buffer[self.seen..]) {
             let end = self.seen + offset;
             let blank = matches!(&self.buffer[self.line..end], b"" | b"\r");
             self.line = end + 1;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use platform_types::ErrorCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::diagnosis::in_place_of_an_answer;
@@ -70,8 +71,9 @@ impl Chunk<'_> {
 
 #[derive(Debug, Deserialize)]
 pub struct Choice {
+    /// Whatever it is, the answer is over.
     #[serde(default)]
-    finish_reason: Option<String>,
+    finish_reason: Option<IgnoredAny>,
 }
 
 /// The first event, on which the head of the answer waits.
@@ -220,58 +222,65 @@ impl Transcript {
 
     /// Reads one event; whether it is to be forwarded.
     fn observe(&mut self, event: &[u8]) -> bool {
-        let (first, forward) = match Event::read(event) {
-            Event::Life => (First::Life, true),
-            Event::Foreign => (First::Foreign(Bytes::copy_from_slice(event)), true),
+        match Event::read(event) {
+            Event::Life => self.begins_with(|| First::Life),
+            Event::Foreign => self.begins_with(|| First::Foreign(Bytes::copy_from_slice(event))),
             Event::Done => {
                 // After an error it is the error that counts.
                 if self.mark != Mark::Failed {
                     self.mark = if self.chunks == 0 { Mark::Empty } else { Mark::Done };
                 }
-                (First::Chunk { model: None }, self.mark != Mark::Empty && self.kept_back.is_none())
+                self.begins_with(|| First::Chunk { model: None });
+                return self.mark != Mark::Empty && self.kept_back.is_none();
             }
-            Event::Error(error) => (self.keep_back(error), false),
+            Event::Error(error) => return self.keep_back(error),
             Event::Data(data) => match serde_json::from_slice::<Chunk<'_>>(&data) {
-                Ok(chunk) => self.read(&chunk, &data),
-                Err(_) => (First::Foreign(Bytes::copy_from_slice(&data)), true),
+                Ok(chunk) => return self.read(&chunk, &data),
+                Err(_) => self.begins_with(|| First::Foreign(Bytes::copy_from_slice(&data))),
             },
-        };
-        if self.first.as_ref().is_none_or(|known| *known == First::Life) {
-            self.first = Some(first);
         }
-        forward
+        true
     }
 
-    fn keep_back(&mut self, error: &[u8]) -> First {
+    fn begins_with(&mut self, first: impl FnOnce() -> First) {
+        if self.first.as_ref().is_none_or(|known| *known == First::Life) {
+            self.first = Some(first());
+        }
+    }
+
+    /// An error that is not forwarded as it is.
+    fn keep_back(&mut self, error: &[u8]) -> bool {
         self.mark = Mark::Failed;
         let error = Bytes::copy_from_slice(error);
         self.kept_back.get_or_insert_with(|| error.clone());
-        First::Error(error)
+        self.begins_with(|| First::Error(error));
+        false
     }
 
-    fn read(&mut self, chunk: &Chunk<'_>, data: &[u8]) -> (First, bool) {
+    fn read(&mut self, chunk: &Chunk<'_>, data: &[u8]) -> bool {
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage.into());
         }
         if chunk.is_flat_error() && chunk.error.is_none() {
-            return (self.keep_back(data), false);
+            return self.keep_back(data);
         }
         if chunk.error.is_some() {
             self.mark = Mark::Failed;
-            return (First::Error(Bytes::copy_from_slice(data)), true);
+            self.begins_with(|| First::Error(Bytes::copy_from_slice(data)));
+            return true;
         }
-        let first = First::Chunk { model: chunk.model.as_deref().map(str::to_owned) };
+        self.begins_with(|| First::Chunk { model: chunk.model.as_deref().map(str::to_owned) });
         match chunk.choices.as_deref() {
-            Some([]) if chunk.usage.is_some() => (first, !self.hide_usage),
+            Some([]) if chunk.usage.is_some() => !self.hide_usage,
             Some(choices) if !choices.is_empty() => {
                 self.chunks += 1;
                 let finished = choices.iter().any(|choice| choice.finish_reason.is_some());
                 if finished && self.mark == Mark::Open {
                     self.mark = Mark::Finished;
                 }
-                (first, true)
+                true
             }
-            _ => (first, true),
+            _ => true,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use platform_kit::random;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::script::{Call, Performance, Say};
@@ -13,6 +14,8 @@ use crate::upstream::Source;
 
 /// Tool arguments come in pieces of so many characters, as those of a model do.
 const ARGUMENT_PIECE_CHARS: usize = 6;
+/// An answer without a pace goes out in pieces of about so many bytes.
+const PIECE_BYTES: usize = 8 * 1024;
 
 /// One body.
 pub fn plain(request: &ChatRequest, performance: &Performance) -> Source {
@@ -34,48 +37,85 @@ pub fn plain(request: &ChatRequest, performance: &Performance) -> Source {
     }))
 }
 
-/// One event a word, paced.
+/// One event a word. A paced answer comes event by event; one without a pace as a fast box sends it, many at a time.
 pub fn streamed(request: &ChatRequest, performance: &Performance) -> Source {
-    let id = id("chatcmpl");
-    let chunk = |choices: Value| json!({"id": id, "object": "chat.completion.chunk", "created": 0, "model": request.model, "choices": choices});
-    let delta =
-        |delta: Value, finish: Option<&str>| chunk(json!([{"index": 0, "delta": delta, "finish_reason": finish}]));
-
-    let mut events = vec![event(&delta(json!({"role": "assistant", "content": ""}), None))];
+    let mut events = Events::new(&id("chatcmpl"), request, performance.pace.is_none());
+    events.delta(&json!({"role": "assistant", "content": ""}), None);
     let (finish, tokens) = match &performance.say {
         Say::Words(words) | Say::Broken(words) => {
-            events.extend(words.iter().map(|word| event(&delta(json!({"content": word}), None))));
+            for word in words {
+                events.delta(&Content { content: word }, None);
+            }
             ("stop", words.len())
         }
         Say::Calls(calls) => {
-            for (index, call) in calls.iter().enumerate() {
-                events.extend(
-                    pieces(index, call).into_iter().map(|piece| event(&delta(json!({"tool_calls": [piece]}), None))),
-                );
+            for piece in calls.iter().enumerate().flat_map(|(index, call)| pieces(index, call)) {
+                events.delta(&json!({"tool_calls": [piece]}), None);
             }
             ("tool_calls", calls.len())
         }
     };
     if matches!(performance.say, Say::Broken(_)) {
-        events.push(event(&broken()));
+        events.add(&broken().to_string());
     } else {
-        events.push(event(&delta(json!({}), Some(finish))));
-        let mut last = chunk(json!([]));
-        last["usage"] = usage(performance.prompt_tokens, tokens);
-        events.push(event(&last));
-        events.push(Bytes::from_static(b"data: [DONE]\n\n"));
+        events.delta(&json!({}), Some(finish));
+        events.usage(&usage(performance.prompt_tokens, tokens));
+        events.add("[DONE]");
     }
-    paced(events, performance.pace)
+    paced(events.pieces, performance.pace)
 }
 
-fn paced(events: Vec<Bytes>, pace: Option<Duration>) -> Source {
-    let stream = futures_util::stream::iter(events);
+/// What most deltas are.
+#[derive(Serialize)]
+struct Content<'a> {
+    content: &'a str,
+}
+
+/// The events of one answer. What all of them have in common is written once.
+struct Events {
+    /// A chunk up to its choices.
+    head: String,
+    together: bool,
+    pieces: Vec<String>,
+}
+
+impl Events {
+    fn new(id: &str, request: &ChatRequest, together: bool) -> Self {
+        let model = json!(request.model);
+        let head = format!(r#"{{"id":"{id}","object":"chat.completion.chunk","created":0,"model":{model},"choices":"#);
+        Self { head, together, pieces: Vec::new() }
+    }
+
+    fn delta(&mut self, delta: &impl Serialize, finish: Option<&str>) {
+        let (delta, finish) = (text(delta), text(&finish));
+        self.add(&format!(r#"{}[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#, self.head));
+    }
+
+    fn usage(&mut self, usage: &Value) {
+        self.add(&format!(r#"{}[],"usage":{usage}}}"#, self.head));
+    }
+
+    fn add(&mut self, data: &str) {
+        match self.pieces.last_mut().filter(|piece| self.together && piece.len() < PIECE_BYTES) {
+            Some(piece) => piece.extend(["data: ", data, "\n\n"]),
+            None => self.pieces.push(format!("data: {data}\n\n")),
+        }
+    }
+}
+
+/// A value of plain fields always has a text; without one the event is no JSON, and the reader says so.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn paced(pieces: Vec<String>, pace: Option<Duration>) -> Source {
+    let stream = futures_util::stream::iter(pieces.into_iter().map(Bytes::from));
     match pace {
         None => stream.map(Ok).boxed(),
         Some(pace) => stream
-            .then(move |event| async move {
+            .then(move |piece| async move {
                 tokio::time::sleep(pace).await;
-                Ok(event)
+                Ok(piece)
             })
             .boxed(),
     }
@@ -84,10 +124,6 @@ fn paced(events: Vec<Bytes>, pace: Option<Duration>) -> Source {
 fn once(body: &Value) -> Source {
     let body = Bytes::from(body.to_string());
     futures_util::stream::once(async { Ok(body) }).boxed()
-}
-
-fn event(value: &Value) -> Bytes {
-    format!("data: {value}\n\n").into()
 }
 
 fn full(call: &Call, id: &str) -> Value {
