@@ -22,6 +22,8 @@ use crate::mind::{Connected, Frames, Mind, PageCaller, Refused};
 pub const MAX_REQUEST_BYTES: usize = 512 * 1024;
 /// What the WebSocket reads at most before it gives up the connection.
 const MAX_FRAME_BYTES: usize = 2 * MAX_REQUEST_BYTES;
+/// Read at a time, and kept for each connection: most frames are far shorter.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Malformed requests before the connection is closed: whoever sends them is not our page.
 const MAX_MALFORMED: u32 = 16;
 /// Frames that go out in one write: each write wakes the gate, and through it the page.
@@ -46,7 +48,8 @@ pub async fn upgrade(
         };
         Failure::new(code, refused.to_string()).with_retry_after(1)
     })?;
-    let upgrade = upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES);
+    let upgrade =
+        upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES).read_buffer_size(READ_BUFFER_BYTES);
     let given_up = (mind.clone(), connected.id);
     let upgrade = upgrade.on_failed_upgrade(move |_| {
         platform_kit::task::spawn("disconnect", async move { given_up.0.disconnect(given_up.1).await });
