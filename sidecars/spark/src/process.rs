@@ -80,7 +80,7 @@ impl Shared {
 
     /// Puts a configuration in force, unless a later one already is.
     pub async fn configure(self: &Arc<Self>, config: SparkConfig) -> Result<(), Failure> {
-        let SparkConfig { revision, backend, profiles } = config;
+        let SparkConfig { revision, backend, profiles, limits: _ } = config;
         let mut sockets = self.sockets.lock().await;
         if let Some(newer) = self.in_force().map(|in_force| in_force.revision).filter(|known| *known > revision) {
             let message = format!("revision {} is older than {}, which is in force", revision.0, newer.0);

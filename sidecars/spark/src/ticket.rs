@@ -37,6 +37,7 @@ impl Counters {
             input_tokens_total: read(&self.input_tokens),
             output_tokens_total: read(&self.output_tokens),
             estimated_total: read(&self.estimated),
+            ..SparkStatus::default()
         }
     }
 

@@ -121,6 +121,8 @@ codes! {
     UpstreamTimeoutFirstByte = "upstream_timeout_first_byte", 504, "server_error";
     /// Silence in the middle of an answer.
     UpstreamTimeoutIdle = "upstream_timeout_idle", 504, "server_error";
+    /// The request took longer than a request may take in all.
+    UpstreamTimeoutTotal = "upstream_timeout_total", 504, "server_error";
     /// The answer broke off in the middle.
     UpstreamIncomplete = "upstream_incomplete", 502, "server_error";
     /// No rule of the gate allows the request; the message says what did not fit.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use platform_kit::SystemClock;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
-use platform_types::spark::{Backend, ERROR_ORIGIN_HEADER, SparkConfig, SparkStatus};
+use platform_types::spark::{Backend, ERROR_ORIGIN_HEADER, SparkConfig, SparkLimits, SparkStatus};
 use platform_types::{ErrorBody, ProfileName, Revision};
 use spark::place::{Limits, Place};
 use spark::process::Process;
@@ -63,7 +63,7 @@ impl Running {
 
     pub async fn push(&self, revision: u64, backend: Backend, profiles: &[&str]) -> Result<(), CallError> {
         let profiles = profiles.iter().map(|name| ProfileName::new(*name).unwrap()).collect();
-        self.admin().put("/config", &SparkConfig { revision: Revision(revision), backend, profiles }).await
+        self.admin().put("/config", &SparkConfig { revision: Revision(revision), backend, profiles, limits: SparkLimits::default() }).await
     }
 
     pub fn admin(&self) -> Client {

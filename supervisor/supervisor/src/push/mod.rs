@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
 use platform_types::channel::{self, AgentChannel, ChatId};
 use platform_types::gate::{Door, GateConfig};
-use platform_types::spark::SparkConfig;
+use platform_types::spark::{SparkConfig, SparkLimits};
 use platform_types::{ProfileName, Revision, UpstreamName};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -54,6 +54,7 @@ pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
         revision: Revision::default(),
         backend: sources.config.backend(),
         profiles: sources.config.profiles.keys().cloned().collect(),
+        limits: SparkLimits::default(),
     };
     let digest = digest(&(&spark, sources.secret_stamps.get(&Target::spark())));
     payloads.insert(Target::spark(), Payload { document: Document::Spark(spark), digest });
