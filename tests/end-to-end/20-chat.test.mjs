@@ -89,6 +89,21 @@ test('a second browser asks, shows a code, is approved, talks, and is revoked at
   await page.context().close();
 });
 
+test('a chat that outgrows the real model goes on without its oldest parts, and what never fits is told with both numbers', async () => {
+  const page = pages.ops;
+  const last = () => page.locator('chat-message.bot').last();
+  const about = (n) => `${n} ${'every letter of this is a token of its own '.repeat(25)}`; // The tiny model takes 4,096 tokens.
+  for (let n = 1; n <= 3; n += 1) assert.match(await ask(page, about(n)), SENTENCE);
+  assert.equal(await page.locator('.note.shortened').count(), 0);
+  assert.match(await ask(page, about(4)), SENTENCE);
+  await last().locator('.note.shortened').getByText('Older parts of this chat were left out').waitFor();
+  const before = await page.locator('chat-message.bot').count();
+  await say(page, about('far too long').repeat(5));
+  await page.locator('chat-message.bot').nth(before).waitFor();
+  assert.match(await last().locator('.note.failed .detail').innerText(), /too long for the model.*: the prompt has \d{4,} tokens, the model takes 4096\. Send a shorter message/);
+  assertQuiet(page);
+});
+
 test('an agent that is killed in the middle of an answer: the turn is closed with a note, the next one works', async () => {
   const page = pages.personal;
   await bot.configure((text) => text.replace(/\n\[spark\][^]*$/, '\n'));

@@ -34,7 +34,7 @@ test('no key is missing and none is left over', () => {
 
 test('the codes of the wire have words', () => {
   const families = {
-    note: ['stopped', 'interrupted', 'failed', 'length', 'tool_limit'],
+    note: ['stopped', 'interrupted', 'failed', 'length', 'tool_limit', 'shortened'],
     tool: ['asking', 'running', 'confirming', 'done', 'failed', 'denied', 'unknown'],
     connection: ['first', 'lost', 'offline', 'restarting'],
   };

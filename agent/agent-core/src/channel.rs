@@ -19,6 +19,7 @@ pub const MAX_PARTS: usize = 8;
 
 const ONLY_TEXT: &str = "I can read text only.";
 const NO_COMMANDS: &str = "There are no commands here; just write.";
+const SHORTENED: &str = "(Older parts of the chat were left out: it is longer than the model takes.)";
 const CUT: &str = "(The answer is longer; the page has all of it.)";
 
 /// Who the bot is on its channel.
@@ -72,8 +73,8 @@ fn is_meant(me: &Me, message: &ChatMessage) -> bool {
     message.entities.iter().any(|entity| mention(entity).is_some())
 }
 
-/// An answer as plain text: what was said, and why it is not whole.
-pub fn render(text: &str, note: Option<&Note>) -> String {
+/// An answer as plain text: what was said, why it is not whole, and whether older messages were left out for it.
+pub fn render(text: &str, note: Option<&Note>, shortened: bool) -> String {
     let why = note.map(|note| match note.code {
         NoteCode::Stopped => "(Stopped.)",
         NoteCode::Interrupted => "(Cut off: the agent was restarted.)",
@@ -81,7 +82,9 @@ pub fn render(text: &str, note: Option<&Note>) -> String {
         NoteCode::Length => "(Cut off: the answer reached its limit.)",
         NoteCode::ToolLimit => "(Cut off: too many tool calls.)",
     });
-    let parts: Vec<&str> = [text.trim(), why.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
+    let left_out = if shortened { SHORTENED } else { "" };
+    let parts: Vec<&str> =
+        [text.trim(), why.unwrap_or_default(), left_out].into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n\n")
 }
 
@@ -183,9 +186,13 @@ mod tests {
     #[test]
     fn an_answer_says_why_it_is_not_whole() {
         let note = |code| Some(Note { code, detail: Some("secret detail".to_owned()) });
-        assert_eq!(render(" Hello ", None), "Hello");
-        assert_eq!(render("Half", note(NoteCode::Interrupted).as_ref()), "Half\n\n(Cut off: the agent was restarted.)");
-        assert_eq!(render("", note(NoteCode::Failed).as_ref()), "(The answer failed; please try again.)");
+        assert_eq!(render(" Hello ", None, false), "Hello");
+        assert_eq!(render("Hello", None, true), format!("Hello\n\n{SHORTENED}"));
+        assert_eq!(
+            render("Half", note(NoteCode::Interrupted).as_ref(), false),
+            "Half\n\n(Cut off: the agent was restarted.)"
+        );
+        assert_eq!(render("", note(NoteCode::Failed).as_ref(), false), "(The answer failed; please try again.)");
     }
 
     #[test]

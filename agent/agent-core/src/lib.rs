@@ -5,6 +5,7 @@
 //! | [`prompt`] | what is said to a model, and the tools it is offered |
 //! | [`turn`] | one answer as a state machine: events in, effects out |
 //! | [`history`] | which of the past fits the model's context window |
+//! | [`fit`] | one call of a model, put together so that it fits |
 //! | [`channel`] | from an update of a channel to a message for a bot, and back |
 //! | [`schedule`] | which turn runs next: one per session, a few at once |
 //! | [`json`] | JSON that can be read in one way only |
@@ -12,6 +13,7 @@
 //! | [`text`] | cutting text without breaking it |
 
 pub mod channel;
+pub mod fit;
 pub mod history;
 pub mod json;
 pub mod prompt;

@@ -39,6 +39,8 @@ pub struct Delivery {
     pub chat: ChatId,
     pub text: String,
     pub note: Option<Note>,
+    /// Older messages were left out, because the conversation did not fit.
+    pub shortened: bool,
     /// Parts whose sending was begun.
     pub begun: usize,
 }
@@ -83,8 +85,8 @@ impl Store {
             })?;
         }
         let mut statement = self.connection.prepare_cached(
-            "SELECT messages.id, chats.chat, messages.text, messages.note_code, messages.note_detail, deliveries.begun
-             FROM deliveries JOIN messages ON messages.id = deliveries.message
+            "SELECT messages.id, chats.chat, messages.text, messages.note_code, messages.note_detail, deliveries.begun,
+             messages.shortened FROM deliveries JOIN messages ON messages.id = deliveries.message
              JOIN chats ON chats.session = messages.session
              WHERE chats.channel = ?1 ORDER BY messages.at, messages.rowid LIMIT 1",
         )?;
@@ -96,6 +98,7 @@ impl Store {
             text: row.get(2)?,
             note: messages::read_note(row.get(3)?, row.get(4)?)?,
             begun: usize::try_from(row.get::<_, u32>(5)?).unwrap_or(usize::MAX),
+            shortened: row.get(6)?,
         }))
     }
 

@@ -20,6 +20,8 @@ pub struct Stored {
     pub text: String,
     pub tools: Vec<ToolCard>,
     pub note: Option<Note>,
+    /// Older messages were left out, because the conversation did not fit.
+    pub shortened: bool,
 }
 
 /// A person's message on its way in.
@@ -103,6 +105,7 @@ impl Store {
                 text: new.text.clone(),
                 tools: Vec::new(),
                 note: None,
+                shortened: false,
             };
             if new.start
                 && let Some(begun) = turns::begun(tx, &new.turn, new.history_bytes, new.at)?
@@ -156,11 +159,11 @@ pub(crate) fn is_chat(tx: &Transaction<'_>, session: &str) -> Result<bool, Store
 
 fn by_id(tx: &Transaction<'_>, id: &str) -> Result<Option<(String, Stored)>, StoreError> {
     let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS}, session FROM messages WHERE id = ?1"))?;
-    let found = statement.query_row([id], |row| Ok((row.get::<_, String>(8)?, raw(row)?))).optional()?;
+    let found = statement.query_row([id], |row| Ok((row.get::<_, String>(9)?, raw(row)?))).optional()?;
     found.map(|(session, raw)| Ok((session, stored(raw)?))).transpose()
 }
 
-const COLUMNS: &str = "seq, id, author, at, text, tools, note_code, note_detail";
+const COLUMNS: &str = "seq, id, author, at, text, tools, note_code, note_detail, shortened";
 
 struct Raw {
     seq: u64,
@@ -171,6 +174,7 @@ struct Raw {
     tools: Option<String>,
     note_code: Option<String>,
     note_detail: Option<String>,
+    shortened: bool,
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -183,14 +187,16 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         tools: row.get(5)?,
         note_code: row.get(6)?,
         note_detail: row.get(7)?,
+        shortened: row.get(8)?,
     })
 }
 
 fn stored(raw: Raw) -> Result<Stored, StoreError> {
-    let Raw { seq, id, author, at, text, tools, note_code, note_detail } = raw;
+    let Raw { seq, id, author, at, text, tools, note_code, note_detail, shortened } = raw;
     let author = if author == "person" { Author::Person } else { Author::Bot };
     let tools = tools.map_or_else(|| Ok(Vec::new()), |tools| serde_json::from_str(&tools))?;
-    Ok(Stored { seq, id, author, at: Timestamp(at), text, tools, note: read_note(note_code, note_detail)? })
+    let note = read_note(note_code, note_detail)?;
+    Ok(Stored { seq, id, author, at: Timestamp(at), text, tools, note, shortened })
 }
 
 /// A note's code as it is stored: the same word as on the wire.

@@ -235,8 +235,8 @@ fn insert_answer(
 ) -> Result<Stored, StoreError> {
     let note = answer.note.as_ref();
     tx.prepare_cached(
-        "INSERT INTO messages (id, session, seq, author, at, text, reply_to, tools, exchange, note_code, note_detail)
-         VALUES (?1, ?2, ?3, 'bot', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO messages (id, session, seq, author, at, text, reply_to, tools, exchange, note_code, note_detail,
+         shortened) VALUES (?1, ?2, ?3, 'bot', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         place.turn,
@@ -248,7 +248,8 @@ fn insert_answer(
         (!answer.tools.is_empty()).then(|| serde_json::to_string(&answer.tools)).transpose()?,
         serde_json::to_string(&answer.exchange)?,
         note.map(|Note { code, .. }| note_code(*code)),
-        note.and_then(|note| note.detail.as_deref())
+        note.and_then(|note| note.detail.as_deref()),
+        answer.shortened
     ])?;
     Ok(Stored {
         seq: place.session.messages,
@@ -258,6 +259,7 @@ fn insert_answer(
         text: answer.text.clone(),
         tools: answer.tools.clone(),
         note: answer.note.clone(),
+        shortened: answer.shortened,
     })
 }
 

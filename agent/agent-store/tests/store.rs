@@ -45,6 +45,7 @@ fn answer(text: &str) -> Answer {
         tools: vec![card(ToolState::Done)],
         note: Some(Note { code: NoteCode::Length, detail: Some("cut".into()) }),
         failure: None,
+        shortened: true,
         exchange: vec![Prompt::Assistant { text: text.into(), calls: Vec::new() }],
         usage: Some(Usage { input_tokens: 5, output_tokens: 6 }),
         model_calls: 1,

@@ -70,6 +70,9 @@ fn section(bot: &str, message: &Message) -> String {
     }
     text.push_str(message.text.trim_end());
     text.push('\n');
+    if message.shortened {
+        text.push_str("\n*(older parts of the chat were left out: it is longer than the model takes)*\n");
+    }
     if let Some(note) = &message.note {
         let words = match note.code {
             NoteCode::Stopped => "stopped",

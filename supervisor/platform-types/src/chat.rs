@@ -211,6 +211,10 @@ pub struct Message {
     /// Set when the answer is not a whole one.
     #[serde(default)]
     pub note: Option<Note>,
+    /// For this answer older messages of the session, or long results of tools, were left out: with them the prompt was too
+    /// long for the model.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub shortened: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,10 @@ use platform_types::chat::{Note, NoteCode, ToolCard, ToolState, TurnOutcome, Tur
 use super::calls::{Collector, Repeats};
 use super::tools::{Pending, Stage};
 use super::{
-    Answer, Cancel, Effect, Emission, Event, FinishReason, MAX_ANSWER_BYTES, MAX_CARD_CHARS, ModelFailure, Overflow,
-    Record, Setup,
+    Answer, Cancel, Effect, Emission, Event, FinishReason, MAX_ANSWER_BYTES, MAX_CARD_CHARS, ModelFailure, Record,
+    Setup,
 };
+use crate::fit::Fitted;
 use crate::history;
 use crate::prompt::{ModelRequest, Prompt, Usage};
 use crate::text::{self, ellipsis};
@@ -27,6 +28,7 @@ pub struct Turn {
     pub(super) cards: Vec<ToolCard>,
     pub(super) exchange: Vec<Prompt>,
     pub(super) model_calls: u32,
+    /// The model said that the prompt was too long, and was called again with less.
     pub(super) retried: bool,
     /// Tokens that a prompt may take.
     pub(super) budget: usize,
@@ -120,7 +122,7 @@ impl Turn {
         self.model_calls += 1;
         self.said_before = self.text.len();
         self.state = State::Calling;
-        let (messages, left_out) = self.prompt();
+        let Fitted { messages, left_out, .. } = self.prompt();
         let request = ModelRequest {
             model: self.setup.model.clone(),
             tools: self.setup.tools.clone(),
@@ -131,18 +133,6 @@ impl Turn {
         effects.push(Effect::Record(Record::ModelCalled { call, messages: request.messages.len(), left_out }));
         effects.push(Effect::Emit(self.changed(TurnPhase::Waiting)));
         effects.push(Effect::CallModel { call, request });
-    }
-
-    /// The prompt within the budget, and how many groups of history did not fit.
-    fn prompt(&self) -> (Vec<Prompt>, usize) {
-        let mut fixed = Vec::with_capacity(2 + self.exchange.len());
-        fixed.push(self.setup.message.clone());
-        fixed.extend(self.exchange.iter().cloned());
-        let system = (!self.setup.system.is_empty()).then(|| Prompt::System { text: self.setup.system.clone() });
-        let taken = history::estimate(fixed.iter().chain(&system)) + history::estimate_tools(&self.setup.tools);
-        let chosen = history::select(&self.setup.history, self.budget.saturating_sub(taken));
-        let left_out = self.setup.history.len() - chosen.len();
-        (system.into_iter().chain(chosen.iter().flatten().cloned()).chain(fixed).collect(), left_out)
     }
 
     fn say(&mut self, piece: &str, effects: &mut Vec<Effect>) {
@@ -203,34 +193,12 @@ impl Turn {
         self.state = State::Idle;
         let nothing_said = self.text.len() == self.said_before;
         if let Some(overflow) = failure.overflow {
-            if nothing_said && !self.retried && self.can_shorten() {
-                self.retried = true;
-                self.shorten(overflow);
+            if nothing_said && self.shorten(overflow) {
                 return self.call_model(effects);
             }
-            return self.fail(ModelFailure { message: overflow_words(overflow), ..failure }, effects);
+            return self.fail(self.too_long(failure, overflow), effects);
         }
         self.fail(failure, effects);
-    }
-
-    fn can_shorten(&self) -> bool {
-        let (_, left_out) = self.prompt();
-        left_out < self.setup.history.len()
-    }
-
-    /// Halves what a prompt may take, or less where the true window is known.
-    fn shorten(&mut self, overflow: Overflow) {
-        let (messages, _) = self.prompt();
-        let sent = history::estimate(&messages) + history::estimate_tools(&self.setup.tools);
-        self.budget = match (overflow.prompt_tokens, overflow.window_tokens) {
-            (Some(prompt), Some(window)) if prompt > 0 => {
-                // The estimate was wrong by this much; stay at three quarters of what is right.
-                let window = history::prompt_budget(u32::try_from(window).unwrap_or(u32::MAX)) as u64;
-                let right = (sent as u64).saturating_mul(window) / prompt;
-                usize::try_from(right / 4 * 3).unwrap_or(usize::MAX).min(sent / 4 * 3)
-            }
-            _ => sent / 2,
-        };
     }
 
     fn cancel(&mut self, cancel: Cancel, effects: &mut Vec<Effect>) {
@@ -273,6 +241,7 @@ impl Turn {
             tools: std::mem::take(&mut self.cards),
             note,
             failure,
+            shortened: self.retried && outcome != TurnOutcome::Failed,
             exchange: std::mem::take(&mut self.exchange),
             usage: self.usage,
             model_calls: self.model_calls,
@@ -288,13 +257,4 @@ impl Turn {
 
 pub(super) fn note(code: NoteCode, detail: Option<String>) -> Note {
     Note { code, detail }
-}
-
-fn overflow_words(overflow: Overflow) -> String {
-    let numbers = match (overflow.prompt_tokens, overflow.window_tokens) {
-        (Some(prompt), Some(window)) => format!(" It has {prompt} tokens, the model takes {window}."),
-        (None, Some(window)) => format!(" The model takes {window} tokens."),
-        _ => String::new(),
-    };
-    format!("This conversation is too long for the model.{numbers} Start a new chat, or send a shorter message.")
 }

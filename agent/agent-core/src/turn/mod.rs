@@ -20,6 +20,7 @@
 
 mod calls;
 mod machine;
+mod overflow;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -257,6 +258,8 @@ pub struct Answer {
     pub note: Option<Note>,
     /// The stable code, when the model failed.
     pub failure: Option<ModelFailure>,
+    /// The conversation did not fit: older messages, or long results, were left out.
+    pub shortened: bool,
     /// What later turns send to the model as this answer.
     pub exchange: Vec<Prompt>,
     /// `None` where the server does not count.
@@ -275,6 +278,7 @@ impl Answer {
             tools: Vec::new(),
             note: Some(Note { code: NoteCode::Failed, detail: Some(failure.message.clone()) }),
             failure: Some(failure),
+            shortened: false,
             exchange: Vec::new(),
             usage: None,
             model_calls: 0,

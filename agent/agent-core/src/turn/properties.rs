@@ -101,6 +101,7 @@ impl Watch {
                 self.model_calls += 1;
                 assert!(self.model_calls <= MAX_MODEL_CALLS + 1);
                 check_pairs(&request.messages);
+                assert!(request.messages.contains(&setup().message), "what is answered is always said");
             }
             Effect::Decide(call) => {
                 assert!(!self.asked.contains(&call.id), "one id, two calls");

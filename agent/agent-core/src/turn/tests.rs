@@ -237,25 +237,57 @@ fn overflow(call: u32, prompt: Option<u64>, window: Option<u64>) -> Event {
 #[test]
 fn an_overflow_is_tried_once_more_with_less() {
     let group = |n: usize| vec![Prompt::User { text: format!("{n} {}", "x".repeat(600)) }];
-    let mut turn = Turn::new(Setup { history: (0..10).map(group).collect(), ..setup() });
-    let first = request(&turn.apply(Event::Start)).messages.len();
-    let effects = turn.apply(overflow(1, Some(3000), Some(2000)));
-    let second = request(&effects).messages.len();
-    assert!(second < first && second > 2, "{first} then {second}");
-    turn.apply(text(1, "the failed call is not heard any more"));
-    let answer = answer(&turn.apply(overflow(2, Some(2500), Some(2000))));
-    let detail = answer.note.unwrap().detail.unwrap();
-    assert!(detail.contains("2500") && detail.contains("2000"), "{detail}");
-    assert_eq!(answer.text, "");
+    let start = || {
+        let mut turn = Turn::new(Setup { history: (0..10).map(group).collect(), ..setup() });
+        let first = request(&turn.apply(Event::Start)).messages.len();
+        let effects = turn.apply(overflow(1, Some(3000), Some(2000)));
+        let second = request(&effects).messages.clone();
+        assert!(second.len() < first && second.len() > 2, "{first} then {}", second.len());
+        assert_eq!(second.last(), Some(&setup().message));
+        turn.apply(text(1, "the failed call is not heard any more"));
+        turn
+    };
+    let mut turn = start();
+    turn.apply(text(2, "It fits."));
+    let said = answer(&turn.apply(finished(2)));
+    assert_eq!((said.text.as_str(), said.note.as_ref(), said.shortened), ("It fits.", None, true));
+    let failed = answer(&start().apply(overflow(2, Some(2500), Some(2000))));
+    let detail = failed.note.unwrap().detail.unwrap();
+    assert!(
+        detail.contains("2500") && detail.contains("2000") && detail.contains("even without the older"),
+        "{detail}"
+    );
+    assert_eq!((failed.text.as_str(), failed.shortened), ("", false));
 }
 
 #[test]
-fn an_overflow_without_history_is_explained_at_once() {
-    let mut turn = Turn::new(setup());
+fn long_results_of_this_turn_go_when_there_is_no_past() {
+    let mut turn = Turn::new(Setup { context_window: Some(131_072), ..setup() });
     turn.apply(Event::Start);
-    let answer = answer(&turn.apply(overflow(1, None, Some(2000))));
-    assert!(answer.note.unwrap().detail.unwrap().contains("2000"));
-    assert_eq!(answer.outcome, TurnOutcome::Failed);
+    turn.apply(fragment(1, 0, "clock.now", "{}"));
+    let ids = decide(&turn.apply(finished(1)));
+    turn.apply(allow(&ids[0]));
+    turn.apply(Event::ToolEnded { id: ids[0].clone(), outcome: Ok("x".repeat(MAX_RESULT_BYTES)) });
+    let effects = turn.apply(overflow(2, Some(5000), Some(4096)));
+    let [.., Prompt::Tool { text: result, .. }] = request(&effects).messages.as_slice() else { panic!("{effects:?}") };
+    assert!(result.len() < 512 && result.contains("did not fit"), "{result}");
+    turn.apply(text(3, "Cut, but read."));
+    assert!(answer(&turn.apply(finished(3))).shortened);
+}
+
+#[test]
+fn an_overflow_where_nothing_can_go_is_explained_at_once() {
+    let check = |prompt, window, expect: &str| {
+        let mut turn = Turn::new(setup());
+        turn.apply(Event::Start);
+        let answer = answer(&turn.apply(overflow(1, prompt, window)));
+        let detail = answer.note.unwrap().detail.unwrap();
+        assert!(detail.contains(expect) && detail.contains("Send a shorter message"), "{detail}");
+        assert_eq!(answer.outcome, TurnOutcome::Failed);
+    };
+    check(Some(2100), Some(2000), "has 2100 tokens, the model takes 2000.");
+    check(None, Some(2000), "tokens (estimated), the model takes 2000.");
+    check(None, None, "tokens (estimated), the model takes 4096.");
 }
 
 #[test]

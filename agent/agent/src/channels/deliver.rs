@@ -64,13 +64,13 @@ async fn all(channel: &Channel, stop: &CancellationToken) -> Result<(), Late> {
 }
 
 async fn one(channel: &Channel, delivery: &Delivery, stop: &CancellationToken) -> Result<(), Late> {
-    let Delivery { message, chat, text, note, begun } = delivery;
+    let Delivery { message, chat, text, note, begun, shortened } = delivery;
     let database = &channel.hands.database;
     let begin = async |parts: usize| {
         let message = message.clone();
         database.call(move |store| store.delivery_begun(&message, parts)).await
     };
-    for (number, part) in (1..).zip(split(&render(text, note.as_ref()))).skip(*begun) {
+    for (number, part) in (1..).zip(split(&render(text, note.as_ref(), *shortened))).skip(*begun) {
         if stop.is_cancelled() {
             return Ok(());
         }

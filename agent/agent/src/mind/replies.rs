@@ -156,10 +156,10 @@ pub(super) fn shown(stored: Stored) -> Message {
 }
 
 fn show(stored: Stored, patience: Patience) -> Message {
-    let Stored { seq, id, author, at, text, tools, note } = stored;
+    let Stored { seq, id, author, at, text, tools, note, shortened } = stored;
     let tree = match author {
         Author::Person => Vec::new(),
         Author::Bot => markdown::parse(&text, patience),
     };
-    Message { seq, id, author, at, text, tree, tools, note }
+    Message { seq, id, author, at, text, tree, tools, note, shortened }
 }

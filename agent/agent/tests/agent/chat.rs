@@ -287,11 +287,26 @@ async fn a_conversation_that_overflows_is_tried_once_more_with_less() {
     let second = world.model.next().await;
     assert!(second.prompt().len() < sent);
     second.error(400, &overflow());
-    let note = page.answer().await.note.unwrap();
+    let answer = page.answer().await;
+    assert!(!answer.shortened);
+    let note = answer.note.unwrap();
     assert_eq!(note.code, NoteCode::Failed);
     let detail = note.detail.unwrap();
     assert!(detail.contains("5000") && detail.contains("3000"), "{detail}");
     assert_eq!(page.ended().await, TurnOutcome::Failed);
+
+    page.send(&session, 21, "And now?").await;
+    world.model.next().await.error(400, &overflow());
+    world.model.says("With less, yes").await;
+    let answer = page.answer().await;
+    assert_eq!((answer.text.as_str(), answer.note.as_ref(), answer.shortened), ("With less, yes", None, true));
+    let path = format!("/api/sessions/{session}/export");
+    let (_, _, text) = world.agent.get(&path, &[("x-bot-device", DEVICE)]).await;
+    assert!(
+        text.ends_with(
+            "With less, yes\n\n*(older parts of the chat were left out: it is longer than the model takes)*\n"
+        )
+    );
 }
 
 #[tokio::test]

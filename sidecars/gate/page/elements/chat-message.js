@@ -17,6 +17,7 @@ class ChatMessage extends HTMLElement {
     this.append(h('h3', { class: 'heard' }, bot ? chat.bot?.title ?? '' : t('message.you')),
       ...(message?.tools ?? []).map((call) => h('tool-card', { chat, call })),
       bot ? this.answer(message) : this.words((message ?? entry).text));
+    if (message?.shortened) this.append(h('div', { class: 'note shortened' }, h('p', {}, t('note.shortened'))));
     if (message?.note) this.append(this.note(message.note));
     this.append(entry ? this.status(entry) : this.foot(message));
   }
