@@ -42,6 +42,20 @@ test('a delta that was heard before is not doubled, one that is missing asks for
   assert.deepEqual(opened().apply({ type: 'delta', session: 's', turn: 'unknown', offset: 0, text: 'x' }), ['resync']);
 });
 
+test('what a turn waits for is kept until it speaks, and nobody else waits for it', () => {
+  const progress = { phase: 'queued', position: 2, ahead_millis: null, waited_millis: 1200 };
+  const store = opened(range(1, 1), false, turn());
+  const hear = (id, told = progress) => store.apply({ type: 'progress', session: 's', turn: id, progress: told });
+  assert.deepEqual(hear('t1'), ['text']);
+  assert.deepEqual(store.thread.turn.progress, progress);
+  assert.deepEqual(hear('other', { ...progress, position: 9 }), []);
+  assert.equal(store.thread.turn.progress.position, 2);
+  store.apply({ type: 'delta', session: 's', turn: 't1', offset: 0, text: 'Hello' });
+  assert.equal(store.thread.turn.progress, undefined);
+  assert.deepEqual(hear('t1'), [], 'it speaks already');
+  assert.deepEqual(opened().apply({ type: 'progress', session: 's', turn: 't1', progress }), []);
+});
+
 test('an answer replaces the turn that wrote it', () => {
   const store = opened(range(1, 1));
   assert.deepEqual(store.apply({ type: 'turn', session: 's', turn: turn('half') }), ['turn']);

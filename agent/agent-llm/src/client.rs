@@ -12,7 +12,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Frame, Incoming};
 use platform_kit::client::Client;
 use platform_kit::socket::Peer;
-use platform_types::spark::TURN_HEADER;
+use platform_types::BotName;
+use platform_types::spark::{BOT_HEADER, PRIORITY_HEADER, PROGRESS_HEADER, Priority, Progress, TURN_HEADER};
 use tokio::time::Instant;
 
 use crate::LlmError;
@@ -49,9 +50,20 @@ pub struct LlmClient {
     timeouts: Timeouts,
 }
 
+/// Who asks: for spark's queue, its log and its counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The turn's id.
+    pub turn: &'a str,
+    pub bot: &'a BotName,
+    pub priority: Priority,
+}
+
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delta {
+    /// Nothing is said yet; what it waits for.
+    Waits(Progress),
     Text(String),
     Fragment(CallFragment),
     /// The last one.
@@ -71,8 +83,8 @@ impl LlmClient {
         &self.client
     }
 
-    /// Starts a completion; `turn` goes into spark's log.
-    pub async fn stream(&self, turn: &str, request: &ModelRequest) -> Result<Completion, LlmError> {
+    /// Starts a completion.
+    pub async fn stream(&self, asker: Asker<'_>, request: &ModelRequest) -> Result<Completion, LlmError> {
         let body = serde_json::to_vec(&wire::Request::new(request))
             .map_err(|error| LlmError::Invalid(format!("the request cannot be written ({error})")))?;
         let request = http::Request::builder()
@@ -81,7 +93,10 @@ impl LlmClient {
             .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "text/event-stream")
-            .header(TURN_HEADER, turn)
+            .header(TURN_HEADER, asker.turn)
+            .header(BOT_HEADER, asker.bot.as_str())
+            .header(PRIORITY_HEADER, asker.priority.as_str())
+            .header(PROGRESS_HEADER, "1")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| LlmError::Invalid(format!("the request cannot be written ({error})")))?;
         let response = self.client.open(request).await.map_err(LlmError::from_call)?;
@@ -191,6 +206,9 @@ impl Completion {
             Some(Err(_)) if self.reason.is_some() => true,
             Some(Err(_)) => return Err(LlmError::BrokeOff),
         };
+        if let Some(progress) = self.parser.progress().filter(|_| events.is_empty()) {
+            self.ready.push_back(Ok(Delta::Waits(progress)));
+        }
         for event in events {
             if self.over {
                 break;

@@ -14,6 +14,6 @@ pub mod models;
 pub mod sse;
 pub mod wire;
 
-pub use client::{Completion, Delta, LlmClient, Timeouts};
+pub use client::{Asker, Completion, Delta, LlmClient, Timeouts};
 pub use error::LlmError;
 pub use models::Models;

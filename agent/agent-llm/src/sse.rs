@@ -1,9 +1,10 @@
 //! A server-sent event stream in pieces of any size.
 //!
-//! Lines end in LF, CRLF or CR. Comments (`:`) are life signs and nothing else. Only `data` matters here: several data
+//! Lines end in LF, CRLF or CR. Comments (`:`) are life signs; one kind says what a request waits for. Only `data` matters else: several data
 //! lines of one event are joined with LF. A line over [`MAX_LINE_BYTES`] breaks the stream, as does text that is not UTF-8.
 
 use memchr::memchr2;
+use platform_types::spark::Progress;
 
 /// Longest line: one chunk of a model is a few hundred bytes, a whole answer in one chunk stays far below.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
@@ -22,6 +23,8 @@ pub struct Parser {
     data: Option<String>,
     /// The last byte was a CR: an LF right after it ends the same line.
     after_cr: bool,
+    /// The newest that a comment told.
+    progress: Option<Progress>,
 }
 
 impl Parser {
@@ -56,6 +59,11 @@ impl Parser {
         Ok(())
     }
 
+    /// What the request waits for, told since the last time.
+    pub fn progress(&mut self) -> Option<Progress> {
+        self.progress.take()
+    }
+
     fn end_line(&mut self, events: &mut Vec<String>) -> Result<(), Broken> {
         if self.line.is_empty() {
             events.extend(self.data.take());
@@ -67,7 +75,10 @@ impl Parser {
         let value = match line.split_once(':') {
             Some(("data", value)) => value.strip_prefix(' ').unwrap_or(value),
             None if line == "data" => "",
-            _ => return Ok(()),
+            _ => {
+                self.progress = Progress::from_comment(line).or(self.progress);
+                return Ok(());
+            }
         };
         match &mut self.data {
             Some(data) => {

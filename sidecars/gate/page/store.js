@@ -52,6 +52,7 @@ export class Store {
       case 'message': return this.#message(frame.message);
       case 'turn': return this.#turn(frame.turn);
       case 'delta': return this.#delta(frame);
+      case 'progress': return this.#progress(frame);
       case 'ended': return frame.turn === this.thread.turn?.id ? this.#turn(null) : [];
       default: return [];
     }
@@ -91,12 +92,21 @@ export class Store {
     return ['turn'];
   }
 
+  /** What the turn waits for; `waited_millis` counts from when this was sent. */
+  #progress({ turn: id, progress }) {
+    const { turn } = this.thread;
+    if (turn?.id !== id || turn.phase !== 'waiting') return [];
+    turn.progress = progress;
+    return ['text'];
+  }
+
   #delta({ turn: id, offset, text }) {
     const { turn } = this.thread;
     if (turn?.id !== id || offset > turn.text.length) return ['resync'];
     if (offset + text.length <= turn.text.length) return []; // said before the connection was renewed
     turn.text = turn.text.slice(0, offset) + text;
     turn.phase = 'answering';
+    delete turn.progress;
     return ['text'];
   }
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Scope;
 use crate::markdown::Block;
+use crate::spark::Progress;
 use crate::{BotName, DeviceId, ModelId, ProfileName, Timestamp};
 
 /// Longest text of one message, in bytes.
@@ -149,6 +150,13 @@ pub enum ToPage {
         turn: String,
         offset: u64,
         text: String,
+    },
+    /// What the running turn waits for at the model box. Sent when that changes, not as the time goes by; text or another
+    /// phase is its end.
+    Progress {
+        session: String,
+        turn: String,
+        progress: Progress,
     },
     /// A turn is over. Its message came before.
     Ended {
@@ -300,6 +308,9 @@ pub struct RunningTurn {
     pub text: String,
     pub tools: Vec<ToolCard>,
     pub started_at: Timestamp,
+    /// What it waits for at the model box, as it is now. Only while the phase is `waiting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,13 +89,22 @@ impl Turn {
                 }
             }
             Event::Text { call, text } if self.hears(call) => self.say(&text, &mut effects),
+            Event::Waits { call, progress } if self.hears(call) => {
+                if self.text.len() == self.said_before {
+                    effects.push(Effect::Emit(Emission::Waits(progress)));
+                }
+            }
             Event::Fragment { call, fragment } if self.hears(call) => self.fragments.add(fragment),
             Event::ModelFinished { call, reason, usage } if self.hears(call) => {
                 self.model_finished(reason, usage, &mut effects);
             }
             Event::ModelFailed { call, failure } if self.hears(call) => self.model_failed(failure, &mut effects),
             // What a call says after it was given up.
-            Event::Text { .. } | Event::Fragment { .. } | Event::ModelFinished { .. } | Event::ModelFailed { .. } => {}
+            Event::Text { .. }
+            | Event::Waits { .. }
+            | Event::Fragment { .. }
+            | Event::ModelFinished { .. }
+            | Event::ModelFailed { .. } => {}
             Event::Decided { id, decision } => self.decided(&id, decision, &mut effects),
             Event::Asked { id, asking } => {
                 self.show(&id, Stage::Asking, (ToolState::Asking, Some(asking)), &mut effects);

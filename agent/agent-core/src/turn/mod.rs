@@ -29,6 +29,7 @@ mod tools;
 
 use platform_types::ModelId;
 use platform_types::chat::{Asking, Note, NoteCode, ToolCard, TurnOutcome, TurnPhase};
+use platform_types::spark::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Group;
@@ -80,6 +81,11 @@ pub enum Event {
     Fragment {
         call: u32,
         fragment: CallFragment,
+    },
+    /// The model has not begun to answer; what it waits for.
+    Waits {
+        call: u32,
+        progress: Progress,
     },
     ModelFinished {
         call: u32,
@@ -205,6 +211,8 @@ pub enum Emission {
         phase: TurnPhase,
         tools: Vec<ToolCard>,
     },
+    /// What the model waits for; it ends with words, or with another phase.
+    Waits(Progress),
 }
 
 /// One step, as it is kept.

@@ -41,6 +41,7 @@ fn sketch() -> impl Strategy<Value = Sketch> {
         6 => (call.clone(), reason).prop_map(|(call, reason)| {
             Sketch::Plain(Event::ModelFinished { call, reason, usage: None })
         }),
+        2 => call.clone().prop_map(|call| Sketch::Plain(Event::Waits { call, progress: Progress::Waiting { waited_millis: 0 } })),
         2 => (call, any::<bool>()).prop_map(|(call, too_long)| {
             let overflow = too_long.then(Overflow::default);
             let failure = ModelFailure { code: "x".into(), message: "y".into(), overflow };

@@ -87,6 +87,20 @@ fn a_plain_answer() {
 }
 
 #[test]
+fn what_the_model_waits_for_is_shown_until_it_speaks() {
+    let waits = |call| Event::Waits { call, progress: Progress::Waiting { waited_millis: 1 } };
+    let mut turn = Turn::new(setup());
+    turn.apply(Event::Start);
+    let effects = turn.apply(waits(1));
+    assert_eq!(effects, [Effect::Emit(Emission::Waits(Progress::Waiting { waited_millis: 1 }))]);
+    assert!(turn.apply(waits(2)).is_empty(), "of no call that runs");
+    turn.apply(text(1, "Now."));
+    assert!(turn.apply(waits(1)).is_empty(), "it speaks");
+    turn.apply(finished(1));
+    assert!(turn.apply(waits(1)).is_empty(), "it is over");
+}
+
+#[test]
 fn a_tool_loop() {
     let mut turn = Turn::new(setup());
     turn.apply(Event::Start);

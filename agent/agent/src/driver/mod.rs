@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use agent_core::prompt::ToolCall;
 use agent_core::turn::{Answer, Cancel, Decision, Effect, Emission, Event, Record, Setup, Turn};
-use agent_llm::{LlmClient, Models};
+use agent_llm::{Asker, LlmClient, Models};
 use agent_tools::{Context, Egress, Progress, Registry};
 use platform_kit::clock::SharedClock;
 use platform_types::ModelId;
 use platform_types::agent::{AgentConfig, Bot, Effect as Policy, SessionKind};
 use platform_types::chat::Asking;
+use platform_types::spark::Priority;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
@@ -157,7 +158,12 @@ impl Driver {
         match effect {
             Effect::CallModel { call, request } => {
                 let (tooling, turn) = (self.tooling.clone(), self.turn.id().to_owned());
-                let starting = async move { tooling.llm.stream(&turn, &request).await };
+                let Owner { bot, kind, .. } = &self.owner;
+                let (bot, priority) = (bot.clone(), priority(*kind));
+                let starting = async move {
+                    let asker = Asker { turn: &turn, bot: &bot.name, priority };
+                    tooling.llm.stream(asker, &request).await
+                };
                 self.model = Model::Starting(call, Box::pin(starting));
             }
             Effect::CancelModel => self.model = Model::Idle,
@@ -250,6 +256,14 @@ impl Driver {
             },
             event = model.next() => event,
         }
+    }
+}
+
+/// Where nobody waits for the answer, others go first.
+fn priority(kind: SessionKind) -> Priority {
+    match kind {
+        SessionKind::Chat | SessionKind::Script | SessionKind::Channel => Priority::Chat,
+        SessionKind::Cron => Priority::Cron,
     }
 }
 

@@ -33,6 +33,7 @@ impl Model {
                 Self::Running(call, completion) => {
                     let call = *call;
                     let event = match completion.next().await {
+                        Some(Ok(Delta::Waits(progress))) => return Event::Waits { call, progress },
                         Some(Ok(Delta::Text(text))) => return Event::Text { call, text },
                         Some(Ok(Delta::Fragment(fragment))) => return Event::Fragment { call, fragment },
                         Some(Ok(Delta::Finished { reason, usage })) => Event::ModelFinished { call, reason, usage },

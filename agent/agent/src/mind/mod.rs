@@ -16,6 +16,7 @@ mod drain;
 mod hub;
 mod live;
 mod page;
+mod progress;
 mod questions;
 mod replies;
 mod task;

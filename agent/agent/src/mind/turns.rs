@@ -100,6 +100,7 @@ impl Hub {
                 text: String::new(),
                 tools: Vec::new(),
                 started_at: self.tooling.clock.now(),
+                progress: None,
             },
             cancel,
             decisions,
@@ -163,6 +164,7 @@ impl Hub {
             Update::Record(record) => live.unsaved.records.push((now, record)),
             Update::Emission(Emission::Delta { offset, text }) => {
                 live.unsaved.dirty = true;
+                live.view.progress = None;
                 let first = live.view.text.is_empty();
                 live.view.text.push_str(&text);
                 if first {
@@ -174,10 +176,12 @@ impl Hub {
                     self.connections.tell_session(session, None, &delta);
                 }
             }
+            Update::Emission(Emission::Waits(progress)) => self.waits(session, progress),
             Update::Emission(Emission::Changed { phase, tools })
                 if phase == live.view.phase && tools == live.view.tools => {}
             Update::Emission(Emission::Changed { phase, tools }) => {
                 live.view.phase = phase;
+                live.view.progress = None;
                 live.unsaved.dirty |= live.view.tools != tools;
                 live.view.tools = tools;
                 self.show_turn(session);

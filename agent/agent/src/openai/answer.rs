@@ -64,7 +64,7 @@ impl Running {
     async fn next(&mut self) -> Option<Piece> {
         loop {
             match self.driver.next().await? {
-                Step::Record(_) | Step::Emission(Emission::Changed { .. }) => {}
+                Step::Record(_) | Step::Emission(Emission::Changed { .. } | Emission::Waits(_)) => {}
                 Step::Emission(Emission::Delta { text, .. }) => {
                     if !std::mem::replace(&mut self.said_something, true) {
                         self.counters.first_token(self.clock.now().millis_since(self.started));

@@ -3,6 +3,7 @@
 use platform_types::agent::SessionList;
 use platform_types::audit::Shown;
 use platform_types::chat::{Author, NoteCode, ToAgent, ToPage, ToolState, Transcript, TurnOutcome};
+use platform_types::spark::Progress;
 use serde_json::json;
 
 use crate::support::agent::{DEVICE, World};
@@ -266,6 +267,43 @@ async fn a_session_is_exported_as_markdown() {
     assert_eq!(transcript.messages.len(), 2);
     let list: SessionList = world.agent.admin.get("/sessions").await.unwrap();
     assert_eq!(list.sessions[0].messages, 2);
+}
+
+#[tokio::test]
+async fn pages_see_what_a_turn_waits_for() {
+    let world = World::start().await;
+    let mut page = world.agent.page().await;
+    let session = page.session(1, "plain").await;
+    page.send(&session, 10, "Hello").await;
+    let exchange = world.model.next().await;
+    let said = |name: &str| exchange.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(said("x-bot-progress").as_deref(), Some("1"));
+    assert_eq!((said("x-bot-priority").as_deref(), said("x-bot-name").as_deref()), (Some("chat"), Some("plain")));
+    let stream = exchange.stream();
+    let queued = |position, waited_millis| Progress::Queued { position, ahead_millis: None, waited_millis };
+    for progress in [queued(2, 0), queued(2, 1000), queued(1, 2000), Progress::Waiting { waited_millis: 40_000 }] {
+        stream.raw(progress.comment()).await;
+    }
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let next = page.expect("progress", |message| match message {
+            ToPage::Progress { progress, .. } => Some(*progress),
+            _ => None,
+        });
+        told.push(next.await);
+    }
+    let waiting = Progress::Waiting { waited_millis: 40_000 };
+    assert_eq!(told, [queued(2, 0), queued(1, 2000), waiting], "what changes, not the time");
+    let mut late = world.agent.page().await;
+    late.say(&ToAgent::Open { session: session.clone() }).await;
+    let seen = late.expect("history", |message| match message {
+        ToPage::History { turn, .. } => turn.clone(),
+        _ => None,
+    });
+    assert_eq!(seen.await.progress, Some(waiting), "as it is now");
+    stream.text("Hi").await;
+    stream.finish("stop").await;
+    assert_eq!(page.answer().await.text, "Hi");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ class ChatShell extends HTMLElement {
       this.voice);
     this.addEventListener('drawer', () => this.drawer(true));
     this.addEventListener('chosen', () => this.drawer(false));
+    this.addEventListener('voice', ({ detail }) => this.say(detail));
     this.side.addEventListener('keydown', ({ key }) => key === 'Escape' && this.drawer(false));
     wide.addEventListener('change', () => this.drawer(false));
     chat.addEventListener('session', () => { this.profile.textContent = chat.store.profile; });
@@ -52,8 +53,13 @@ class ChatShell extends HTMLElement {
   /** A finished answer is read out as a whole, not word by word. */
   speak() {
     const { text } = this.chat.store.thread.messages.at(-1);
-    this.voice.textContent = t('answer.spoken', { bot: this.chat.bot?.title ?? '', text: text.slice(0, SPOKEN_CHARS) });
-    setTimeout(() => { this.voice.textContent = ''; }, NOTICE_MS); // said once, not found a second time
+    this.say(t('answer.spoken', { bot: this.chat.bot?.title ?? '', text: text.slice(0, SPOKEN_CHARS) }));
+  }
+
+  say(words) {
+    clearTimeout(this.silence);
+    this.voice.textContent = words;
+    this.silence = setTimeout(() => { this.voice.textContent = ''; }, NOTICE_MS); // said once, not found a second time
   }
 
   tell({ code, text }) {

@@ -1,15 +1,13 @@
 /** The answer that is being written: its tools, its text as it comes, and what it waits for. */
 import { h } from '../dom.js';
-import { t } from '../words.js';
+import { Wait } from '../wait.js';
 import './tool-card.js';
-
-const PATIENCE_S = 5; // from then on the waiting is counted
 
 class RunningTurn extends HTMLElement {
   connectedCallback() {
     if (this.text) return;
     this.className = 'bot running';
-    this.began = Date.now();
+    this.wait = new Wait(Date.now());
     this.tools = h('div', { class: 'tools' });
     this.text = document.createTextNode('');
     this.phase = h('p', { class: 'phase' });
@@ -28,7 +26,7 @@ class RunningTurn extends HTMLElement {
     const { turn } = this.chat.store.thread;
     if (!turn) return;
     turn.tools.forEach((call, n) => this.card(call, this.tools.children[n]));
-    this.asks = turn.tools.some(({ state }) => state === 'asking' || state === 'confirming');
+    this.wait.take(turn, Date.now());
     if (turn.text.startsWith(this.text.data)) this.text.appendData(turn.text.slice(this.text.length));
     else this.text.data = turn.text;
     this.dataset.phase = turn.phase;
@@ -46,9 +44,10 @@ class RunningTurn extends HTMLElement {
   }
 
   tick() {
-    const seconds = Math.floor((Date.now() - this.began) / 1_000);
-    const words = { waiting: 'turn.waiting', tools: this.asks ? 'turn.asking' : 'turn.tools' }[this.dataset.phase];
-    this.phase.textContent = words ? t(words) + (seconds >= PATIENCE_S ? ` ${t('turn.seconds', { seconds })}` : '') : '';
+    const now = Date.now();
+    this.phase.textContent = this.wait.text(now);
+    const words = this.wait.spoken(now);
+    if (words) this.dispatchEvent(new CustomEvent('voice', { detail: words, bubbles: true }));
   }
 }
 customElements.define('running-turn', RunningTurn);

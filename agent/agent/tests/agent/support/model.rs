@@ -25,6 +25,7 @@ pub struct Model {
 pub struct Exchange {
     pub body: Value,
     pub turn: String,
+    pub headers: HeaderMap,
     reply: oneshot::Sender<Response>,
 }
 
@@ -84,7 +85,7 @@ async fn models(State(shared): State<Shared>) -> Json<Value> {
 async fn complete(State(shared): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let turn = headers.get("x-bot-turn").and_then(|turn| turn.to_str().ok()).unwrap_or_default().to_owned();
     let (reply, response) = oneshot::channel();
-    let sent = shared.exchanges.send(Exchange { body, turn, reply });
+    let sent = shared.exchanges.send(Exchange { body, turn, headers, reply });
     if sent.is_err() {
         return StatusCode::GONE.into_response();
     }
