@@ -65,8 +65,8 @@ class Rig {
   }
 
   /** spark in a root of its own, which holds nothing but it. */
-  async spark(box) {
-    const root = path.join(this.folder, `spark-${box}`);
+  async spark(box, name = box) {
+    const root = path.join(this.folder, `spark-${name}`);
     for (const folder of ['run/bot/admin', 'run/bot/spark/bench', 'run/secrets', 'state', 'etc']) {
       mkdirSync(path.join(root, folder), { recursive: true });
     }
@@ -168,7 +168,7 @@ general_settings: { disable_spend_logs: true }
     const took = [];
     let idle = 0;
     for (let index = 0; index < STARTS; index += 1) {
-      const spark = await this.spark('quick');
+      const spark = await this.spark('quick', `start-${index}`);
       took.push(spark.took);
       idle = resident(spark.pid);
       spark.child.kill('SIGKILL');
