@@ -120,7 +120,7 @@ async fn chat(request: Request<Incoming>, served: Arc<Served>) -> Response<Body>
     let Ok(body) = request.into_body().collect().await else { return refused(StatusCode::BAD_REQUEST) };
     let Ok(asked) = serde_json::from_slice::<Value>(&body.to_bytes()) else { return refused(StatusCode::BAD_REQUEST) };
     if asked["stream"] != Value::Bool(true) {
-        sleep(served.think).await;
+        pause(served.think).await;
         answering.end();
         return whole(served.plain.clone());
     }
@@ -128,10 +128,7 @@ async fn chat(request: Request<Incoming>, served: Arc<Served>) -> Response<Body>
         let served = Arc::clone(&served);
         async move {
             let event = served.events.get(at)?.clone();
-            let pause = if at == 0 { served.think } else { served.pace };
-            if !pause.is_zero() {
-                sleep(pause).await;
-            }
+            pause(if at == 0 { served.think } else { served.pace }).await;
             let rest = if at + 1 < served.events.len() {
                 answering
             } else {
@@ -144,6 +141,13 @@ async fn chat(request: Request<Incoming>, served: Arc<Served>) -> Response<Body>
     let mut response = Response::new(StreamBody::new(stream.boxed()).boxed_unsync());
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
     response
+}
+
+/// A timer of nothing would still take a millisecond.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
 }
 
 /// An answer under way. Dropped before its end, its reader has left.
