@@ -12,7 +12,6 @@
 //! | module | what |
 //! |---|---|
 //! | [`record`] | one confirmation, and its steps |
-//! | [`journal`] | the file |
 //! | [`store`] | all confirmations |
 //! | [`ask`] | from an admitted request to a card, with facts |
 //! | [`decide`] | devices and the operator |
@@ -23,7 +22,6 @@
 pub mod ask;
 pub mod carry;
 pub mod decide;
-pub mod journal;
 pub mod record;
 pub mod routes;
 pub mod store;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use platform_kit::Failure;
+use platform_kit::journal::Journal;
 use platform_types::egress::{Card, Decider, MAX_PENDING_CONFIRMATIONS, Outcome, Verdict};
 use platform_types::{ErrorCode, Timestamp};
 use tokio::sync::watch;
 
-use super::journal::Journal;
 use super::record::{Phase, Record, Step};
 use crate::limits::{MAX_FINAL_CONFIRMATIONS, MAX_JOURNAL_BYTES};
 
@@ -24,7 +24,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct State {
-    journal: Journal,
+    journal: Journal<Step>,
     records: HashMap<String, Record>,
 }
 
@@ -170,7 +170,7 @@ impl Store {
         })?;
         state.records.insert(next.card.id.clone(), next.clone());
         let many = state.records.len() > MAX_FINAL_CONFIRMATIONS + MAX_PENDING_CONFIRMATIONS + 16;
-        if (many || state.journal.bytes > MAX_JOURNAL_BYTES)
+        if (many || state.journal.bytes() > MAX_JOURNAL_BYTES)
             && let Err(error) = self.compact(&mut state, now)
         {
             tracing::error!(%error, "the file of confirmations cannot be shortened");
