@@ -69,6 +69,26 @@ test('a reload finds the conversation again', async () => {
   assert.match(await page.locator('chat-message.bot .body').first().innerText(), SENTENCE);
 });
 
+test('two tabs with the same chat: what one sends comes back in neither, and is sent once', async () => {
+  const one = pages.personal;
+  const two = await one.context().newPage();
+  await two.goto(one.url());
+  await two.locator('chat-message').getByText('Hello from personal').first().waitFor();
+  for (let n = 1; n <= 4; n += 1) {
+    await one.bringToFront();
+    const answers = await one.locator('chat-message.bot').count();
+    await one.locator('#message').pressSequentially(`Typed ${n}`);
+    await one.locator('#message').press('Enter');
+    await one.locator('chat-message.bot').nth(answers).waitFor();
+    await two.locator('chat-message.bot').nth(answers).waitFor();
+    for (const page of [one, two]) assert.equal(await page.locator('#message').inputValue(), '', `message ${n}`);
+    await one.locator('#message').press('Enter');
+    assert.equal(await one.locator('chat-message.person', { hasText: `Typed ${n}` }).count(), 1);
+  }
+  assert.equal(await one.evaluate(() => Object.keys(localStorage).filter((key) => /^(draft|outbox):/.test(key)).length), 0);
+  await two.close();
+});
+
 test('the two zones do not see each other', async () => {
   assert.doesNotMatch(await pages.ops.locator('body').innerText(), /Hello from personal/);
   assert.doesNotMatch(await pages.personal.locator('body').innerText(), /Hello from ops/);

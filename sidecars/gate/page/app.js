@@ -71,7 +71,7 @@ function wake() {
 
 for (const change of ['online', 'offline', 'pageshow']) addEventListener(change, wake);
 document.addEventListener('visibilitychange', wake);
-addEventListener('storage', ({ key }) => key?.startsWith('outbox:') && chat?.reload());
+addEventListener('storage', (event) => chat?.stored(event));
 addEventListener('hashchange', () => {
   const found = takeCode();
   if (!found) return chat?.welcomed && chat.open(SESSION.exec(location.hash)?.[1] ?? null);

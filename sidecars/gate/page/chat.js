@@ -2,9 +2,9 @@
  * The chat: what the person does on one side, the socket, the store and the outbox on the other.
  *
  * Tells by events what changed (`connection`, `sessions`, `session`, `thread`, `older`, `turn`, `text`, `answer`, `sent`, `outbox`,
- * `notice`); elements read the rest here. Touches no DOM.
+ * `draft`, `notice`); elements read the rest here. Touches no DOM.
  */
-import { Outbox, mintId } from './outbox.js';
+import { DRAFT, Outbox, PREFIX, mintId } from './outbox.js';
 import { Store } from './store.js';
 
 const LAST_SESSION = 'session';
@@ -82,9 +82,14 @@ export class Chat extends EventTarget {
     this.#tell('outbox');
   }
 
+  /** Back where it can be changed, unless something stands there. */
   discard(id) {
+    const { session, text } = this.outbox.get(id);
     this.outbox.remove(id);
     this.#tell('outbox');
+    if (this.outbox.draft(session) !== '') return;
+    this.outbox.setDraft(session, text);
+    this.#tell('draft', { session, before: '', now: text });
   }
 
   stop() {
@@ -124,10 +129,14 @@ export class Chat extends EventTarget {
     this.#socket.wake();
   }
 
-  /** Another tab changed the outbox. */
-  reload() {
-    this.outbox.reload();
-    this.#tell('outbox');
+  /** Another tab changed what is kept. A field that is empty stays so: what is being typed elsewhere is not repeated here. */
+  stored({ key, oldValue: before, newValue: now }) {
+    if (key?.startsWith(PREFIX)) {
+      this.outbox.reload();
+      this.#tell('outbox');
+    } else if (key?.startsWith(DRAFT) && before) {
+      this.#tell('draft', { session: key.slice(DRAFT.length), before, now: now ?? '' });
+    }
   }
 
   /** The whole session as a file: `{name, blob}`. */
@@ -170,7 +179,9 @@ export class Chat extends EventTarget {
     this.#made.clear();
     this.#sent.clear();
     this.#answered.clear();
+    const before = this.outbox.draft('new');
     this.outbox.prune(this.store.sessions.map(({ id }) => id));
+    this.#tell('draft', { session: 'new', before, now: this.outbox.draft('new') });
     this.#listed();
     if (this.session !== null && this.store.summary()) this.#open(true);
     this.#tell('session');
@@ -226,11 +237,11 @@ export class Chat extends EventTarget {
 
   /** Something to tell the person: `{code}` of the words, or `{text}` as it came. */
   notice(detail) {
-    this.dispatchEvent(Object.assign(new Event('notice'), { detail }));
+    this.#tell('notice', detail);
     return false;
   }
 
-  #tell(change) {
-    this.dispatchEvent(new Event(change));
+  #tell(change, detail) {
+    this.dispatchEvent(Object.assign(new Event(change), { detail }));
   }
 }

@@ -3,8 +3,8 @@
  *
  * One storage key a message, so that two tabs never overwrite each other; the ids make sending again harmless.
  */
-const PREFIX = 'outbox:';
-const DRAFT = 'draft:';
+export const PREFIX = 'outbox:';
+export const DRAFT = 'draft:';
 const MAX_ENTRIES = 100; // a day without the agent, not a flood
 
 /** 32 lower-case hex digits. */

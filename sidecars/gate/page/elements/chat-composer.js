@@ -1,5 +1,6 @@
 /** Where the person writes. The draft of each session stays until it is sent. */
 import { MAX_MESSAGE_BYTES } from '../chat.js';
+import { Draft } from '../draft.js';
 import { h, iconButton } from '../dom.js';
 import { t } from '../words.js';
 
@@ -11,35 +12,33 @@ class ChatComposer extends HTMLElement {
     const { chat } = this;
     this.field = h('textarea', { id: 'message', rows: 1, 'aria-label': t('composer.label'), placeholder: t('composer.placeholder'),
       autocomplete: 'off', enterkeyhint: touch.matches ? 'enter' : 'send', dir: 'auto',
-      oninput: () => { this.eager = false; this.changed(); }, onkeydown: (event) => this.key(event) });
+      oninput: () => this.typed(), onkeydown: (event) => this.key(event) });
     this.stop = iconButton('stop', t('composer.stop'), () => this.halt(), { class: 'icon-button stop' });
     this.submit = iconButton('send', t('composer.send'), undefined, { type: 'submit', class: 'icon-button send' });
     this.hint = h('p', { class: 'hint', role: 'status' });
     this.append(h('form', { onsubmit: (event) => { event.preventDefault(); this.send(); } }, this.field, this.stop, this.submit), this.hint);
+    this.draft = new Draft(chat.outbox, this.field);
     chat.addEventListener('session', () => this.turnTo(chat.session));
-    chat.addEventListener('outbox', () => this.field.value === '' && this.restore());
+    chat.addEventListener('draft', ({ detail }) => { this.draft.changed(detail); this.fit(); });
     for (const change of ['turn', 'thread', 'connection']) chat.addEventListener(change, () => this.update());
     this.turnTo(chat.session);
   }
 
-  get draftKey() {
-    return this.chat.session ?? 'new';
-  }
-
   turnTo(session) {
-    if (this.at !== session) this.restore();
+    if (this.at !== session) this.draft.turnTo(session);
     this.at = session;
-    this.update(); // a welcome lets go what waits for it
+    this.fit(); // a welcome lets go what waits for it
     if (!touch.matches && !document.querySelector('dialog[open]')) this.field.focus({ preventScroll: true });
   }
 
-  restore() {
-    this.field.value = this.chat.outbox.draft(this.draftKey);
-    this.changed();
+  typed() {
+    this.eager = false;
+    this.draft.typed();
+    this.fit();
   }
 
-  changed() {
-    this.chat.outbox.setDraft(this.draftKey, this.field.value);
+  /** As high as its text. */
+  fit() {
     this.field.style.height = 'auto';
     this.field.style.height = `${this.field.scrollHeight}px`;
     this.update();
@@ -70,12 +69,9 @@ class ChatComposer extends HTMLElement {
   }
 
   send() {
-    const text = this.field.value.trim();
-    const key = this.draftKey;
     this.eager = false;
-    if (text === '' || !this.chat.send(text)) return;
-    this.chat.outbox.setDraft(key, '');
-    this.restore();
+    if (!this.draft.send((text) => this.chat.send(text))) return;
+    this.fit();
     this.field.focus();
   }
 

@@ -53,16 +53,11 @@ class ChatMessage extends HTMLElement {
       h('time', { datetime: new Date(at).toISOString(), title: moment(at) }, clock(at)), text && copyButton(() => text));
   }
 
-  status({ id, text, failed }) {
+  status({ id, failed }) {
     if (!failed) return h('p', { class: 'foot pending' }, t(this.chat.connection.state === 'online' ? 'message.sending' : 'message.waiting'));
-    const discard = () => {
-      const { outbox, session } = this.chat;
-      if (outbox.draft(session) === '') outbox.setDraft(session, text); // back where it can be changed
-      this.chat.discard(id);
-    };
     return h('div', { class: 'note failed' }, h('p', {}, t('message.failed'), h('span', { class: 'detail' }, failed)),
       h('button', { type: 'button', onclick: () => this.chat.retry(id) }, t('message.retry')),
-      h('button', { type: 'button', onclick: discard }, t('message.discard')));
+      h('button', { type: 'button', onclick: () => this.chat.discard(id) }, t('message.discard')));
   }
 }
 customElements.define('chat-message', ChatMessage);
