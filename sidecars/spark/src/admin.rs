@@ -71,5 +71,5 @@ async fn models(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    Json(shared.counters.status()).into_response()
+    Json(shared.status()).into_response()
 }

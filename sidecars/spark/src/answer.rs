@@ -2,15 +2,16 @@
 //!
 //! The head of a stream waits for the first event, so that an empty stream, an error or a foreign body still becomes an
 //! error status. After that the bytes pass untouched; an end in the middle gets an error event appended. The body of the
-//! box belongs to the body of the answer: a client that goes away drops both at once.
+//! box, and with it the place there, belongs to the body of the answer: a client that goes away drops both at once.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, once, unfold};
+use futures_util::{Stream, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use platform_types::ErrorCode;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,7 +19,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::backend::{Backend, contradiction};
 use crate::diagnosis;
 use crate::models::Listed;
-use crate::place::Limits;
 use crate::refusal::Refusal;
 use crate::request::ChatRequest;
 use crate::ticket::Ticket;
@@ -30,33 +30,73 @@ pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// After `[DONE]` a server ends its stream at once, or it is not worth waiting for.
 const AFTER_DONE: Duration = Duration::from_secs(1);
 
-/// Answers one request.
-pub async fn answer(backend: &Backend, request: &ChatRequest, mut ticket: Ticket, limits: Limits) -> Response {
-    ticket.asks_for(&request.model);
-    let outcome = async {
-        let listed = backend.resolve(&request.model).await?;
-        let deadline = Instant::now() + limits.first_byte;
-        let source = backend.chat(request, deadline).await?;
-        Ok::<_, Refusal>((listed, source, deadline))
-    };
-    let (listed, source, deadline) = match outcome.await {
-        Ok(opened) => opened,
-        Err(refusal) => return refuse(&mut ticket, refusal),
-    };
-    if request.stream {
-        stream(backend, Relay::new(listed, source, ticket, limits.idle, !request.wants_usage), deadline).await
-    } else {
-        plain(backend, &listed, source, ticket, deadline.max(Instant::now() + limits.idle)).await
+/// What the client gets.
+#[expect(missing_debug_implementations, reason = "a body on its way has nothing to show")]
+pub enum Answer {
+    Refused(Refusal),
+    Whole(Bytes),
+    Stream(Box<Relay>),
+}
+
+/// A request that the box has taken.
+#[expect(missing_debug_implementations, reason = "a body on its way has nothing to show")]
+pub struct Opened {
+    pub listed: Listed,
+    pub source: Source,
+    /// For the first byte.
+    pub deadline: Instant,
+    /// Silence after it.
+    pub idle: Duration,
+}
+
+impl Answer {
+    /// Notes the failure.
+    pub fn refused(ticket: &mut Ticket, refusal: Refusal) -> Self {
+        ticket.fail(&refusal);
+        Self::Refused(refusal)
+    }
+
+    /// The rest of a stream whose head is on its way already.
+    pub fn events(self) -> BoxStream<'static, Bytes> {
+        match self {
+            Self::Refused(refusal) => once(async move { Bytes::from(refusal.event()) }).boxed(),
+            Self::Whole(body) => once(async { body }).boxed(),
+            Self::Stream(relay) => {
+                unfold(relay, |mut relay| async move { relay.next().await.map(|bytes| (bytes, relay)) }).boxed()
+            }
+        }
     }
 }
 
-/// Notes the failure and answers it.
-pub fn refuse(ticket: &mut Ticket, refusal: Refusal) -> Response {
-    ticket.fail(&refusal);
-    refusal.into_response()
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refusal) => refusal.into_response(),
+            Self::Whole(body) => {
+                ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+            }
+            Self::Stream(_) => event_stream(self.events()),
+        }
+    }
 }
 
-async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: Ticket, deadline: Instant) -> Response {
+/// The head of a stream, and its events.
+pub fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let body = Body::from_stream(events.map(Ok::<_, Infallible>));
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// Waits for the whole of a plain answer, or the first event of a stream.
+pub async fn answer(backend: &Backend, request: &ChatRequest, opened: Opened, ticket: Ticket) -> Answer {
+    let Opened { listed, source, deadline, idle } = opened;
+    if request.stream {
+        stream(backend, Relay::new(listed, source, ticket, idle, !request.wants_usage), deadline).await
+    } else {
+        plain(backend, &listed, source, ticket, deadline.max(Instant::now() + idle)).await
+    }
+}
+
+async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: Ticket, deadline: Instant) -> Answer {
     let outcome = async {
         let body = collect(source, MAX_ANSWER_BYTES, deadline).await?;
         ticket.begins();
@@ -76,25 +116,22 @@ async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: T
     match outcome.await {
         Ok(body) => {
             ticket.finish();
-            ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+            Answer::Whole(body)
         }
-        Err(refusal) => refuse(&mut ticket, refusal),
+        Err(refusal) => Answer::refused(&mut ticket, refusal),
     }
 }
 
-async fn stream(backend: &Backend, mut relay: Relay, deadline: Instant) -> Response {
-    if let Err(refusal) = relay.open(backend, deadline).await {
-        return refuse(&mut relay.ticket, refusal);
+async fn stream(backend: &Backend, mut relay: Relay, deadline: Instant) -> Answer {
+    match relay.open(backend, deadline).await {
+        Ok(()) => Answer::Stream(Box::new(relay)),
+        Err(refusal) => Answer::refused(&mut relay.ticket, refusal),
     }
-    let body = futures_util::stream::unfold(relay, |mut relay| async move {
-        let bytes = relay.next().await?;
-        Some((Ok::<_, Infallible>(bytes), relay))
-    });
-    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], Body::from_stream(body)).into_response()
 }
 
 /// A stream on its way from the box to the client.
-struct Relay {
+#[expect(missing_debug_implementations, reason = "a body on its way has nothing to show")]
+pub struct Relay {
     listed: Listed,
     source: Source,
     transcript: Transcript,

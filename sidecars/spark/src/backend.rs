@@ -1,20 +1,20 @@
 //! Where completions come from: the built-in demo model, or the model box.
 
-use std::path::Path;
 use std::time::Duration;
 
 use platform_types::spark::{self, BackendKind, DEMO_MODEL};
 use platform_types::{ErrorCode, ModelId};
 use tokio::time::{Instant, timeout};
 
+use crate::breaker::Breaker;
 use crate::catalogue::{Catalogue, Outcome, choose};
 use crate::demo;
 use crate::diagnosis::{Complaint, diagnose};
 use crate::models::Listed;
-use crate::place::{Limits, Place};
+use crate::place::Limits;
 use crate::refusal::{Refusal, quote};
 use crate::request::ChatRequest;
-use crate::upstream::{Source, Upstream, UpstreamError, retry_after};
+use crate::upstream::{Manner, Source, Upstream, UpstreamError, retry_after};
 
 /// Time for reading the body of an error answer; what has come until then is quoted.
 const COMPLAINT_TIME: Duration = Duration::from_secs(2);
@@ -36,16 +36,16 @@ pub struct ModelBox {
 }
 
 impl Backend {
-    pub fn new(config: &spark::Backend, place: &Place, limits: Limits) -> Result<Self, UpstreamError> {
+    pub fn new(config: &spark::Backend, manner: &Manner<'_>) -> Result<Self, UpstreamError> {
         match config {
             spark::Backend::Demo => {
                 Ok(Self::Demo(ModelId::new(DEMO_MODEL).expect("the id of the demo model is a model id")))
             }
             spark::Backend::Box { url, model, key } => {
-                let key = key.as_ref().map(|name| place.secrets.join(name.as_str()));
-                let upstream = Upstream::new(url, key, Path::new(&place.extra_roots()), limits)?;
-                let catalogue = Catalogue::default();
-                Ok(Self::Box(Box::new(ModelBox { upstream, model: model.clone(), catalogue, limits })))
+                let key = key.as_ref().map(|name| manner.place.secrets.join(name.as_str()));
+                let upstream = Upstream::new(url, key, manner)?;
+                let (model, catalogue, limits) = (model.clone(), Catalogue::default(), manner.limits);
+                Ok(Self::Box(Box::new(ModelBox { upstream, model, catalogue, limits })))
             }
         }
     }
@@ -80,14 +80,25 @@ impl Backend {
         }
     }
 
-    /// [`Self::list`] for whoever cannot wait for a slow box.
+    /// [`Self::list`] for whoever cannot wait for a slow box. Who does not ask for now is told at once when there is no
+    /// connection.
     pub async fn list_soon(&self, max_age: Duration) -> Outcome {
+        let Self::Box(model_box) = self else { return self.list(max_age).await };
+        let upstream = &model_box.upstream;
+        if !max_age.is_zero() {
+            upstream.closed_off()?;
+        }
+        match timeout(model_box.limits.look, self.list(max_age)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(upstream.closed_off().err().unwrap_or_else(|| upstream.too_late())),
+        }
+    }
+
+    /// Whether there is a connection to the box.
+    pub fn breaker(&self) -> Option<&Breaker> {
         match self {
-            Self::Demo(_) => self.list(max_age).await,
-            Self::Box(model_box) => match timeout(model_box.limits.look, self.list(max_age)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(model_box.upstream.too_late()),
-            },
+            Self::Demo(_) => None,
+            Self::Box(model_box) => Some(model_box.upstream.breaker()),
         }
     }
 
@@ -112,11 +123,15 @@ impl Backend {
         }
     }
 
-    /// The model with exactly this id. A recent list is enough to say yes; for a no the box is asked again.
+    /// The model with exactly this id. A recent list is enough to say yes; for a no the box is asked again. Nobody is asked
+    /// while there is no connection.
     pub async fn resolve(&self, id: &ModelId) -> Result<Listed, Refusal> {
         let age = match self {
             Self::Demo(_) => Duration::ZERO,
-            Self::Box(model_box) => model_box.limits.list_age,
+            Self::Box(model_box) => {
+                model_box.upstream.closed_off()?;
+                model_box.limits.list_age
+            }
         };
         match choose(&self.list(age).await?, id) {
             Ok(found) => Ok(found.clone()),

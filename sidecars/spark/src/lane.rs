@@ -14,40 +14,41 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use http::HeaderMap;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use platform_types::spark::TURN_HEADER;
-use platform_types::{ErrorCode, ProfileName};
-use tokio::sync::Semaphore;
+use platform_types::spark::{BOT_HEADER, PRIORITY_HEADER, PROGRESS_HEADER, Priority, TURN_HEADER};
+use platform_types::{BotName, ErrorCode, ProfileName};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::answer::{answer, refuse};
-use crate::backend::Backend;
+use crate::answer::Answer;
+use crate::errand::Errand;
 use crate::health;
 use crate::models::normalised;
-use crate::process::Shared;
+use crate::process::{InForce, Shared};
+use crate::progress;
 use crate::refusal::Refusal;
 use crate::request::{ChatRequest, MAX_BODY_BYTES};
-use crate::ticket::Ticket;
+use crate::ticket::{Said, Ticket};
 
-/// Chat requests of one profile at a time: some sessions, some cron jobs. The next is told to come again.
-pub const MAX_REQUESTS: usize = 8;
-/// When to come again: answers take seconds.
+/// Bodies of one profile's requests, together, from their first byte to the end of the answer: four of the longest.
+pub const MAX_BODIES_BYTES: usize = 4 * MAX_BODY_BYTES;
+/// When to come again with a body for which there is no room: answers take seconds.
 const FULL_RETRY_SECONDS: u32 = 2;
 /// Longest turn id that goes into the log.
 const MAX_TURN_CHARS: usize = 64;
 
-/// The routes of one profile, and its share of the router.
+/// The routes of one profile, and its share of the memory.
 #[derive(Debug, Clone)]
 pub struct Lane {
     profile: ProfileName,
     shared: Arc<Shared>,
-    slots: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
 
 impl Lane {
     pub fn new(profile: ProfileName, shared: Arc<Shared>) -> Self {
-        Self { profile, shared, slots: Arc::new(Semaphore::new(MAX_REQUESTS)) }
+        Self { profile, shared, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) }
     }
 
     pub fn routes(self) -> Router {
@@ -62,24 +63,11 @@ impl Lane {
             .with_state(self)
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<Ticket, Refusal> {
-        let counters = self.shared.counters.clone();
-        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
-            counters.turned_away();
-            tracing::info!(profile = %self.profile, "chat request turned away");
-            return Err(Refusal::router(
-                ErrorCode::QueueFull,
-                format!("{MAX_REQUESTS} requests of this profile are running; try again in a moment"),
-            )
-            .with_retry_after(FULL_RETRY_SECONDS));
-        };
-        Ok(Ticket::new(counters, self.profile.clone(), turn(headers), slot))
-    }
-
-    async fn prepare(&self, body: Body) -> Result<(Arc<Backend>, ChatRequest), Refusal> {
-        let backend = self.shared.backend()?;
-        let body = read(body, self.shared.limits.body).await?;
-        Ok((backend, ChatRequest::parse(&body)?))
+    async fn prepare(&self, body: Body, ticket: &mut Ticket) -> Result<(InForce, ChatRequest), Refusal> {
+        let in_force = self.shared.in_force()?;
+        let (body, room) = read(body, &self.room, self.shared.limits.body).await?;
+        ticket.holds(room);
+        Ok((in_force, ChatRequest::parse(&body)?))
     }
 }
 
@@ -102,25 +90,70 @@ async fn health(State(lane): State<Lane>) -> Response {
 
 async fn completions(State(lane): State<Lane>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let mut ticket = match lane.admit(&head.headers) {
-        Ok(ticket) => ticket,
-        Err(refusal) => return refusal.into_response(),
+    let said = said(&head.headers);
+    let priority = said.priority;
+    let mut ticket = Ticket::new(lane.shared.counters.clone(), lane.profile.clone(), said);
+    let (InForce { backend, times, .. }, request) = match lane.prepare(body, &mut ticket).await {
+        Ok(prepared) => prepared,
+        Err(refusal) => return Answer::refused(&mut ticket, refusal).into_response(),
     };
-    match lane.prepare(body).await {
-        Ok((backend, request)) => answer(&backend, &request, ticket, lane.shared.limits).await,
-        Err(refusal) => refuse(&mut ticket, refusal),
+    let wants_progress = request.stream && head.headers.get(PROGRESS_HEADER).is_some_and(|value| value == "1");
+    let queue = lane.shared.queue.clone();
+    let errand = Errand { backend, times, queue, profile: lane.profile, priority, request, ticket };
+    if wants_progress {
+        return progress::respond(errand, lane.shared.limits).await;
+    }
+    errand.run(None).await.into_response()
+}
+
+/// A whole body, and its share of the profile's room.
+async fn read(
+    body: Body,
+    room: &Arc<Semaphore>,
+    time: Duration,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal> {
+    let bad = |message: &str| Refusal::router(ErrorCode::BadRequest, message);
+    let reading = async {
+        let (mut whole, mut held) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
+        let mut body = body.into_data_stream();
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|_| bad("the request body broke off"))?;
+            if whole.len() + bytes.len() > MAX_BODY_BYTES {
+                let message = format!(
+                    "the request is longer than {MAX_BODY_BYTES} bytes; shorten the conversation or the pictures"
+                );
+                return Err(Refusal::router(ErrorCode::TooLarge, message));
+            }
+            let more = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let more = room.clone().try_acquire_many_owned(more).map_err(|_| no_room())?;
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok((whole.freeze(), held))
+    };
+    match tokio::time::timeout(time, reading).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(bad("the request body did not arrive in time")),
     }
 }
 
-async fn read(body: Body, time: Duration) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(time, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::router(
-            ErrorCode::TooLarge,
-            format!("the request is longer than {MAX_BODY_BYTES} bytes; shorten the conversation or the pictures"),
-        )),
-        Ok(Err(_)) => Err(Refusal::router(ErrorCode::BadRequest, "the request body broke off")),
-        Err(_) => Err(Refusal::router(ErrorCode::BadRequest, "the request body did not arrive in time")),
+fn no_room() -> Refusal {
+    let message = format!(
+        "the requests of this profile are longer than {MAX_BODIES_BYTES} bytes together; try again in a moment"
+    );
+    Refusal::router(ErrorCode::QueueFull, message).with_retry_after(FULL_RETRY_SECONDS)
+}
+
+/// What the request says of itself, as far as it can be true.
+fn said(headers: &HeaderMap) -> Said {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    Said {
+        turn: turn(headers),
+        bot: text(BOT_HEADER).and_then(|name| BotName::new(name).ok()),
+        priority: text(PRIORITY_HEADER).map(Priority::from_header).unwrap_or_default(),
     }
 }
 

@@ -8,12 +8,14 @@
 //! | [`place`] | directories and time limits: where it runs, both injectable |
 //! | [`process`] | everything together: the admin socket, the configuration in force, drain |
 //! | [`admin`] | routes of the admin socket |
-//! | [`lane`] | one profile: its socket, its admission, its routes |
+//! | [`lane`] | one profile: its socket, its routes |
 //! | [`listen`] | HTTP/1.1 on a Unix socket, bounded |
 //! | [`request`], [`json`] | which requests are let through |
 //! | [`backend`] | where completions come from: the demo model or the box |
 //! | [`catalogue`], [`models`] | which models there are, asked fresh |
-//! | [`upstream`] | HTTP to the box: timeouts, the key |
+//! | [`queue`] | who gets the next place at the box |
+//! | [`errand`], [`progress`] | one chat request on its way, and what its client sees meanwhile |
+//! | [`upstream`], [`breaker`] | HTTP to the box: timeouts, the key; whether there is a connection |
 //! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
 //! | [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`] | one request from admission to its line in the log |
@@ -24,9 +26,11 @@
 pub mod admin;
 pub mod answer;
 pub mod backend;
+pub mod breaker;
 pub mod catalogue;
 pub mod demo;
 pub mod diagnosis;
+pub mod errand;
 pub mod health;
 pub mod json;
 pub mod lane;
@@ -34,6 +38,8 @@ pub mod listen;
 pub mod models;
 pub mod place;
 pub mod process;
+pub mod progress;
+pub mod queue;
 pub mod refusal;
 pub mod request;
 pub mod sse;

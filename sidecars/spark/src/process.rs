@@ -12,7 +12,7 @@ use platform_kit::clock::SharedClock;
 use platform_kit::socket::{self, SocketError};
 use platform_kit::{Failure, admin as canaries, task};
 use platform_types::health::Readiness;
-use platform_types::spark::SparkConfig;
+use platform_types::spark::{SparkConfig, SparkStatus};
 use platform_types::{ErrorCode, ProfileName, Revision};
 use tokio::net::UnixListener;
 use tokio::sync::Mutex;
@@ -21,11 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::backend::Backend;
+use crate::breaker::Breaker;
 use crate::lane::Lane;
 use crate::listen::{self, Patience};
-use crate::place::{Limits, Place};
+use crate::place::{Limits, Place, Times};
+use crate::queue::Queue;
 use crate::refusal::Refusal;
 use crate::ticket::Counters;
+use crate::upstream::Manner;
 use crate::watch::watch;
 
 /// Every socket may be connected by whoever sees it: the mount is the permission.
@@ -38,14 +41,17 @@ pub struct Shared {
     pub limits: Limits,
     pub clock: SharedClock,
     pub counters: Arc<Counters>,
+    pub queue: Arc<Queue>,
     in_force: RwLock<Option<InForce>>,
     sockets: Mutex<Sockets>,
 }
 
+/// What a configuration came to.
 #[derive(Debug, Clone)]
-struct InForce {
+pub struct InForce {
+    pub backend: Arc<Backend>,
+    pub times: Times,
     revision: Revision,
-    backend: Arc<Backend>,
     profiles: Vec<ProfileName>,
 }
 
@@ -68,29 +74,47 @@ struct Bound {
 impl Shared {
     /// The backend in force.
     pub fn backend(&self) -> Result<Arc<Backend>, Refusal> {
-        self.in_force().map(|in_force| in_force.backend).ok_or_else(|| {
+        self.in_force().map(|in_force| in_force.backend)
+    }
+
+    /// What is in force.
+    pub fn in_force(&self) -> Result<InForce, Refusal> {
+        self.known().ok_or_else(|| {
             Refusal::router(ErrorCode::UpstreamUnreachable, "spark waits for its first configuration")
                 .with_retry_after(1)
         })
     }
 
-    fn in_force(&self) -> Option<InForce> {
+    /// Counters, the queue, and whether there is a connection.
+    pub fn status(&self) -> SparkStatus {
+        let known = self.known();
+        let breaker = known.as_ref().and_then(|in_force| in_force.backend.breaker()).map(Breaker::status);
+        SparkStatus { lanes: self.queue.lanes(), breaker, ..self.counters.status() }
+    }
+
+    fn known(&self) -> Option<InForce> {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts a configuration in force, unless a later one already is.
     pub async fn configure(self: &Arc<Self>, config: SparkConfig) -> Result<(), Failure> {
-        let SparkConfig { revision, backend, profiles, limits: _ } = config;
+        let SparkConfig { revision, backend, profiles, limits, .. } = config;
         let mut sockets = self.sockets.lock().await;
-        if let Some(newer) = self.in_force().map(|in_force| in_force.revision).filter(|known| *known > revision) {
+        if let Some(newer) = self.known().map(|in_force| in_force.revision).filter(|known| *known > revision) {
             let message = format!("revision {} is older than {}, which is in force", revision.0, newer.0);
             return Err(Failure::new(ErrorCode::Conflict, message));
         }
-        let backend = Backend::new(&backend, &self.place, self.limits)
+        if let Some((name, fault)) = limits.fault() {
+            return Err(Failure::new(ErrorCode::BadRequest, format!("limits.{name}: {fault}")));
+        }
+        let times = self.limits.times(&limits);
+        let manner = Manner { place: &self.place, limits: self.limits, times, clock: self.clock.clone() };
+        let backend = Backend::new(&backend, &manner)
             .map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
         sockets.fit(self, &profiles).map_err(|error| Failure::new(ErrorCode::Internal, with_source(&error)))?;
         let kind = backend.kind();
-        let in_force = InForce { revision, backend: Arc::new(backend), profiles };
+        self.queue.resize(&limits, &profiles);
+        let in_force = InForce { backend: Arc::new(backend), times, revision, profiles };
         tracing::info!(revision = revision.0, backend = ?kind, profiles = in_force.profiles.len(), "configuration in force");
         sockets.watching.abort_all();
         sockets.watching.spawn(watch(in_force.backend.clone(), self.limits.watch));
@@ -101,7 +125,7 @@ impl Shared {
     /// What `/readyz` says. A box that is down is a note: spark itself is ready to say so.
     pub fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::default();
-        match self.in_force() {
+        match self.known() {
             None => readiness.reasons.push("waiting for the first configuration".to_owned()),
             Some(in_force) => {
                 readiness.revision = Some(in_force.revision);
@@ -188,6 +212,7 @@ impl Process {
             limits,
             clock,
             counters: Arc::default(),
+            queue: Arc::default(),
             in_force: RwLock::default(),
             sockets: Mutex::default(),
         };

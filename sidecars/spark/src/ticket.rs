@@ -1,13 +1,13 @@
 //! One request, from its admission to its line in the log.
 //!
-//! A ticket holds the slot of its request. Whatever ends the request drops the ticket: a ticket that was neither finished
+//! A ticket holds the memory of its request. Whatever ends the request drops the ticket: a ticket that was neither finished
 //! nor failed was cancelled, because the client went away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use platform_types::spark::SparkStatus;
-use platform_types::{ErrorCode, ModelId, ProfileName};
+use platform_types::spark::{Priority, SparkStatus};
+use platform_types::{BotName, ErrorCode, ModelId, ProfileName};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -40,12 +40,6 @@ impl Counters {
             ..SparkStatus::default()
         }
     }
-
-    /// A request that got no slot.
-    pub fn turned_away(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.errors.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,35 +54,55 @@ enum End {
 pub struct Ticket {
     counters: Arc<Counters>,
     profile: ProfileName,
-    turn: Option<String>,
+    said: Said,
     model: Option<ModelId>,
-    started: Instant,
+    came: Instant,
+    queued_millis: Option<u128>,
     first_byte_millis: Option<u128>,
     usage: Option<Usage>,
     end: End,
-    _slot: OwnedSemaphorePermit,
+    bytes: Option<OwnedSemaphorePermit>,
+}
+
+/// What a request says of itself, in headers; for the log and the queue of its own profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    pub turn: Option<String>,
+    pub bot: Option<BotName>,
+    pub priority: Priority,
 }
 
 impl Ticket {
-    pub fn new(
-        counters: Arc<Counters>,
-        profile: ProfileName,
-        turn: Option<String>,
-        slot: OwnedSemaphorePermit,
-    ) -> Self {
+    pub fn new(counters: Arc<Counters>, profile: ProfileName, said: Said) -> Self {
         counters.requests.fetch_add(1, Ordering::Relaxed);
         counters.inflight.fetch_add(1, Ordering::Relaxed);
         Self {
             counters,
             profile,
-            turn,
+            said,
             model: None,
-            started: Instant::now(),
+            came: Instant::now(),
+            queued_millis: None,
             first_byte_millis: None,
             usage: None,
             end: End::Cancelled,
-            _slot: slot,
+            bytes: None,
         }
+    }
+
+    /// When the request came.
+    pub fn came(&self) -> Instant {
+        self.came
+    }
+
+    /// Keeps the share of memory that the request's body takes until the request has ended.
+    pub fn holds(&mut self, bytes: Option<OwnedSemaphorePermit>) {
+        self.bytes = bytes;
+    }
+
+    /// It has a place at the box.
+    pub fn is_seated(&mut self) {
+        self.queued_millis = Some(self.came.elapsed().as_millis());
     }
 
     pub fn asks_for(&mut self, model: &ModelId) {
@@ -97,7 +111,7 @@ impl Ticket {
 
     /// The first byte of the answer is there.
     pub fn begins(&mut self) {
-        self.first_byte_millis = Some(self.started.elapsed().as_millis());
+        self.first_byte_millis = Some(self.came.elapsed().as_millis());
     }
 
     /// The tokens so far.
@@ -138,13 +152,16 @@ impl Drop for Ticket {
         let usage = self.usage.unwrap_or_default();
         tracing::info!(
             profile = %self.profile,
-            turn = self.turn.as_deref(),
+            turn = self.said.turn.as_deref(),
+            bot = self.said.bot.as_ref().map(BotName::as_str),
+            priority = self.said.priority.as_str(),
             model = self.model.as_ref().map(ModelId::as_str),
             outcome,
             code,
             origin,
+            queued_millis = self.queued_millis.and_then(|millis| u64::try_from(millis).ok()),
             first_byte_millis = self.first_byte_millis.and_then(|millis| u64::try_from(millis).ok()),
-            duration_millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_millis = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX),
             input_tokens = usage.input,
             output_tokens = usage.output,
             estimated = usage.estimated,

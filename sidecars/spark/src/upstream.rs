@@ -1,12 +1,13 @@
 //! HTTP to the model box.
 //!
 //! Invariants: no redirects, no proxies, no compression, HTTP/1.1. Each request has a connection of its own, so none can
-//! trip over one that the server has just closed (servers do so after 5 s, llama-server also after 100 requests), and none
-//! is ever sent twice. The key is read from its file for every request, so a changed file counts at once; it never reaches
+//! trip over one that the server has just closed (servers do so after 5 s, llama-server also after 100 requests). A
+//! connection that cannot be made is tried once more; what was sent is never sent again. The key is read from its file for every request, so a changed file counts at once; it never reaches
 //! the log or an error message.
 
 use std::error::Error as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,24 +15,45 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use platform_kit::Secret;
+use platform_kit::clock::SharedClock;
 use platform_kit::secret::{self, SecretError};
 use platform_types::ErrorCode;
 use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 
-use crate::place::Limits;
+use crate::breaker::{Breaker, Open};
+use crate::place::{Limits, Place, Times};
 use crate::refusal::{Refusal, quote};
 
 /// Longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// Attempts to make a connection.
+const ATTEMPTS: u32 = 2;
+/// When to come again while there is no connection: the box is asked that often.
+const OPEN_RETRY_SECONDS: u32 = 2;
 
 /// The body of an answer.
 pub type Source = BoxStream<'static, Result<Bytes, Broken>>;
 
-/// The connection broke in the middle of an answer.
+/// Why an answer has no end.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Broken(pub String);
+pub enum Broken {
+    /// The connection broke.
+    #[error("{0}")]
+    Cut(String),
+    /// The request took as long as a request may take in all.
+    #[error("it took longer than a request may take")]
+    TooLong,
+}
+
+/// Where and how patiently a box is talked to.
+#[derive(Debug, Clone)]
+pub struct Manner<'a> {
+    pub place: &'a Place,
+    pub limits: Limits,
+    pub times: Times,
+    pub clock: SharedClock,
+}
 
 /// Why a box cannot be talked to with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +73,10 @@ pub enum UpstreamError {
 pub struct Upstream {
     base: Url,
     key: Option<PathBuf>,
-    limits: Limits,
+    /// For the whole of `GET /v1/models`.
+    list: Duration,
     client: Client,
+    breaker: Arc<Breaker>,
 }
 
 /// An answer with its head read.
@@ -64,18 +88,13 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// `key` is the file with the bearer key; `extra_roots` may be missing.
-    pub fn new(
-        url: &str,
-        key: Option<PathBuf>,
-        extra_roots: &std::path::Path,
-        limits: Limits,
-    ) -> Result<Self, UpstreamError> {
+    /// `key` is the file with the bearer key.
+    pub fn new(url: &str, key: Option<PathBuf>, manner: &Manner<'_>) -> Result<Self, UpstreamError> {
         let base = parse_url(url)?;
-        let roots = read_roots(extra_roots)?;
+        let roots = read_roots(&manner.place.extra_roots())?;
         let builder = Client::builder()
             .user_agent(concat!("bot-spark/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(limits.connect)
+            .connect_timeout(manner.times.connect)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
@@ -88,7 +107,20 @@ impl Upstream {
             .tcp_keepalive(Duration::from_secs(15))
             .pool_max_idle_per_host(0);
         let builder = roots.into_iter().fold(builder, ClientBuilder::add_root_certificate);
-        Ok(Self { base, key, limits, client: builder.build().map_err(UpstreamError::Client)? })
+        let client = builder.build().map_err(UpstreamError::Client)?;
+        // So that a silent server is told from one that cannot be connected.
+        let list = manner.limits.list + manner.times.connect * ATTEMPTS;
+        Ok(Self { base, key, list, client, breaker: Arc::new(Breaker::new(manner.clock.clone())) })
+    }
+
+    /// Whether there is a connection.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// The refusal while there is none.
+    pub fn closed_off(&self) -> Result<(), Refusal> {
+        self.breaker.open().map_or(Ok(()), |open| Err(self.no_connection(&open)))
     }
 
     pub fn url(&self) -> &str {
@@ -102,7 +134,7 @@ impl Upstream {
 
     /// `GET <url>/models`, whole.
     pub async fn models(&self, max_bytes: usize) -> Result<(StatusCode, HeaderMap, Bytes), Refusal> {
-        let deadline = Instant::now() + self.limits.list;
+        let deadline = Instant::now() + self.list;
         let reply = self.send(Method::GET, "models", None, deadline).await?;
         let body = collect(reply.body, max_bytes, deadline).await?;
         Ok((reply.status, reply.headers, body))
@@ -134,12 +166,29 @@ impl Upstream {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>, deadline: Instant) -> Result<Reply, Refusal> {
-        let request = self.request(method, path, body)?;
-        match timeout_at(deadline, self.client.execute(request)).await {
-            Ok(Ok(response)) => Ok(reply(response)),
-            Ok(Err(error)) => Err(self.unreachable(&error)),
-            Err(_) => Err(self.too_late()),
+        if let Ok(outcome) = timeout_at(deadline, self.attempt(&method, path, body)).await {
+            return outcome;
         }
+        // Attempts to connect are over long before: it was connected, and said nothing.
+        self.breaker.connected();
+        Err(self.too_late())
+    }
+
+    /// Sends a request; the second time only because the first found no connection.
+    async fn attempt(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Reply, Refusal> {
+        for attempt in 1.. {
+            match self.client.execute(self.request(method.clone(), path, body.clone())?).await {
+                Ok(response) => {
+                    self.breaker.connected();
+                    return Ok(reply(response));
+                }
+                Err(error) if error.is_connect() && attempt < ATTEMPTS => {
+                    tracing::debug!(cause = cause(&error), "no connection; once more");
+                }
+                Err(error) => return Err(self.unreachable(&error)),
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Request, Refusal> {
@@ -179,12 +228,24 @@ impl Upstream {
             let message = format!("the model box at {url} does not answer in HTTP ({cause}); check [spark].url");
             return Refusal::backend(ErrorCode::UpstreamInvalid, message);
         }
-        let what =
-            if error.is_connect() { "no connection to" } else { "the connection was closed before an answer by" };
+        if error.is_connect() {
+            self.breaker.failed(&cause);
+            return self.breaker.open().map_or_else(|| self.too_late(), |open| self.no_connection(&open));
+        }
+        self.breaker.connected();
         Refusal::router(
             ErrorCode::UpstreamUnreachable,
-            format!("{what} the model box at {url}: {cause}; is its model server running?"),
+            format!(
+                "the connection was closed before an answer by the model box at {url}: {cause}; is its model server running?"
+            ),
         )
+    }
+
+    fn no_connection(&self, Open { since, cause }: &Open) -> Refusal {
+        let (url, since) = (self.url(), since.utc());
+        let message =
+            format!("no connection to the model box at {url} since {since}: {cause}; is its model server running?");
+        Refusal::router(ErrorCode::UpstreamUnreachable, message).with_retry_after(OPEN_RETRY_SECONDS)
     }
 
     /// The refusal for a box that is not waited for any longer.
@@ -200,7 +261,7 @@ fn reply(response: reqwest::Response) -> Reply {
     Reply {
         status: response.status(),
         headers: response.headers().clone(),
-        body: response.bytes_stream().map(|bytes| bytes.map_err(|error| Broken(cause(&error)))).boxed(),
+        body: response.bytes_stream().map(|bytes| bytes.map_err(|error| Broken::Cut(cause(&error)))).boxed(),
     }
 }
 
@@ -230,9 +291,20 @@ pub async fn collect(mut body: Source, max_bytes: usize, deadline: Instant) -> R
 
 /// The connection broke after an answer had begun.
 pub fn incomplete(broken: &Broken) -> Refusal {
+    match broken {
+        Broken::Cut(cause) => Refusal::router(
+            ErrorCode::UpstreamIncomplete,
+            format!("the connection to the model box broke in the middle of its answer: {cause}"),
+        ),
+        Broken::TooLong => took_too_long(),
+    }
+}
+
+/// The refusal for a request that took as long as a request may take in all.
+pub fn took_too_long() -> Refusal {
     Refusal::router(
-        ErrorCode::UpstreamIncomplete,
-        format!("the connection to the model box broke in the middle of its answer: {broken}"),
+        ErrorCode::UpstreamTimeoutTotal,
+        "the request took longer than a request may take; ask for less, or raise [spark].total_seconds",
     )
 }
 

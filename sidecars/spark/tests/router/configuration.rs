@@ -181,7 +181,7 @@ async fn the_notes_are_true_while_nobody_chats() {
     let (listed, models) = tokio::sync::watch::channel(format!(r#"{{"data":[{{"id":"{MODEL}"}}]}}"#));
     let scripted = ScriptedBox::start(move |_| whole(200, "", &models.borrow())).await;
     let tick = std::time::Duration::from_millis(5);
-    let limits = Limits { watch: Watch { well: tick, unwell: tick }, ..Limits::default() };
+    let limits = Limits { watch: Watch { well: tick, unwell: tick, open: tick }, ..Limits::default() };
 
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", nobody.local_addr().unwrap());

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
-use platform_types::spark::{Backend, SparkHealth};
+use platform_types::spark::{Backend, SparkHealth, SparkLimits};
 use platform_types::{ErrorBody, ModelId};
-use spark::lane::MAX_REQUESTS;
 use spark::place::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::limits::{PATIENT, hasty, limited};
 use crate::running::{Running, chat, within};
 use crate::scripted::*;
 
 const STREAM: &str = r#","stream":true"#;
 
 /// Patience for a box that does this: none with one that falls silent for good.
-fn limits(steps: &[Step]) -> Limits {
+fn limits(steps: &[Step]) -> SparkLimits {
     let silent = steps.iter().any(|step| matches!(step, Step::UntilGone));
     let begun = steps.iter().any(|step| matches!(step, Step::Send(bytes) if bytes.starts_with(b"data: ")));
-    let soon = Duration::from_millis(80);
+    let soon = 8;
     match (silent, begun) {
-        (false, _) => Limits::default(),
-        (true, true) => Limits { idle: soon, ..Limits::default() },
-        (true, false) => Limits { first_byte: soon, ..Limits::default() },
+        (false, _) => PATIENT,
+        (true, true) => SparkLimits { idle_seconds: soon, ..PATIENT },
+        (true, false) => SparkLimits { first_byte_seconds: soon, ..PATIENT },
     }
 }
 
@@ -31,7 +31,7 @@ fn limits(steps: &[Step]) -> Limits {
 async fn broken(steps: Vec<Step>) -> (String, String) {
     let limits = limits(&steps);
     let scripted = ScriptedBox::start(listing(steps)).await;
-    let running = Running::with(scripted.backend(), limits).await;
+    let running = limited(scripted.backend(), limits, hasty()).await;
     let answer = running.lane("personal").ask(chat(MODEL, "hi", STREAM)).await;
     assert_eq!((answer.status, answer.kind.as_str()), (200, "text/event-stream"), "{answer:?}");
     let (passed, event) = answer.text.rsplit_once("data: ").unwrap();
@@ -97,7 +97,7 @@ async fn a_stream_that_never_began_is_an_error_status() {
         (whole(200, "", &"x".repeat(9 * 1024 * 1024)), "", "upstream_invalid"),
     ] {
         let scripted = ScriptedBox::start(listing(steps.clone())).await;
-        let running = Running::with(scripted.backend(), limits(&steps)).await;
+        let running = limited(scripted.backend(), limits(&steps), hasty()).await;
         let (found, message) = running.lane("personal").ask(chat(MODEL, "hi", extra)).await.refusal();
         assert_eq!(found, code, "{steps:.80?}: {message}");
         assert!(scripted.chats().len() <= 1, "{code} is not tried again");
@@ -214,46 +214,11 @@ async fn the_box_sees_in_the_middle_of_a_stream_that_a_client_is_gone() {
 }
 
 #[tokio::test]
-async fn more_requests_than_slots_are_told_to_come_again() {
-    let scripted = ScriptedBox::start(listing(vec![Step::Hold, send(&whole_text()), Step::Again])).await;
-    let running = Running::with(scripted.backend(), Limits::default()).await;
-    let lane = running.lane("personal");
-    let running_requests = join_all((0..MAX_REQUESTS).map(|_| lane.ask(chat(MODEL, "hi", ""))));
-    let beyond = async {
-        scripted
-            .until_seen("all slots taken", |seen| seen.iter().filter(|seen| !seen.is_list()).count() == MAX_REQUESTS)
-            .await;
-        let answer = lane.ask(chat(MODEL, "hi", "")).await;
-        // The other profile has slots of its own.
-        let other = running.lane("ops");
-        let (other, ()) = tokio::join!(other.ask(chat(MODEL, "hi", "")), async {
-            scripted
-                .until_seen("the other profile", |seen| {
-                    seen.iter().filter(|seen| !seen.is_list()).count() > MAX_REQUESTS
-                })
-                .await;
-            (0..=MAX_REQUESTS).for_each(|_| scripted.go());
-        });
-        (answer, other)
-    };
-    let (answers, (refused, other)) = tokio::join!(running_requests, beyond);
-    assert_eq!((refused.refusal().0.as_str(), refused.retry_after.as_deref()), ("queue_full", Some("2")));
-    assert!(answers.iter().chain([&other]).all(|answer| answer.status == 200));
-    assert_eq!(lane.0.get::<platform_types::spark::ModelList>("/v1/models").await.unwrap().data.len(), 1);
-}
-
-fn whole_text() -> String {
-    let body = plain(MODEL);
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
-#[tokio::test]
 async fn a_slow_reader_gets_everything() {
     let words: String = (0..60_000).map(|n| chunk(&format!("w{n}"))).collect();
     let body = [words, ending()].concat();
     let scripted = ScriptedBox::start(listing(vec![stream_head(), send(&body)])).await;
-    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
-    let running = Running::with(scripted.backend(), limits).await;
+    let running = limited(scripted.backend(), SparkLimits { idle_seconds: 50, ..PATIENT }, hasty()).await;
     let mut reader = running.lane("personal").open(chat(MODEL, "hi", STREAM)).await.into_body();
     let mut read = Vec::new();
     while let Some(frame) = within("the next frame", reader.frame()).await {

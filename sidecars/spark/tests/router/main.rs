@@ -1,6 +1,8 @@
 //! The router against a scripted model box, and with its demo model.
 
 #[cfg(test)]
+mod breaking;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod conformance;
@@ -11,8 +13,16 @@ mod faults;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod passing;
+#[cfg(test)]
+mod queueing;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
 mod scripted;
+#[cfg(test)]
+mod vanishing;
+#[cfg(test)]
+mod waiting;

@@ -28,6 +28,8 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 pub struct Running {
     pub place: Place,
+    /// What every configuration says of limits.
+    pub given: SparkLimits,
     stop: CancellationToken,
     _root: tempfile::TempDir,
 }
@@ -51,7 +53,7 @@ impl Running {
         let stop = CancellationToken::new();
         let process = Process::bind(place.clone(), limits, Arc::new(SystemClock)).unwrap();
         platform_kit::task::spawn("router", process.run(stop.clone()));
-        Self { place, stop, _root: root }
+        Self { place, given: SparkLimits::default(), stop, _root: root }
     }
 
     /// Starts a router with this backend for both profiles.
@@ -63,7 +65,12 @@ impl Running {
 
     pub async fn push(&self, revision: u64, backend: Backend, profiles: &[&str]) -> Result<(), CallError> {
         let profiles = profiles.iter().map(|name| ProfileName::new(*name).unwrap()).collect();
-        self.admin().put("/config", &SparkConfig { revision: Revision(revision), backend, profiles, limits: SparkLimits::default() }).await
+        self.admin()
+            .put(
+                "/config",
+                &SparkConfig { revision: Revision(revision), backend, profiles, limits: self.given },
+            )
+            .await
     }
 
     pub fn admin(&self) -> Client {
@@ -91,24 +98,36 @@ impl Running {
 }
 
 /// One profile's socket.
+#[derive(Clone)]
 pub struct Lane(pub Client);
 
 impl Lane {
     /// Sends a chat request; the head of the answer, and its body as it comes.
     pub async fn open(&self, body: impl Into<Bytes>) -> Response<Incoming> {
-        let request = Request::builder()
+        self.open_with(body, &[]).await
+    }
+
+    /// [`Self::open`] with more headers.
+    pub async fn open_with(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Response<Incoming> {
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri("/v1/chat/completions")
             .header("host", "spark")
-            .header("content-type", "application/json")
-            .body(Full::new(body.into()))
-            .unwrap();
-        self.0.open(request).await.unwrap()
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.0.open(request.body(Full::new(body.into())).unwrap()).await.unwrap()
     }
 
     /// Sends a chat request and reads the whole answer.
     pub async fn ask(&self, body: impl Into<Bytes>) -> Answer {
-        let (head, body) = within("the head of an answer", self.open(body)).await.into_parts();
+        self.ask_with(body, &[]).await
+    }
+
+    /// [`Self::ask`] with more headers.
+    pub async fn ask_with(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
+        let (head, body) = within("the head of an answer", self.open_with(body, headers)).await.into_parts();
         let body = within("the body of an answer", body.collect()).await.unwrap().to_bytes();
         let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         Answer {

@@ -47,17 +47,25 @@ pub struct ScriptedBox {
     pub url: String,
     seen: watch::Sender<Vec<Seen>>,
     gone: watch::Sender<usize>,
+    /// Connections that are open.
+    open: watch::Sender<usize>,
     go: Arc<Semaphore>,
 }
 
 impl ScriptedBox {
     /// Answers every request as `script` says; [`listing`] is what most tests want for the list of models.
     pub async fn start(script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// [`Self::start`] at this address.
+    pub async fn start_at(address: &str, script: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) -> Arc<Self> {
+        let listener = TcpListener::bind(address).await.unwrap();
         let scripted = Arc::new(Self {
             url: format!("http://{}/v1", listener.local_addr().unwrap()),
             seen: watch::Sender::default(),
             gone: watch::Sender::default(),
+            open: watch::Sender::default(),
             go: Arc::new(Semaphore::new(0)),
         });
         let (running, script) = (scripted.clone(), Arc::new(script));
@@ -65,8 +73,10 @@ impl ScriptedBox {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (running, script) = (running.clone(), script.clone());
+                running.open.send_modify(|count| *count += 1);
                 platform_kit::task::spawn("scripted connection", async move {
                     running.serve(stream, connection, &*script).await;
+                    running.open.send_modify(|count| *count -= 1);
                 });
             }
         });
@@ -113,6 +123,12 @@ impl ScriptedBox {
         self.seen().into_iter().filter(|seen| !seen.is_list()).collect()
     }
 
+    /// Waits until so many chat requests have come.
+    pub async fn until_chats(&self, count: usize) {
+        let what = format!("{count} chats at the box");
+        self.until_seen(&what, |seen| seen.iter().filter(|seen| !seen.is_list()).count() >= count).await;
+    }
+
     pub async fn until_seen(&self, what: &str, wanted: impl FnMut(&Vec<Seen>) -> bool) {
         within(what, self.seen.subscribe().wait_for(wanted)).await.unwrap();
     }
@@ -122,6 +138,11 @@ impl ScriptedBox {
         within("the box sees that the client is gone", self.gone.subscribe().wait_for(|gone| *gone >= count))
             .await
             .unwrap();
+    }
+
+    /// Waits until no connection is open.
+    pub async fn until_idle(&self) {
+        within("the box has no connection", self.open.subscribe().wait_for(|count| *count == 0)).await.unwrap();
     }
 
     pub fn backend(&self) -> Backend {
