@@ -12,9 +12,13 @@ use serde_json::value::RawValue;
 /// Deepest nesting of a value.
 const MAX_DEPTH: usize = 127;
 
+/// Most values of one field: ten for each message. They take some 30 MB at worst, and 4 MiB of text could hold ten times as
+/// many.
+const MAX_VALUES: usize = 100_000;
+
 /// Parses a value; a repeated key is an error.
 pub fn strict(text: &str) -> Result<Value, serde_json::Error> {
-    platform_types::json::strict(text.as_bytes(), MAX_DEPTH)
+    platform_types::json::strict_within(text.as_bytes(), MAX_DEPTH, MAX_VALUES)
 }
 
 /// The fields of one object in their order, each value with its bytes as they came.
@@ -71,6 +75,7 @@ mod tests {
         }
         assert!(strict("1 2").is_err());
         assert!(strict(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_err());
+        assert!(strict(&format!("[{}0]", "{},".repeat(MAX_VALUES))).unwrap_err().to_string().contains("too many values"));
     }
 
     #[test]

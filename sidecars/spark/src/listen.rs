@@ -20,8 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one socket at a time. An agent has a handful; one that opens more waits.
-const MAX_CONNECTIONS: usize = 64;
+/// Connections of one socket at a time: the longest queue, as many at the box, and some that only look. One that opens more
+/// waits.
+const MAX_CONNECTIONS: usize = 256;
 /// Time for a request's head.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longest head, and the size of the buffer that a connection reads into.

@@ -3,6 +3,7 @@
 //! Two readers that disagree on which of two equal keys counts would let a text say one thing to the one who decides and
 //! another to the one who acts.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -10,8 +11,14 @@ use serde_json::{Map, Value};
 
 /// Reads exactly one value. A key given twice in one object, and more than `depth` levels, are errors.
 pub fn strict(bytes: &[u8], depth: usize) -> Result<Value, serde_json::Error> {
+    strict_within(bytes, depth, usize::MAX)
+}
+
+/// [`strict`] of at most so many values, each element and each member counted: in memory a value takes many times the bytes
+/// that it has in a text.
+pub fn strict_within(bytes: &[u8], depth: usize, values: usize) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth }.deserialize(&mut deserializer)?;
+    let value = Strict { depth, values: &Cell::new(values) }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -30,27 +37,31 @@ pub fn sorted(value: Value) -> Value {
 }
 
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'a> {
     /// Levels that may still be opened.
     depth: usize,
+    /// Values that may still come.
+    values: &'a Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom("too many levels within one another"))?;
-        Ok(Self { depth })
+        Ok(Self { depth, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.values.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.values.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,6 +118,18 @@ impl<'de> Visitor<'de> for Strict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_counted_at_every_level() {
+        let check = |text: &str, values: usize, fits: bool| {
+            assert_eq!(strict_within(text.as_bytes(), 16, values).is_ok(), fits, "{text} of {values}");
+        };
+        for text in [r#"{"a":[1,{}],"b":"x"}"#, "[[],[],[],0]"] {
+            check(text, 5, true);
+            check(text, 4, false);
+        }
+        check("1", 0, false);
+    }
 
     #[test]
     fn what_can_be_read_in_two_ways_is_not_read() {
