@@ -32,6 +32,7 @@ pub fn routes(shared: &Arc<Shared>) -> Router {
         .route("/status", get(status))
         .layer(DefaultBodyLimit::max(MAX_CONFIG_BYTES))
         .with_state(shared.clone())
+        .merge(crate::switch::routes::of_admin(shared.clone()))
         .merge(platform_kit::admin::routes(release(), move || readiness.readiness()))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route; see docs/reference/spark.md") })
 }

@@ -17,6 +17,7 @@ use crate::place::Times;
 use crate::queue::{Entered, Queue, Seat, Turn};
 use crate::refusal::Refusal;
 use crate::request::ChatRequest;
+use crate::switch::{Stance, Switch};
 use crate::ticket::Ticket;
 use crate::upstream::took_too_long;
 
@@ -26,6 +27,7 @@ pub struct Errand {
     pub backend: Arc<Backend>,
     pub times: Times,
     pub queue: Arc<Queue>,
+    pub switch: Arc<Switch>,
     pub profile: ProfileName,
     pub priority: Priority,
     pub request: ChatRequest,
@@ -61,11 +63,13 @@ impl Errand {
                 phase.send_replace(now);
             }
         };
-        let Self { backend, times, queue, profile, priority, request, mut ticket } = self;
+        let Self { backend, times, queue, switch, profile, priority, request, mut ticket } = self;
         ticket.asks_for(&request.model);
         let over = ticket.came() + times.total;
         let opening = async {
-            backend.resolve(&request.model).await?;
+            if switch.stance(&request.model)? == Stance::Free {
+                backend.resolve(&request.model).await?;
+            }
             let seat = match queue.enter(&profile, priority)? {
                 Entered::Seated(seat) => seat,
                 Entered::Waits(waiter) => {

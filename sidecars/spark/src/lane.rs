@@ -52,6 +52,7 @@ impl Lane {
     }
 
     pub fn routes(self) -> Router {
+        let switch = crate::switch::routes::of_profile(self.profile.clone(), self.shared.clone());
         Router::new()
             .route("/v1/models", get(models))
             .route("/v1/chat/completions", post(completions))
@@ -61,6 +62,7 @@ impl Lane {
                 Refusal::router(ErrorCode::MethodNotAllowed, "the method does not fit the route")
             })
             .with_state(self)
+            .merge(switch)
     }
 
     async fn prepare(&self, body: Body, ticket: &mut Ticket) -> Result<(InForce, ChatRequest), Refusal> {
@@ -98,8 +100,8 @@ async fn completions(State(lane): State<Lane>, request: Request) -> Response {
         Err(refusal) => return Answer::refused(&mut ticket, refusal).into_response(),
     };
     let wants_progress = request.stream && head.headers.get(PROGRESS_HEADER).is_some_and(|value| value == "1");
-    let queue = lane.shared.queue.clone();
-    let errand = Errand { backend, times, queue, profile: lane.profile, priority, request, ticket };
+    let (queue, switch) = (lane.shared.queue.clone(), lane.shared.switch.clone());
+    let errand = Errand { backend, times, queue, switch, profile: lane.profile, priority, request, ticket };
     if wants_progress {
         return progress::respond(errand, lane.shared.limits).await;
     }

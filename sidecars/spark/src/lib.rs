@@ -21,6 +21,7 @@
 //! | [`ticket`] | one request from admission to its line in the log |
 //! | [`health`] | three facts about the box |
 //! | [`watch`] | asking it now and then, so that the notes are true while nobody chats |
+//! | [`switch`] | another model for the box: asked, allowed by a person, done over SSH, judged by the box |
 //! | [`demo`] | the built-in model |
 
 pub mod admin;
@@ -43,6 +44,7 @@ pub mod queue;
 pub mod refusal;
 pub mod request;
 pub mod sse;
+pub mod switch;
 pub mod ticket;
 pub mod transcript;
 pub mod upstream;

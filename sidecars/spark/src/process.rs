@@ -27,6 +27,7 @@ use crate::listen::{self, Patience};
 use crate::place::{Limits, Place, Times};
 use crate::queue::Queue;
 use crate::refusal::Refusal;
+use crate::switch::{Switch, SwitchLimits};
 use crate::ticket::Counters;
 use crate::upstream::Manner;
 use crate::watch::watch;
@@ -42,6 +43,7 @@ pub struct Shared {
     pub clock: SharedClock,
     pub counters: Arc<Counters>,
     pub queue: Arc<Queue>,
+    pub switch: Arc<Switch>,
     in_force: RwLock<Option<InForce>>,
     sockets: Mutex<Sockets>,
 }
@@ -98,7 +100,7 @@ impl Shared {
 
     /// Puts a configuration in force, unless a later one already is.
     pub async fn configure(self: &Arc<Self>, config: SparkConfig) -> Result<(), Failure> {
-        let SparkConfig { revision, backend, profiles, limits, .. } = config;
+        let SparkConfig { revision, backend, profiles, limits, switch } = config;
         let mut sockets = self.sockets.lock().await;
         if let Some(newer) = self.known().map(|in_force| in_force.revision).filter(|known| *known > revision) {
             let message = format!("revision {} is older than {}, which is in force", revision.0, newer.0);
@@ -111,6 +113,8 @@ impl Shared {
         let manner = Manner { place: &self.place, limits: self.limits, times, clock: self.clock.clone() };
         let backend = Backend::new(&backend, &manner)
             .map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
+        let armed = self.switch.prepare(switch.as_ref(), &self.place);
+        let armed = armed.map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
         sockets.fit(self, &profiles).map_err(|error| Failure::new(ErrorCode::Internal, with_source(&error)))?;
         let kind = backend.kind();
         self.queue.resize(&limits, &profiles);
@@ -119,6 +123,7 @@ impl Shared {
         sockets.watching.abort_all();
         sockets.watching.spawn(watch(in_force.backend.clone(), self.limits.watch));
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Some(in_force);
+        Switch::adopt(self, armed);
         Ok(())
     }
 
@@ -206,13 +211,25 @@ pub struct Process {
 
 impl Process {
     pub fn bind(place: Place, limits: Limits, clock: SharedClock) -> Result<Self, SocketError> {
+        Self::with_switch(place, limits, SwitchLimits::default(), clock)
+    }
+
+    /// With other times for the switch.
+    pub fn with_switch(
+        place: Place,
+        limits: Limits,
+        switch: SwitchLimits,
+        clock: SharedClock,
+    ) -> Result<Self, SocketError> {
         let admin = socket::bind(&place.admin_socket(), SOCKET_MODE)?;
+        let switch = Arc::new(Switch::new(switch, clock.clone()));
         let shared = Shared {
             place,
             limits,
             clock,
             counters: Arc::default(),
             queue: Arc::default(),
+            switch,
             in_force: RwLock::default(),
             sockets: Mutex::default(),
         };
@@ -225,6 +242,7 @@ impl Process {
         let admin =
             task::spawn("admin socket", listen::serve(admin, admin::routes(&shared), shared.patience(), stop.clone()));
         stop.cancelled().await;
+        shared.switch.stop.cancel();
         shared.sockets.lock().await.drain().await;
         // It has drained by itself; a panic in it is in the log.
         let _ = admin.await;

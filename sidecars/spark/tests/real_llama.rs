@@ -1,6 +1,9 @@
 //! The router in front of a real llama.cpp server with a toy model (`compose/peers/llm`).
 
 #[cfg(test)]
+#[path = "router/client.rs"]
+mod client;
+#[cfg(test)]
 #[path = "router/llama.rs"]
 mod llama;
 #[cfg(test)]

@@ -103,6 +103,8 @@ codes! {
     ModelNotFound = "model_not_found", 404, "invalid_request_error";
     /// Listed, but another model is loaded.
     ModelNotLoaded = "model_not_loaded", 409, "invalid_request_error";
+    /// The model box is being switched to another model; `Retry-After` estimates how long.
+    SwitchInProgress = "switch_in_progress", 503, "server_error";
     /// The server is loading the model.
     ModelLoading = "model_loading", 503, "server_error";
     /// The prompt does not fit the model's context window.

@@ -13,6 +13,7 @@
 //! | [`error`] | the one error shape on the wire |
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
 //! | [`chat`] | what the page and the agent say to each other |
+//! | [`switch`] | switching the model box to another model |
 //! | [`channel`] | chats with people who are not at the page, and who may write |
 //! | [`device`] | what a paired device does about devices |
 //! | [`egress`] | what a gate lets out, and confirmations |
@@ -40,6 +41,7 @@ pub mod name;
 pub mod number;
 pub mod role;
 pub mod spark;
+pub mod switch;
 pub mod text;
 
 pub use error::{ErrorBody, ErrorCode};

@@ -11,7 +11,8 @@
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
 //! Per profile (`llm.sock`), connected by that profile's agent: `GET /v1/models` ([`ModelList`]),
-//! `POST /v1/chat/completions` (OpenAI's, plain and streamed), `GET /health` ([`SparkHealth`]).
+//! `POST /v1/chat/completions` (OpenAI's, plain and streamed), `GET /health` ([`SparkHealth`]). The routes of the switch are in
+//! [`crate::switch`].
 //!
 //! A chat request may say its priority ([`PRIORITY_HEADER`]), its bot ([`BOT_HEADER`]) and its turn ([`TURN_HEADER`]). A
 //! streamed one that says [`PROGRESS_HEADER`]` : 1` gets its head as soon as it has to wait, and then [`Progress`] as comments
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::switch::SwitchConfig;
 use crate::{ModelId, ProfileName, Revision, SecretName, Timestamp};
 
 /// The id of the built-in model that answers when no box is configured.
@@ -53,6 +55,9 @@ pub struct SparkConfig {
     /// Left out while it is the default, so that a spark of the release before still takes the document.
     #[serde(default, skip_serializing_if = "SparkLimits::is_default")]
     pub limits: SparkLimits,
+    /// `None`: nobody switches the model from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<SwitchConfig>,
 }
 
 /// How many requests, and how long. Each value lies in the range of its name; [`SparkLimits::fault`] says which does not.
@@ -325,7 +330,13 @@ mod tests {
 
     #[test]
     fn limits_that_are_the_default_are_left_out() {
-        let config = |limits| SparkConfig { revision: Revision(1), backend: Backend::Demo, profiles: vec![], limits };
+        let config = |limits| SparkConfig {
+            revision: Revision(1),
+            backend: Backend::Demo,
+            profiles: vec![],
+            limits,
+            switch: None,
+        };
         let plain = serde_json::to_string(&config(SparkLimits::default())).unwrap();
         assert_eq!(plain, r#"{"revision":1,"backend":{"kind":"demo"},"profiles":[]}"#);
         let two = config(SparkLimits { concurrency: 2, ..SparkLimits::default() });

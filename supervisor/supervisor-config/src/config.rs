@@ -6,6 +6,7 @@
 
 use core::net::{IpAddr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use platform_types::agent::PolicyRule;
 use platform_types::channel::{ChannelKind, ChatId, Senders};
@@ -38,6 +39,39 @@ pub struct Spark {
     /// The default model of bots.
     pub model: ModelId,
     pub key: Option<SecretName>,
+    /// `None`: nobody switches the model from here.
+    pub switch: Option<Switch>,
+}
+
+/// How the model box is switched to another model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    pub address: SwitchAddress,
+    /// `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+    pub key: SecretName,
+    /// At least one; each can be a word of a command.
+    pub models: Vec<ModelId>,
+    /// Profiles whose bots may ask; the operator always may.
+    pub profiles: Vec<ProfileName>,
+    pub drain_seconds: u32,
+    pub wait_seconds: u32,
+}
+
+/// Where the box's SSH server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchAddress {
+    pub user: String,
+    /// A name or an IP address.
+    pub host: String,
+    pub port: Port,
+}
+
+impl fmt::Display for SwitchAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, host, port } = self;
+        if host.contains(':') { write!(f, "{user}@[{host}]:{port}") } else { write!(f, "{user}@{host}:{port}") }
+    }
 }
 
 /// A trust zone.
@@ -180,7 +214,7 @@ impl Config {
     pub fn backend(&self) -> Backend {
         match &self.spark {
             None => Backend::Demo,
-            Some(Spark { url, model, key }) => {
+            Some(Spark { url, model, key, .. }) => {
                 Backend::Box { url: url.clone(), model: model.clone(), key: key.clone() }
             }
         }
@@ -188,8 +222,18 @@ impl Config {
 
     /// The secrets that processes of this release need.
     pub fn secrets_in_force(&self) -> BTreeSet<SecretName> {
-        let spark = self.spark.iter().filter_map(|spark| spark.key.clone());
-        spark.chain(self.profiles.values().flat_map(Profile::upstream_secrets).cloned()).collect()
+        self.spark_secrets().chain(self.profiles.values().flat_map(Profile::upstream_secrets).cloned()).collect()
+    }
+
+    /// The secrets that spark needs.
+    pub fn spark_secrets(&self) -> impl Iterator<Item = SecretName> {
+        let switch = self.switch().map(|switch| switch.key.clone());
+        self.spark.iter().filter_map(|spark| spark.key.clone()).chain(switch)
+    }
+
+    /// How the model box is switched, if it is.
+    pub fn switch(&self) -> Option<&Switch> {
+        self.spark.as_ref()?.switch.as_ref()
     }
 
     /// The secrets that each profile's gate needs; a profile whose gate needs none is there too.

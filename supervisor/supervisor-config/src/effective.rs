@@ -9,7 +9,7 @@ use platform_types::egress::Credential;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
-use crate::config::{Allows, Backup, Bot, Channel, Config, Keep, Limits, Profile, Spark, Upstream};
+use crate::config::{Allows, Backup, Bot, Channel, Config, Keep, Limits, Profile, Spark, Switch, Upstream};
 use crate::path::KeyPath;
 use crate::report::neutral;
 use crate::written;
@@ -71,11 +71,25 @@ impl Entries {
         entries
     }
 
-    fn spark(&mut self, Spark { url, model, key }: &Spark) {
+    fn spark(&mut self, Spark { url, model, key, switch }: &Spark) {
         let path = KeyPath::of(["spark"]);
         self.text(&path, "url", url);
         self.text(&path, "model", model);
         self.put(&path, "key", key.as_ref().map(secret));
+        if let Some(switch) = switch {
+            self.switch(&path.key("switch"), switch);
+        }
+    }
+
+    fn switch(&mut self, path: &KeyPath, switch: &Switch) {
+        let Switch { address, host_key, key, models, profiles, drain_seconds, wait_seconds } = switch;
+        self.text(path, "address", address);
+        self.text(path, "host_key", host_key);
+        self.put(path, "key", Some(secret(key)));
+        self.put(path, "models", Some(list(&models.iter().map(ToString::to_string).collect::<Vec<_>>())));
+        self.put(path, "profiles", Some(list(&profiles.iter().map(ToString::to_string).collect::<Vec<_>>())));
+        self.put(path, "drain_seconds", Some(Value::Integer((*drain_seconds).into())));
+        self.put(path, "wait_seconds", Some(Value::Integer((*wait_seconds).into())));
     }
 
     fn profile(&mut self, name: &ProfileName, profile: &Profile) {

@@ -34,6 +34,7 @@ mod path;
 pub mod presets;
 mod raw;
 mod raw_rules;
+mod raw_switch;
 mod raw_values;
 pub mod read;
 mod report;

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 pub(crate) use crate::raw_rules::{RawEffect, RawMethod, RawPolicyRule, RawRule, RawSession};
+pub(crate) use crate::raw_switch::RawSwitch;
 
 /// The whole desired state of an installation of Bot Platform.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,6 +55,8 @@ pub(crate) struct RawSpark {
     /// Bearer key that the server asks for.
     #[schemars(example = json!({"secret": "spark-key"}), extend("x-default" = "none", "x-change" = "pushed live"))]
     pub key: Option<RawSecret>,
+    /// How the box is switched to another model; left out, nobody switches it from here.
+    pub switch: Option<RawSwitch>,
 }
 
 /// A secret, by the name of its file under `secrets/`.

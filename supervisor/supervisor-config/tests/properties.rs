@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use supervisor_config::config::{
-    Allows, Backup, Bot, Channel, Config, Consent, Keep, Limits, Profile, Rule, Spark, Upstream,
+    Allows, Backup, Bot, Channel, Config, Consent, Keep, Limits, Profile, Rule, Spark, Switch, SwitchAddress, Upstream,
 };
 use supervisor_config::cron::Cron;
 use supervisor_config::{Finding, diff, effective, read};
@@ -150,11 +150,14 @@ fn lists(item: impl Strategy<Value = String> + 'static) -> BoxedStrategy<Vec<Str
 }
 
 fn configs() -> impl Strategy<Value = Config> {
-    let spark = ("[a-z]{1,8}", "[ -~ü]{1,20}", option::of(secrets())).prop_map(|(host, model, key)| Spark {
-        url: format!("https://{host}.example/v1"),
-        model: ModelId::new(model).expect("valid by construction"),
-        key,
-    });
+    let spark = ("[a-z]{1,8}", "[ -~ü]{1,20}", option::of(secrets()), option::of(switches())).prop_map(
+        |(host, model, key, switch)| Spark {
+            url: format!("https://{host}.example/v1"),
+            model: ModelId::new(model).expect("valid by construction"),
+            key,
+            switch,
+        },
+    );
     let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York"]);
     option::of(spark).prop_flat_map(move |spark| {
         let model = spark.as_ref().map_or("demo/echo".to_owned(), |spark| spark.model.to_string());
@@ -169,6 +172,31 @@ fn configs() -> impl Strategy<Value = Config> {
             },
         )
     })
+}
+
+/// Nobody may ask: which profiles there are is drawn elsewhere.
+fn switches() -> impl Strategy<Value = Switch> {
+    let ids = lists("[a-zA-Z0-9][a-zA-Z0-9._:/@+-]{0,20}");
+    let address = ("[a-z_][a-z0-9_-]{0,8}", select(vec!["spark.example.ts.net", "10.0.0.7", "fd00::1"]), 1..=u16::MAX);
+    let address = address.prop_map(|(user, host, port)| SwitchAddress {
+        user,
+        host: host.to_owned(),
+        port: Port::new(port).expect("valid by construction"),
+    });
+    (address, secrets(), "[a-z]{1,8}", ids, 5..=900u32, 10..=900u32).prop_map(
+        |(address, key, first, ids, drain_seconds, wait_seconds)| Switch {
+            address,
+            host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0QW2nXlK2uLo6T7vdOmFW0V4JkYBbl2j4tU3aVb9Xh".to_owned(),
+            key,
+            models: std::iter::once(format!("{first}/first"))
+                .chain(ids.into_iter().filter(|id| !id.ends_with("/first")))
+                .map(|id| ModelId::new(id).expect("valid by construction"))
+                .collect(),
+            profiles: Vec::new(),
+            drain_seconds,
+            wait_seconds,
+        },
+    )
 }
 
 /// Ports and addresses are made distinct from a counter.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod breaking;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod conformance;

@@ -11,6 +11,7 @@ mod policy;
 mod profile;
 mod rule;
 mod spark;
+mod switch;
 mod text;
 mod upstream;
 mod values;
@@ -45,7 +46,8 @@ pub(crate) fn config(raw: RawConfig, context: &mut Context<'_>) -> Option<Config
     let name = install_name(name, context);
     let timezone = timezone(zone, context);
     let metrics = listen.and_then(|listen| metrics(&listen, context));
-    let spark = spark::spark(spark, context);
+    let names = profile.iter().flat_map(BTreeMap::keys).cloned().collect();
+    let spark = spark::spark(spark, &names, context);
     let profiles = profiles(profile.unwrap_or_default(), &spark, context);
     own_ports(&profiles, metrics, context);
     profile::own_origins(&profiles, context);

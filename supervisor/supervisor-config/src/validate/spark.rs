@@ -1,10 +1,12 @@
 //! `[spark]`.
 
+use std::collections::BTreeSet;
+
 use platform_types::ModelId;
 use platform_types::spark::DEMO_MODEL;
 
-use super::Context;
 use super::network::{is_loopback, is_multicast_name};
+use super::{Context, switch};
 use crate::config::Spark;
 use crate::path::KeyPath;
 use crate::raw::RawSpark;
@@ -42,17 +44,19 @@ impl Section {
     }
 }
 
-pub(super) fn spark(raw: Option<RawSpark>, context: &mut Context<'_>) -> Section {
+/// `profiles` are the names that the file has.
+pub(super) fn spark(raw: Option<RawSpark>, profiles: &BTreeSet<String>, context: &mut Context<'_>) -> Section {
     let path = KeyPath::of(["spark"]);
-    let Some(RawSpark { url, model, key }) = raw else {
+    let Some(RawSpark { url, model, key, switch: way }) = raw else {
         let written = context.report.document().contains(&path);
         return if written { Section::Refused { model: None } } else { Section::Absent };
     };
     let url = url.and_then(|url| base_url(&url, &path.key("url"), context));
     let model = model.and_then(|model| box_model(model, &path.key("model"), context));
     let key = key.and_then(|key| context.secret(key, &path.key("key")));
+    let switch = way.and_then(|way| switch::switch(way, &path.key("switch"), (model.as_ref(), profiles), context));
     match (url, model) {
-        (Some(url), Some(model)) => Section::Given(Spark { url, model, key }),
+        (Some(url), Some(model)) => Section::Given(Spark { url, model, key, switch }),
         (_, model) => Section::Refused { model },
     }
 }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
 use platform_types::channel::{self, AgentChannel, ChatId};
-use platform_types::gate::{Door, GateConfig};
+use platform_types::gate::{Device, Door, GateConfig, Scope};
 use platform_types::spark::{SparkConfig, SparkLimits};
+use platform_types::switch::{Approver, Asker, SwitchConfig};
 use platform_types::{ProfileName, Revision, UpstreamName};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -55,6 +56,7 @@ pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
         backend: sources.config.backend(),
         profiles: sources.config.profiles.keys().cloned().collect(),
         limits: SparkLimits::default(),
+        switch: switch(sources),
     };
     let digest = digest(&(&spark, sources.secret_stamps.get(&Target::spark())));
     payloads.insert(Target::spark(), Payload { document: Document::Spark(spark), digest });
@@ -68,6 +70,33 @@ pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
         payloads.insert(target, Payload { digest, document: Document::Gate(gate) });
     }
     payloads
+}
+
+/// What is configured, with the devices of each profile that may ask, as the ledger has them.
+fn switch(sources: &Sources<'_>) -> Option<SwitchConfig> {
+    let config::Switch { address, host_key, key, models, profiles, drain_seconds, wait_seconds } =
+        sources.config.switch()?;
+    let askers = profiles.iter().map(|profile| {
+        let devices = sources.registries.get(profile).map(|registry| registry.devices.as_slice()).unwrap_or_default();
+        let approvers = devices.iter().filter(|device| device.scopes.contains(&Scope::Approve));
+        let approver = |device: &Device| Approver {
+            id: device.id.clone(),
+            public_key: device.public_key.clone(),
+            name: device.name.clone(),
+        };
+        Asker { profile: profile.clone(), approvers: approvers.map(approver).collect() }
+    });
+    Some(SwitchConfig {
+        host: address.host.clone(),
+        port: address.port,
+        user: address.user.clone(),
+        host_key: host_key.clone(),
+        key: key.clone(),
+        models: models.clone(),
+        askers: askers.collect(),
+        drain_seconds: *drain_seconds,
+        wait_seconds: *wait_seconds,
+    })
 }
 
 fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentConfig {

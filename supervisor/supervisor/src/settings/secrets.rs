@@ -50,7 +50,7 @@ pub fn set(roots: &Roots, name: &SecretName, text: &str) -> Result<(), SetError>
 /// Which container needs which secrets: spark and the gates what the file names, backup the key of each repository.
 /// Those that need none are in it too.
 pub fn by_consumer(config: &Config) -> BTreeMap<Target, BTreeSet<SecretName>> {
-    let spark = config.spark.iter().filter_map(|spark| spark.key.clone()).collect();
+    let spark = config.spark_secrets().collect();
     let keys = config.profiles.keys().filter_map(|profile| SecretName::new(repository_key(profile)).ok()).collect();
     let gates = config.secrets_by_profile().into_iter().map(|(profile, names)| (Target::gate(&profile), names));
     gates.chain([(Target::spark(), spark), (Target::backup(), keys)]).collect()

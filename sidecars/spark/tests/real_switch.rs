@@ -1,0 +1,377 @@
+//! The switch against a real OpenSSH server whose forced command (`deploy/spark/spark-switch`) really restarts the llama.cpp
+//! server with the other model.
+
+#[cfg(test)]
+#[path = "router/client.rs"]
+mod client;
+#[cfg(test)]
+#[path = "switching/rig.rs"]
+mod rig;
+
+use client::{Lane, chat, within};
+use http::StatusCode;
+use platform_kit::client::CallError;
+use platform_types::egress::{Outcome, Verdict};
+use platform_types::switch::{
+    OperatorSwitch, SwitchCheck, SwitchDecision, SwitchOutcome, SwitchPhase, SwitchRequest, SwitchStatus,
+};
+use platform_types::{ModelId, ProfileName};
+use rig::{ALPHA, BETA, Device, Rig, limits, public};
+
+use serde_json::{Value, json};
+
+fn refused<T: std::fmt::Debug>(result: Result<T, CallError>) -> (u16, String, String) {
+    match result.unwrap_err() {
+        CallError::Refused { status, code, message } => (status.as_u16(), code, message),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn an_agent_asks_a_device_allows_and_the_other_model_answers() {
+    let rig = Rig::start().await;
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    assert_eq!(card.words, format!("Switch the model box from {ALPHA} to {BETA}"));
+    assert!(card.request.ends_with(&format!("\n\nswitch {BETA}")) && card.request.contains("host key SHA256:"));
+    assert_eq!(card.reason.as_deref(), Some("the long document"));
+    assert_eq!((rig.starts(), rig.status().await.running), (1, None), "nothing happens before somebody allows it");
+
+    rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await.unwrap();
+    let Outcome::Done { status: 200, body: Some(report) } = rig.outcome(&asked.id).await else { panic!("not done") };
+    assert_eq!(
+        (&report["outcome"], &report["to"], &report["by"]),
+        (&json!("done"), &json!(BETA), &json!("profile ops"))
+    );
+
+    let lane = Lane(rig.agent("personal"));
+    let answer = lane.ask(chat(BETA, "hi", r#","temperature":0"#)).await;
+    let plain: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(plain["choices"][0]["message"]["content"], "Greetings from model beta, which was loaded by a switch.");
+    assert_eq!(lane.ask(chat(ALPHA, "hi", "")).await.refusal().0, "model_not_found");
+    assert_eq!(rig.starts(), 2);
+
+    // A decision is used once.
+    let again = rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await;
+    assert_eq!(refused(again).0, 409);
+    assert_eq!(rig.starts(), 2);
+}
+
+#[tokio::test]
+async fn answers_that_run_are_not_cut_off_and_others_wait_or_are_told_to_come_again() {
+    let rig = Rig::start().await;
+    let lane = Lane(rig.agent("personal"));
+    // One that runs for a while: the switch waits for its end.
+    let endless = r#","temperature":0,"stream":true,"logit_bias":{"2":-100},"max_tokens":4000"#;
+    let long = lane.open(chat(ALPHA, "hi", endless)).await;
+    let id = rig.switch(BETA).await;
+    let status = rig.until("it drains", |status| status.running.is_some()).await;
+    assert_eq!(status.running.unwrap().phase, SwitchPhase::Draining);
+
+    let refusal = lane.ask(chat(ALPHA, "hi", "")).await;
+    assert_eq!(refusal.refusal().0, "switch_in_progress");
+    assert!(refusal.retry_after.unwrap().parse::<u32>().unwrap() >= 5);
+    let progress = [("x-bot-progress", "1")];
+    let waits = lane.open_with(chat(BETA, "hi", r#","temperature":0,"stream":true"#), &progress).await;
+
+    let text = within("the long answer", http_body_util::BodyExt::collect(long.into_body())).await.unwrap().to_bytes();
+    assert!(text.ends_with(b"data: [DONE]\n\n"), "it came to its end");
+    let text = within("the new model's answer", http_body_util::BodyExt::collect(waits.into_body())).await.unwrap();
+    let text = String::from_utf8(text.to_bytes().to_vec()).unwrap();
+    assert!(text.contains(r#""phase":"switching""#) && text.contains("Greetings"), "{text}");
+    let report = rig.over().await;
+    assert_eq!((report.id, report.outcome), (id, SwitchOutcome::Done));
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_too_long_gives_the_switch_up() {
+    let mut rig = Rig::start().await;
+    rig.config.drain_seconds = 5;
+    rig.push().await.unwrap();
+    let lane = Lane(rig.agent("ops"));
+    let long = lane.open(chat(ALPHA, "hi", r#","stream":true,"logit_bias":{"2":-100},"max_tokens":4000"#)).await;
+    // Its body is not read, so it runs for as long as this test wants.
+    rig.switch(BETA).await;
+    let report = rig.over().await;
+    assert_eq!((report.outcome, rig.starts()), (SwitchOutcome::NothingDone, 1), "{}", report.message);
+    assert_eq!(rig.answers_as().await.as_deref(), Some(ALPHA));
+    drop(long);
+    assert_eq!(lane.ask(chat(ALPHA, "hi", "")).await.status, 200, "the door is open again");
+}
+
+/// A switch to beta that is not done: how it ended, and what is said.
+async fn fails(rig: &Rig) -> (SwitchOutcome, String, Option<ModelId>) {
+    rig.switch(BETA).await;
+    let report = rig.over().await;
+    assert!(rig.status().await.running.is_none());
+    (report.outcome, report.message, report.way_back)
+}
+
+#[tokio::test]
+async fn what_never_reaches_the_command_changes_nothing() {
+    let mut rig = Rig::start().await;
+    let check = async |rig: &Rig, words: &str| {
+        let (outcome, message, way_back) = fails(rig).await;
+        assert_eq!((outcome, way_back), (SwitchOutcome::NothingDone, None), "{message}");
+        assert!(message.contains(words), "{message}");
+        assert_eq!((rig.starts(), rig.answers_as().await.as_deref()), (1, Some(ALPHA)));
+        let checked: SwitchCheck = rig.admin().post("/switch/check", &()).await.unwrap();
+        assert!(!checked.well && checked.message.contains(words), "{checked:?}");
+    };
+
+    let pinned = std::mem::replace(&mut rig.config.host_key, public(&rig.root.join("stranger_ed25519.pub")));
+    rig.push().await.unwrap();
+    check(&rig, "and not the pinned").await;
+
+    rig.config.host_key = pinned;
+    rig.push().await.unwrap();
+    rig.restart_sshd("rsa").await;
+    check(&rig, "no SSH connection").await;
+    rig.restart_sshd("ed25519 rsa").await;
+
+    rig.give_key("stranger_ed25519");
+    check(&rig, "does not let").await;
+    rig.give_key("host_rsa");
+    check(&rig, "not an ed25519 key").await;
+    rig.give_key("client_ed25519");
+
+    rig.stop_sshd();
+    check(&rig, "Connection refused").await;
+}
+
+#[tokio::test]
+async fn a_check_changes_nothing_and_says_what_is_there() {
+    let rig = Rig::start().await;
+    let checked: SwitchCheck = rig.admin().post("/switch/check", &()).await.unwrap();
+    assert_eq!((checked.well, checked.message.as_str()), (true, "idle"));
+    assert_eq!(rig.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_hook_that_fails() {
+    let rig = Rig::start().await;
+    rig.behave("fail");
+    let (outcome, message, way_back) = fails(&rig).await;
+    assert_eq!((outcome, way_back), (SwitchOutcome::Failed, Some(ModelId::new(ALPHA).unwrap())), "{message}");
+    assert!(message.contains("status 72") && message.contains("start-model failed"), "{message}");
+    // The way back: nothing answers, and a switch starts what was there.
+    rig.behave("well");
+    rig.switch(ALPHA).await;
+    assert_eq!(rig.over().await.outcome, SwitchOutcome::Done);
+    assert_eq!(rig.answers_as().await.as_deref(), Some(ALPHA));
+}
+
+#[tokio::test]
+async fn the_old_model_comes_back() {
+    let rig = Rig::start().await;
+    rig.behave("old");
+    let (outcome, message, way_back) = fails(&rig).await;
+    assert_eq!((outcome, way_back.is_some()), (SwitchOutcome::Failed, true), "{message}");
+    assert!(message.contains(&format!("the box has {ALPHA}")), "{message}");
+}
+
+#[tokio::test]
+async fn the_box_never_comes_back() {
+    let rig = Rig::start().await;
+    rig.behave("never");
+    let (outcome, message, way_back) = fails(&rig).await;
+    assert_eq!((outcome, way_back.is_some()), (SwitchOutcome::Failed, true), "{message}");
+    assert!(message.contains("does not answer yet") && message.contains("the command went well"), "{message}");
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_has_an_unknown_end() {
+    let mut rig = Rig::start().await;
+    rig.config.wait_seconds = 10;
+    rig.push().await.unwrap();
+    rig.behave("hang");
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await.unwrap();
+    assert_eq!(rig.outcome(&asked.id).await, Outcome::Unknown);
+    let report = rig.over().await;
+    assert!(report.message.contains("did not end in time") && report.way_back.is_some(), "{}", report.message);
+    // It still has the lock: the next one is told so by the box itself.
+    let (outcome, message, _) = fails(&rig).await;
+    assert!(outcome == SwitchOutcome::Failed && message.contains("another switch runs"), "{outcome:?} {message}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_judged_by_the_box() {
+    let rig = Rig::start().await;
+    rig.behave("slow");
+    let id = rig.switch(BETA).await;
+    rig.until("the command starts the model", |status| {
+        status.running.as_ref().is_some_and(|run| run.progress.starts_with("starting"))
+    })
+    .await;
+    rig.cut();
+    rig.until("the end is lost", |status| status.running.as_ref().is_some_and(|run| run.phase == SwitchPhase::Waiting))
+        .await;
+    std::fs::remove_file(rig.root.join("box/behaviour")).unwrap();
+    let report = rig.over().await;
+    assert_eq!((report.id, report.outcome), (id, SwitchOutcome::Done), "{}", report.message);
+    assert!(report.message.contains("is not known"), "{}", report.message);
+    assert_eq!(rig.answers_as().await.as_deref(), Some(BETA));
+}
+
+#[tokio::test]
+async fn a_restart_of_spark_goes_on_watching() {
+    let mut rig = Rig::start().await;
+    rig.behave("slow");
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    let allow = Device::new(1).decision("ops", &card, Verdict::Allow);
+    rig.decide(&asked.id, &allow).await.unwrap();
+    rig.until("the command runs", |status| {
+        status.running.as_ref().is_some_and(|run| run.progress.starts_with("starting"))
+    })
+    .await;
+    rig.start_spark(limits()).await;
+    let run = rig.status().await.running.unwrap();
+    assert_eq!((run.id.as_str(), run.phase), (asked.id.as_str(), SwitchPhase::Waiting));
+    let refusal = Lane(rig.agent("personal")).ask(chat(ALPHA, "hi", "")).await;
+    assert_eq!(refusal.refusal().0, "switch_in_progress");
+    assert_eq!(refused(rig.decide(&asked.id, &allow).await).0, 409, "it is used");
+
+    std::fs::remove_file(rig.root.join("box/behaviour")).unwrap();
+    let Outcome::Done { status: 200, body } = rig.outcome(&asked.id).await else { panic!("not done") };
+    assert!(body.unwrap()["message"].as_str().unwrap().contains("restarted"));
+    assert_eq!(rig.starts(), 2, "it was commanded once");
+}
+
+#[tokio::test]
+async fn one_at_a_time_and_the_others_are_over() {
+    let rig = Rig::start().await;
+    rig.behave("slow");
+    let other = rig.ask(BETA).await.unwrap();
+    rig.switch(BETA).await;
+    assert_eq!(rig.outcome(&other.id).await, Outcome::Superseded);
+    assert_eq!(refused(rig.ask(ALPHA).await), (503, "switch_in_progress".to_owned(), rig_message(&rig).await));
+    std::fs::remove_file(rig.root.join("box/behaviour")).unwrap();
+    assert_eq!(rig.over().await.outcome, SwitchOutcome::Done);
+    let (status, _, message) = refused(rig.ask(BETA).await);
+    assert!(status == 409 && message.contains("already"), "{message}");
+}
+
+async fn rig_message(rig: &Rig) -> String {
+    let SwitchStatus { running, .. } = rig.status().await;
+    let run = running.unwrap();
+    format!("the model box is being switched to {}: {}", run.to, run.progress)
+}
+
+/// What a taken-over agent, or a taken-over gate, may try.
+#[tokio::test]
+async fn nothing_is_switched_without_a_decision_that_counts() {
+    let mut rig = Rig::start().await;
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    let (known, stranger) = (Device::new(1), Device::new(2));
+    let allow = known.decision("ops", &card, Verdict::Allow);
+    let SwitchDecision::Device { digest, signature, .. } = allow.clone() else { panic!("a device's") };
+
+    // A stranger's key; a known id with a stranger's key; another profile; another verdict, digest or id under the signature.
+    let forged = |profile: &str, device: &Device, verdict, digest: &str, signature: &str| SwitchDecision::Device {
+        profile: ProfileName::new(profile).unwrap(),
+        device: device.id.clone(),
+        verdict,
+        digest: digest.to_owned(),
+        signature: signature.to_owned(),
+    };
+    let deny = known.decision("ops", &card, Verdict::Deny);
+    let SwitchDecision::Device { signature: denial, .. } = deny else { panic!("a device's") };
+    for (why, decision) in [
+        ("a stranger", stranger.decision("ops", &card, Verdict::Allow)),
+        ("no signature", forged("ops", &known, Verdict::Allow, &digest, "")),
+        ("another's signature", forged("ops", &stranger, Verdict::Allow, &digest, &signature)),
+        ("a denial as a permission", forged("ops", &known, Verdict::Allow, &digest, &denial)),
+        ("another profile", known.decision("personal", &card, Verdict::Allow)),
+        ("a profile that does not exist", known.decision("nobody", &card, Verdict::Allow)),
+        ("another digest", forged("ops", &known, Verdict::Allow, &"0".repeat(64), &signature)),
+    ] {
+        assert_eq!(refused(rig.decide(&asked.id, &decision).await).0, 403, "{why}");
+    }
+    // Signed, but about what was not shown.
+    let mut other = card.clone();
+    other.digest = "0".repeat(64);
+    assert_eq!(refused(rig.decide(&asked.id, &known.decision("ops", &other, Verdict::Allow)).await).0, 409);
+    // The decision about one confirmation is none about another.
+    let second = rig.ask(BETA).await.unwrap();
+    assert_eq!(refused(rig.decide(&second.id, &allow).await).0, 403);
+    // A device that was revoked since.
+    rig.config.askers[0].approvers.clear();
+    rig.push().await.unwrap();
+    assert_eq!(refused(rig.decide(&asked.id, &allow).await).0, 403);
+    assert_eq!((rig.starts(), rig.status().await.last), (1, None));
+
+    // What was asked under another configuration is over.
+    rig.config.models.retain(|model| model.as_str() == ALPHA);
+    rig.push().await.unwrap();
+    assert_eq!(rig.outcome(&asked.id).await, Outcome::Superseded);
+}
+
+#[tokio::test]
+async fn the_sockets_of_agents_give_only_what_they_should() {
+    let rig = Rig::start().await;
+    let (ops, personal) = (rig.agent("ops"), rig.agent("personal"));
+    // A profile that may not ask has no such routes, and does not see what others asked.
+    let asked = rig.ask(BETA).await.unwrap();
+    let request = SwitchRequest { model: ModelId::new(BETA).unwrap(), reason: None };
+    assert_eq!(refused(personal.post::<_, Value>("/switch", &request).await).0, 404);
+    assert_eq!(refused(personal.get::<Value>("/switch").await).0, 404);
+    assert_eq!(refused(personal.get::<Value>(&format!("/confirmations/{}", asked.id)).await).0, 404);
+    // An agent has no route that decides, begins or checks.
+    let card = rig.card(&asked.id).await;
+    let word = SwitchDecision::Operator { user: "root".into(), verdict: Verdict::Allow, digest: card.digest.clone() };
+    let refusal = refused(ops.post::<_, Value>(&format!("/confirmations/{}", asked.id), &word).await);
+    assert_eq!(StatusCode::from_u16(refusal.0).unwrap(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(refused(ops.post::<_, Value>("/switch/check", &()).await).0, 404);
+    let operator = OperatorSwitch { model: ModelId::new(BETA).unwrap(), user: "root".into() };
+    assert_eq!(refused(ops.post::<_, Value>("/switch", &operator).await).0, 400);
+    // Ids that would be more than a word of a command.
+    for id in
+        ["a b", "a;reboot", "$(reboot)", "`id`", "a' b", "a\"b", "--help", "../x", "tiny-lab/Bigram-1.4M.beta-v1.0 x"]
+    {
+        let (status, code, _) = refused(rig.ask(id).await);
+        assert_eq!((status, code.as_str()), (404, "model_not_found"), "{id}");
+    }
+    for body in
+        [json!({"model": "a\nswitch b"}), json!({"model": ""}), json!({"model": BETA, "from": ALPHA}), json!([])]
+    {
+        assert_eq!(refused(ops.post::<_, Value>("/switch", &body).await).0, 400, "{body}");
+    }
+    // Floods of questions are bounded, and bother no person for ever.
+    for _ in 1..4 {
+        rig.ask(BETA).await.unwrap();
+    }
+    assert_eq!(refused(rig.ask(BETA).await).0, 429);
+    assert_eq!(rig.starts(), 1);
+}
+
+#[tokio::test]
+async fn an_undecided_one_expires() {
+    let rig = Rig::with(spark::switch::SwitchLimits { expiry_millis: 300, ..limits() }).await;
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    assert_eq!(rig.outcome(&asked.id).await, Outcome::Expired);
+    let (status, _, message) =
+        refused(rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await);
+    assert!(status == 409 && message.contains("expired"), "{message}");
+}
+
+#[tokio::test]
+async fn another_switch_behind_our_back_is_noticed() {
+    let rig = Rig::start().await;
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    // Somebody at the box does it by hand.
+    let mut command = std::process::Command::new(rig.root.join("box/stop-model"));
+    assert!(command.status().unwrap().success());
+    let mut command = std::process::Command::new(rig.root.join("box/start-model"));
+    assert!(command.arg(BETA).status().unwrap().success());
+    within("beta answers", async { while rig.answers_as().await.as_deref() != Some(BETA) {} }).await;
+    rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await.unwrap();
+    let Outcome::Failed { message } = rig.outcome(&asked.id).await else { panic!("it was done") };
+    assert!(message.contains(&format!("the box has {BETA} now")), "{message}");
+    assert_eq!(rig.starts(), 2);
+}

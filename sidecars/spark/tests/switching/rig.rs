@@ -1,0 +1,365 @@
+//! A model box that can really be switched: OpenSSH with the forced command of `deploy/spark`, hooks that stop and start the
+//! llama.cpp server, and a router in front of it.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use ed25519_dalek::{Signer as _, SigningKey};
+use platform_kit::SystemClock;
+use platform_kit::client::{CallError, Client};
+use platform_kit::socket::Peer;
+use platform_types::egress::{Asked, Card, Outcome, SignedDecision, Verdict};
+use platform_types::spark::{Backend, SparkConfig, SparkLimits};
+use platform_types::switch::{
+    Approver, Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchReport, SwitchRequest,
+    SwitchStatus,
+};
+use platform_types::{DeviceId, ModelId, Port, ProfileName, Revision, SecretName};
+use sha2::{Digest as _, Sha256};
+use spark::place::{Limits, Place};
+use spark::process::Process;
+use spark::switch::SwitchLimits;
+use spark::switch::machine::Times;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::within;
+
+pub const ALPHA: &str = "tiny-lab/Bigram-1.4M.alpha-v1.0";
+pub const BETA: &str = "tiny-lab/Bigram-1.4M.beta-v1.0";
+
+/// The box, and the router.
+pub struct Rig {
+    pub root: PathBuf,
+    pub place: Place,
+    pub config: SwitchConfig,
+    pub llm: u16,
+    sshd: Option<Child>,
+    stop: CancellationToken,
+    revision: u64,
+    _root: tempfile::TempDir,
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.stop_sshd();
+        self.stop_model();
+    }
+}
+
+/// A device that signs.
+pub struct Device {
+    pub key: SigningKey,
+    pub id: DeviceId,
+}
+
+impl Device {
+    pub fn new(seed: u8) -> Self {
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        let id = HEXLOWER.encode(&Sha256::digest(key.verifying_key().as_bytes()));
+        Self { key, id: DeviceId::new(id).unwrap() }
+    }
+
+    fn approver(&self) -> Approver {
+        let public_key = BASE64URL_NOPAD.encode(self.key.verifying_key().as_bytes());
+        Approver { id: self.id.clone(), public_key, name: "phone".to_owned() }
+    }
+
+    /// What the gate would hand on of this device.
+    pub fn decision(&self, profile: &str, card: &Card, verdict: Verdict) -> SwitchDecision {
+        let profile = ProfileName::new(profile).unwrap();
+        let text = SignedDecision { profile: &profile, device: &self.id, id: &card.id, digest: &card.digest, verdict };
+        let signature = BASE64URL_NOPAD.encode(&self.key.sign(text.to_string().as_bytes()).to_bytes());
+        SwitchDecision::Device { profile, device: self.id.clone(), verdict, digest: card.digest.clone(), signature }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn peers(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../compose/peers").join(path).canonicalize().unwrap()
+}
+
+/// Short times, so that what never comes is seen soon; a configured second is 100 ms.
+pub fn limits() -> SwitchLimits {
+    SwitchLimits {
+        times: Times { grace: 1_000, settle: 1_500, settle_lost: 2_500, ..Times::default() },
+        connect: Duration::from_secs(5),
+        look_every: Duration::from_millis(50),
+        answer: Duration::from_secs(5),
+        poll: Duration::from_secs(15),
+        second: Duration::from_millis(100),
+        ..SwitchLimits::default()
+    }
+}
+
+impl Rig {
+    /// A box with the model alpha; `ops` may ask, and device 1 allows.
+    pub async fn start() -> Self {
+        Self::with(limits()).await
+    }
+
+    pub async fn with(limits: SwitchLimits) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().to_path_buf();
+        let place = Place::under(&path.join("spark"));
+        for directory in
+            [&place.state, &place.admin, &place.secrets, &place.sockets.join("personal"), &place.sockets.join("ops")]
+        {
+            fs::create_dir_all(directory).unwrap();
+        }
+        let (llm, port) = (free_port(), free_port());
+        hooks(&path.join("box"), llm);
+        let sshd = sshd(&path, port, "ed25519 rsa").await;
+        let config = SwitchConfig {
+            host: "127.0.0.1".to_owned(),
+            port: Port::new(port).unwrap(),
+            user: nix_user(),
+            host_key: public(&path.join("host_ed25519.pub")),
+            key: SecretName::new("spark-ssh").unwrap(),
+            models: vec![ModelId::new(ALPHA).unwrap(), ModelId::new(BETA).unwrap()],
+            askers: vec![Asker {
+                profile: ProfileName::new("ops").unwrap(),
+                approvers: vec![Device::new(1).approver()],
+            }],
+            drain_seconds: 100,
+            wait_seconds: 100,
+        };
+        let mut rig = Self {
+            root: path,
+            place,
+            config,
+            llm,
+            sshd: Some(sshd),
+            stop: CancellationToken::new(),
+            revision: 0,
+            _root: root,
+        };
+        rig.give_key("client_ed25519");
+        rig.run_hook("start-model", ALPHA);
+        rig.start_spark(limits).await;
+        within("alpha answers", async { while rig.answers_as().await.as_deref() != Some(ALPHA) {} }).await;
+        rig
+    }
+
+    /// Starts spark anew on what the one before left.
+    pub async fn start_spark(&mut self, limits: SwitchLimits) {
+        self.stop.cancel();
+        self.stop = CancellationToken::new();
+        let process =
+            Process::with_switch(self.place.clone(), Limits::default(), limits, Arc::new(SystemClock)).unwrap();
+        platform_kit::task::spawn("router", process.run(self.stop.clone()));
+        self.push().await.unwrap();
+    }
+
+    /// Pushes the configuration as it is now.
+    pub async fn push(&mut self) -> Result<(), CallError> {
+        self.revision += 1;
+        let backend = Backend::Box {
+            url: format!("http://127.0.0.1:{}/v1", self.llm),
+            model: ModelId::new(ALPHA).unwrap(),
+            key: None,
+        };
+        let document = SparkConfig {
+            revision: Revision(self.revision),
+            backend,
+            profiles: ["ops", "personal"].map(|name| ProfileName::new(name).unwrap()).into(),
+            limits: SparkLimits::default(),
+            switch: Some(self.config.clone()),
+        };
+        self.admin().put("/config", &document).await
+    }
+
+    pub fn admin(&self) -> Client {
+        Client::new(self.place.admin_socket(), Peer::Trusted, Duration::from_secs(30))
+    }
+
+    pub fn agent(&self, profile: &str) -> Client {
+        let profile = ProfileName::new(profile).unwrap();
+        Client::new(self.place.llm_socket(&profile), Peer::Trusted, Duration::from_secs(30))
+    }
+
+    /// The agent of `ops` asks.
+    pub async fn ask(&self, model: &str) -> Result<Asked, CallError> {
+        let model = ModelId::new(model).unwrap();
+        let request = SwitchRequest { model, reason: Some("the long document".to_owned()) };
+        self.agent("ops").post("/switch", &request).await
+    }
+
+    pub async fn card(&self, id: &str) -> Card {
+        let cards: SwitchCards = self.admin().get("/confirmations").await.unwrap();
+        cards.cards.into_iter().find(|card| card.card.id == id).unwrap().card
+    }
+
+    pub async fn decide(&self, id: &str, decision: &SwitchDecision) -> Result<Card, CallError> {
+        self.admin().post(&format!("/confirmations/{id}"), decision).await
+    }
+
+    /// The operator asks, and allows what he is shown.
+    pub async fn switch(&self, model: &str) -> String {
+        let request = OperatorSwitch { model: ModelId::new(model).unwrap(), user: "root".to_owned() };
+        let card: Card = self.admin().post("/switch", &request).await.unwrap();
+        let digest = card.digest.clone();
+        let word = SwitchDecision::Operator { user: "root".to_owned(), verdict: Verdict::Allow, digest };
+        self.decide(&card.id, &word).await.unwrap();
+        card.id
+    }
+
+    pub async fn status(&self) -> SwitchStatus {
+        self.admin().get("/switch").await.unwrap()
+    }
+
+    /// The report of the switch that runs, once it is over.
+    pub async fn over(&self) -> SwitchReport {
+        within("the switch is over", async {
+            loop {
+                if let SwitchStatus { running: None, last: Some(last), .. } = self.status().await {
+                    return last;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// Until the switch that runs is so.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&SwitchStatus) -> bool) -> SwitchStatus {
+        within(what, async {
+            loop {
+                let status = self.status().await;
+                if wanted(&status) {
+                    return status;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// The outcome, as the agent of `ops` is told.
+    pub async fn outcome(&self, id: &str) -> Outcome {
+        within("a final outcome", async {
+            loop {
+                let outcome: Outcome = self.agent("ops").get(&format!("/confirmations/{id}")).await.unwrap();
+                if outcome.is_final() {
+                    return outcome;
+                }
+            }
+        })
+        .await
+    }
+
+    /// What the model server itself calls itself.
+    pub async fn answers_as(&self) -> Option<String> {
+        let list = reqwest::get(format!("http://127.0.0.1:{}/v1/models", self.llm)).await.ok()?;
+        let list: serde_json::Value = list.json().await.ok()?;
+        Some(list["data"][0]["id"].as_str()?.to_owned())
+    }
+
+    /// How the hooks behave from now on: `hang`, `fail`, `old`, `never`, `slow`.
+    pub fn behave(&self, how: &str) {
+        fs::write(self.root.join("box/behaviour"), format!("{how}\n")).unwrap();
+    }
+
+    /// Starts of models since the box was made.
+    pub fn starts(&self) -> usize {
+        fs::read_to_string(self.root.join("box/state/starts")).unwrap().lines().count()
+    }
+
+    pub fn give_key(&self, name: &str) {
+        let text = fs::read_to_string(self.root.join(name)).unwrap();
+        let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        let path = self.place.secrets.join("spark-ssh");
+        // It may not be there yet.
+        let _ = fs::remove_file(&path);
+        fs::write(&path, body).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+    }
+
+    pub fn stop_sshd(&mut self) {
+        if let Some(mut sshd) = self.sshd.take() {
+            // It may have ended by itself.
+            let _ = sshd.kill();
+            let _ = sshd.wait();
+        }
+    }
+
+    /// Another sshd in its place, with these host keys.
+    pub async fn restart_sshd(&mut self, host_keys: &str) {
+        self.stop_sshd();
+        self.sshd = Some(sshd(&self.root, self.config.port.get(), host_keys).await);
+    }
+
+    /// Cuts the connections that are open, as a network would.
+    pub fn cut(&self) {
+        let sshd = self.sshd.as_ref().unwrap().id();
+        let killed = Command::new("pkill").args(["-KILL", "-P", &sshd.to_string()]).status().unwrap();
+        assert!(killed.success(), "there was a connection");
+    }
+
+    fn run_hook(&self, hook: &str, argument: &str) {
+        let status = Command::new(self.root.join("box").join(hook)).arg(argument).status().unwrap();
+        assert!(status.success(), "{hook}");
+    }
+
+    fn stop_model(&self) {
+        // What is left of it lies in the directory that is removed next.
+        let _ = Command::new(self.root.join("box/stop-model")).status();
+    }
+}
+
+fn nix_user() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+pub fn public(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+async fn sshd(root: &Path, port: u16, host_keys: &str) -> Child {
+    let log = fs::File::create(root.join("sshd.log")).unwrap();
+    let child = Command::new(peers("sshd/serve"))
+        .args([root.as_os_str(), "127.0.0.1".as_ref(), port.to_string().as_ref()])
+        .env("HOST_KEYS", host_keys)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    within("sshd listens", async { while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {} }).await;
+    child
+}
+
+/// The site's own part of the box: which file is which model, and how they are stopped and started.
+fn hooks(directory: &Path, port: u16) {
+    fs::create_dir_all(directory.join("state")).unwrap();
+    fs::write(directory.join("models"), format!("# what may be started\n{ALPHA}\n{BETA}\n")).unwrap();
+    fs::write(directory.join("state/starts"), "").unwrap();
+    let serve = peers("llm/serve");
+    let stop = "#!/bin/sh\nhere=$(dirname \"$0\")/state\nread -r pid <\"$here/pid\" || exit 0\nkill -KILL \"$pid\" 2>/dev/null\n\
+                while kill -0 \"$pid\" 2>/dev/null; do :; done\nrm -f \"$here/pid\"\n";
+    let start = format!(
+        "#!/bin/sh\nhere=$(dirname \"$0\")\nhow=well\n[ ! -s \"$here/behaviour\" ] || read -r how <\"$here/behaviour\"\n\
+         echo \"$1\" >>\"$here/state/starts\"\nname=$1\ncase $how in\n\
+         hang) exec tail -f /dev/null ;;\nfail) echo no such weights >&2; exit 3 ;;\nnever) exit 0 ;;\n\
+         old) name={ALPHA} ;;\nslow) while [ -e \"$here/behaviour\" ]; do :; done ;;\nesac\n\
+         case $name in *alpha*) which=alpha ;; *) which=beta ;; esac\n\
+         CONTEXT=4096 setsid {serve} \"$which\" {port} </dev/null >\"$here/state/server.log\" 2>&1 &\necho $! >\"$here/state/pid\"\n",
+        serve = serve.display(),
+    );
+    for (name, text) in [("stop-model", stop), ("start-model", start.as_str())] {
+        let path = directory.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+}
