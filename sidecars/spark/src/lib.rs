@@ -17,7 +17,7 @@
 //! | [`errand`], [`progress`] | one chat request on its way, and what its client sees meanwhile |
 //! | [`upstream`], [`breaker`] | HTTP to the box: timeouts, the key; whether there is a connection |
 //! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
-//! | [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
+//! | [`gather`], [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`] | one request from admission to its line in the log |
 //! | [`health`] | three facts about the box |
 //! | [`watch`] | asking it now and then, so that the notes are true while nobody chats |
@@ -32,6 +32,7 @@ pub mod catalogue;
 pub mod demo;
 pub mod diagnosis;
 pub mod errand;
+pub mod gather;
 pub mod health;
 pub mod json;
 pub mod lane;

@@ -22,6 +22,7 @@ use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::{Breaker, Open};
+use crate::gather::gathered;
 use crate::place::{Limits, Place, Times};
 use crate::refusal::{Refusal, quote};
 
@@ -261,7 +262,7 @@ fn reply(response: reqwest::Response) -> Reply {
     Reply {
         status: response.status(),
         headers: response.headers().clone(),
-        body: response.bytes_stream().map(|bytes| bytes.map_err(|error| Broken::Cut(cause(&error)))).boxed(),
+        body: gathered(response.bytes_stream().map(|bytes| bytes.map_err(|error| Broken::Cut(cause(&error)))).boxed()),
     }
 }
 

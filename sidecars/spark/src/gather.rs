@@ -1,0 +1,115 @@
+//! Joins what a box has sent already, so that it is looked at, written and sent on once.
+//!
+//! A client library gives a body chunk by chunk and takes the next off its connection only when asked for it: a fast box's
+//! fifty events, read in one go, would go out in fifty writes. Nothing is waited for here: when the connection's task has
+//! had its turn and nothing more came, what is there goes on.
+
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::task::yield_now;
+
+use crate::upstream::{Broken, Source};
+
+/// More than this goes out at once in any case.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// The same bytes in fewer pieces. An error or the end comes after all bytes before it.
+pub fn gathered(source: Source) -> Source {
+    let gathering = Gathering { source, came: Poll::Pending };
+    futures_util::stream::unfold(gathering, |mut gathering| async move {
+        let piece = gathering.piece().await?;
+        Some((piece, gathering))
+    })
+    .boxed()
+}
+
+struct Gathering {
+    source: Source,
+    /// What ended the last piece, and is next.
+    came: Poll<Option<Result<Bytes, Broken>>>,
+}
+
+impl Gathering {
+    async fn piece(&mut self) -> Option<Result<Bytes, Broken>> {
+        let next = match std::mem::replace(&mut self.came, Poll::Pending) {
+            Poll::Ready(came) => came,
+            Poll::Pending => self.source.next().await,
+        };
+        let first = match next? {
+            Ok(first) => first,
+            Err(broken) => return Some(Err(broken)),
+        };
+        let mut more = BytesMut::new();
+        while first.len() + more.len() < PIECE_BYTES {
+            match self.ready().await {
+                Poll::Ready(Some(Ok(bytes))) => more.extend_from_slice(&bytes),
+                other => {
+                    self.came = other;
+                    break;
+                }
+            }
+        }
+        Some(Ok(if more.is_empty() { first } else { [&first[..], &more[..]].concat().into() }))
+    }
+
+    /// What is there, after the connection's task had a turn if need be.
+    async fn ready(&mut self) -> Poll<Option<Result<Bytes, Broken>>> {
+        if let Some(came) = self.source.next().now_or_never() {
+            return Poll::Ready(came);
+        }
+        yield_now().await;
+        self.source.next().now_or_never().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn text(piece: Option<Result<Bytes, Broken>>) -> String {
+        String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap()
+    }
+
+    fn chunk(text: &'static str) -> Result<Bytes, Broken> {
+        Ok(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_joined_and_an_error_comes_after_it() {
+        let broken = Err(Broken::Cut("reset".to_owned()));
+        let mut source = gathered(futures_util::stream::iter([chunk("a"), chunk("b"), broken, chunk("c")]).boxed());
+        assert_eq!(text(source.next().await), "ab");
+        assert_eq!(source.next().await.unwrap().unwrap_err().to_string(), "reset");
+        assert_eq!(text(source.next().await), "c");
+        assert!(source.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_waited_for() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let received =
+            futures_util::stream::unfold(
+                receiver,
+                |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
+            );
+        let mut source = gathered(received.boxed());
+        sender.send(chunk("a")).unwrap();
+        assert_eq!(text(source.next().await), "a");
+        sender.send(chunk("b")).unwrap();
+        sender.send(chunk("c")).unwrap();
+        assert_eq!(text(source.next().await), "bc");
+        drop(sender);
+        assert!(source.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_piece_has_an_end() {
+        let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 1000])));
+        let piece = gathered(endless.boxed()).next().await.unwrap().unwrap();
+        assert!((PIECE_BYTES..PIECE_BYTES + 1000).contains(&piece.len()), "{}", piece.len());
+    }
+}
