@@ -225,6 +225,7 @@ test('what a person is asked shows the call as it is, and nothing of it is drawn
   await gates.goto(`${bot.url('personal')}/confirmations`);
   await gates.locator('confirm-card').waitFor();
   assert.equal(await gates.getByRole('button', { name: 'Allow once' }).count(), 1);
+  assert.match(await gates.locator('confirm-card pre').innerText(), /doors\/front[^]*open/, 'the exact request, without a click');
   assert.doesNotMatch(await gates.locator('confirm-card').innerText(), /[\u202a-\u202e\u2066-\u2069]/u);
   assert.deepEqual(await findings(gates, log, bot.url('personal')), []);
   await bot.botctl('approval', 'deny', 'personal', waiting.id, '--yes');

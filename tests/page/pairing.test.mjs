@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Device, guessName, shortCode, signedText } from '../../sidecars/gate/page/device.js';
-import { Pairing } from '../../sidecars/gate/page/pairing.js';
+import { Pairing, isSetupCode } from '../../sidecars/gate/page/pairing.js';
 import { Storage } from './timers.mjs';
 
 const CHALLENGE = { nonce: 'n0nce', time: 7, host: '127.0.0.1:18789', profile: 'personal' };
@@ -96,4 +96,10 @@ test('browsers get a name', () => {
   check('Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0', 'Edge', 'Windows');
   check('Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:143.0) Gecko/20100101 Firefox/143.0', 'Firefox', 'Mac');
   check('curl/8', 'Browser', '');
+});
+
+test('a link that was cut or bent on its way is not whole', () => {
+  const whole = '7Q4M2K9ZB1C6D8E0F3G5H7J9KA';
+  assert.equal(isSetupCode(whole), true);
+  for (const bent of ['', 'AAAA', whole.slice(0, 25), `${whole}A`, whole.toLowerCase(), whole.replace('7', 'U'), `${whole.slice(1)}\n`]) assert.equal(isSetupCode(bent), false, bent);
 });

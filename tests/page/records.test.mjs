@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Records } from '../../sidecars/gate/page/records.js';
+import { Records, fold } from '../../sidecars/gate/page/records.js';
 
 const NOW = 1_700_000_000_000;
 const entry = (n, at = NOW - 1_000 + n, more = {}) => ({ n, at, kind: 'egress.allowed', actor: 'gate', data: {}, ...more });
@@ -71,4 +71,18 @@ test('what an honest agent reports is beside the gate as far back as that is rea
 test('a gate that refuses is an error', async () => {
   const records = new Records(async () => { throw Object.assign(new Error('no'), { status: 403 }); });
   await assert.rejects(records.read(() => {}), { status: 403 });
+});
+
+test('what happens over and over is one line; what matters never is', () => {
+  const line = (n, kind, actor = 'supervisor', who = 'gate') => ({ who, n, at: n * 1_000, kind, actor, data: {} });
+  const folded = fold([line(9, 'config.pushed'), line(8, 'config.pushed'), line(7, 'egress.denied', 'agent'), line(6, 'egress.denied', 'agent'), line(5, 'config.pushed'),
+    line(4, 'config.pushed', 'supervisor', 'agent'), line(3, 'device.connected', 'device a'), line(2, 'device.connected', 'device b')]);
+  assert.deepEqual(folded.map(({ n, many, since }) => [n, many, since]), [[9, 2, 8_000], [7, 1, 7_000], [6, 1, 6_000], [5, 1, 5_000], [4, 1, 4_000], [3, 1, 3_000], [2, 1, 2_000]]);
+});
+
+test('only the gate says what devices are called', async () => {
+  const names = { [`${'a'.repeat(64)}`]: 'Phone' };
+  const records = new Records(async (path) => ({ entries: [], more: false, names: path.startsWith('/gate/') ? names : { [`${'a'.repeat(64)}`]: 'Somebody else' } }));
+  await records.read(() => {});
+  assert.deepEqual(records.names, names);
 });

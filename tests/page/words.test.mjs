@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { LANGUAGES, choose, day, lately, speak, t } from '../../sidecars/gate/page/words.js';
 import { read, sources } from './files.mjs';
@@ -23,7 +24,7 @@ test('no key is missing and none is left over', () => {
   const called = [...all.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => key);
   for (const key of called) assert.ok(keys.includes(key), `no text for ${key}`);
   // t(`note.${code}`) uses all of note.*; a view of the pairing screen uses its title and text.
-  const families = [...all.matchAll(/t\(`([a-z.]+\.)\$\{/g), ...all.matchAll(/`(pair\.error\.)\$\{/g)].map(([, family]) => family).filter((family) => family !== 'pair.');
+  const families = [...all.matchAll(/(?:\bt|word)\(`([a-z.]+\.)\$\{/g), ...all.matchAll(/`(pair\.error\.)\$\{/g)].map(([, family]) => family).filter((family) => family !== 'pair.');
   const views = ['missing', 'unreachable', 'setup', 'ask', 'waiting', 'refused', 'expired'].flatMap((view) => [`pair.${view}.title`, `pair.${view}.text`]);
   const forms = ['pair.setup', 'pair.request'].map((form) => `${form}.button`);
   const used = (key) => literal.has(key) || views.includes(key) || forms.includes(key) || families.some((family) => key.startsWith(family));
@@ -39,6 +40,16 @@ test('the codes of the wire have words', () => {
     connection: ['first', 'lost', 'offline', 'restarting'],
   };
   for (const [family, codes] of Object.entries(families)) for (const code of codes) assert.ok(languages.en[`${family}.${code}`], `${family}.${code}`);
+});
+
+test('what is recorded has words', () => {
+  const folder = new URL('../../', import.meta.url);
+  const rust = ['sidecars/gate/src', 'agent/agent/src', 'agent/agent-store/src'].flatMap((path) => readdirSync(new URL(path, folder), { recursive: true })
+    .filter((name) => name.endsWith('.rs')).map((name) => readFileSync(new URL(`${path}/${name}`, folder), 'utf8')));
+  const kinds = new Set(rust.flatMap((text) => [...text.matchAll(/"((?:pairing|device|token|config|egress|confirmation|channel|sender|turn|tool|approval|chat)\.[a-z_]+)"/g)].map(([, kind]) => kind)));
+  kinds.delete('egress.sock');
+  assert.ok(kinds.size > 20);
+  for (const kind of kinds) assert.ok(languages.en[`timeline.kind.${kind}`], kind);
 });
 
 test('the language is the first that there is', () => {

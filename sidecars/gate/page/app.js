@@ -2,31 +2,35 @@
 import { Chat } from './chat.js';
 import { Device, missing } from './device.js';
 import { h } from './dom.js';
-import { Pairing } from './pairing.js';
+import { Pairing, isSetupCode } from './pairing.js';
 import { Socket } from './socket.js';
 import { choose, learn } from './words.js';
 import './elements/chat-shell.js';
 import './elements/pair-screen.js';
 
-const SETUP = /^#setup=([0-9A-Za-z-]{8,64})$/;
+const SETUP = /^#setup=(.*)$/;
 const SESSION = /^#\/([0-9a-f]{32})$/;
 
 const page = document.getElementById('page');
-let code = takeCode();
+let code;
+let notice; // of a link that is not whole
 let chat = null;
 
-/** The code leaves the address, and with it the history, before anything else happens. */
+/** The code leaves the address, and with it the history, before anything else happens. Whether the address was a setup link. */
 function takeCode() {
-  const found = SETUP.exec(location.hash)?.[1];
-  if (found) history.replaceState(null, '', location.pathname);
-  return found;
+  const text = SETUP.exec(location.hash)?.[1];
+  if (text === undefined) return false;
+  history.replaceState(null, '', location.pathname);
+  code = isSetupCode(text) ? text : undefined;
+  notice = code ? undefined : 'pair.error.broken';
+  return true;
 }
 
 async function begin() {
   const problem = await missing();
   const device = problem ? undefined : await Device.load();
   if (device) connect(device);
-  else pair({ problem });
+  else pair({ problem, notice });
 }
 
 function pair(props) {
@@ -36,6 +40,7 @@ function pair(props) {
 
 function paired(device) {
   code = undefined;
+  notice = undefined;
   localStorage.setItem('paired', 'yes');
   connect(device);
 }
@@ -59,7 +64,7 @@ function connect(device) {
     if (other) return connect(other);
     const revoked = localStorage.getItem('paired') && !code;
     localStorage.removeItem('paired');
-    pair({ notice: revoked ? 'pair.revoked' : undefined });
+    pair({ notice: revoked ? 'pair.revoked' : notice });
   });
   page.replaceChildren(h('chat-shell', { chat: mine }));
   socket.start();
@@ -73,10 +78,8 @@ for (const change of ['online', 'offline', 'pageshow']) addEventListener(change,
 document.addEventListener('visibilitychange', wake);
 addEventListener('storage', (event) => chat?.stored(event));
 addEventListener('hashchange', () => {
-  const found = takeCode();
-  if (!found) return chat?.welcomed && chat.open(SESSION.exec(location.hash)?.[1] ?? null);
-  code = found;
-  if (!chat) pair({});
+  if (!takeCode()) return chat?.welcomed && chat.open(SESSION.exec(location.hash)?.[1] ?? null);
+  if (!chat) pair({ notice });
 });
 visualViewport?.addEventListener('resize', () => {
   // Phones that lay their keyboard over the page: the shell ends above it.
@@ -85,6 +88,7 @@ visualViewport?.addEventListener('resize', () => {
   if (covered > 0) scrollTo(0, 0);
 });
 
+takeCode();
 const language = choose([localStorage.getItem('language'), ...navigator.languages]);
 document.documentElement.lang = language;
 learn(language).then(begin);

@@ -1,5 +1,4 @@
 /** The gate's own page of requests that wait for a person. Nothing here comes from the agent but the reason, which stands apart. */
-import { shortCode } from './device.js';
 import { h } from './dom.js';
 import { Own, SETTLE_MS } from './own.js';
 import { t } from './words.js';
@@ -11,15 +10,17 @@ let moved = 0;
 function begin(own) {
   const waiting = h('ol', { class: 'cards' });
   const over = h('ol', { class: 'cards over' });
-  const lately = h('details', { class: 'lately', hidden: true }, h('summary', {}, t('confirm.lately')), over);
+  const past = h('summary', {});
+  const lately = h('details', { class: 'lately', hidden: true }, past, over);
   const onframe = (frame, status) => {
     if (frame.type !== 'cards') return;
     const pending = frame.cards.filter((card) => card.state.is === 'pending').reverse();
     draw(own, waiting, pending, frame.approve);
     draw(own, over, frame.cards.filter((card) => card.state.is !== 'pending'), false);
     lately.hidden = over.children.length === 0;
-    status.textContent = pending.length === 0 ? t('confirm.none')
-      : t(frame.approve ? 'confirm.check' : 'confirm.scope', { profile: own.profile, code: shortCode(own.device.id) });
+    past.textContent = t('confirm.lately', { count: over.children.length });
+    status.replaceChildren(...(pending.length === 0 ? [t('confirm.none')]
+      : frame.approve ? [t('confirm.check')] : own.needs('confirm.scope', 'chat,approve')));
     document.title = pending.length === 0 ? t('confirm.title') : `(${pending.length}) ${t('confirm.title')}`;
   };
   return { content: [waiting, lately], onframe };

@@ -11,7 +11,7 @@ let moved = 0;
 
 function begin(own) {
   const waiting = h('ol', { class: 'cards' });
-  const none = h('p', { class: 'quiet' });
+  const none = h('div', { class: 'quiet' });
   const asking = h('section', { hidden: true }, h('h2', {}, t('devices.asking')), none, waiting);
   const facts = h('dl', {});
   const button = h('button', { type: 'button', class: 'secondary' }, t('devices.key.button'));
@@ -25,7 +25,7 @@ function begin(own) {
     const admin = frame.scopes.includes('admin');
     for (const section of [asking, mine]) section.hidden = false;
     draw(own, waiting, frame.requests, frame.scopes);
-    none.textContent = frame.requests.length > 0 ? t('devices.compare') : t(admin ? 'devices.none' : 'devices.scope', { profile: own.profile, code: shortCode(own.device.id) });
+    none.replaceChildren(...(frame.requests.length > 0 ? [t('devices.compare')] : admin ? [t('devices.none')] : own.needs('devices.scope', 'chat,approve,admin')));
     facts.replaceChildren(...[['devices.name', frame.name], ['devices.code', shortCode(frame.device)], ['devices.may', frame.scopes.map((scope) => t(`devices.may.${scope}`)).join(', ')]]
       .map(([label, value]) => h('div', {}, h('dt', {}, t(label)), h('dd', {}, value))));
     document.title = frame.requests.length === 0 ? t('devices.title') : `(${frame.requests.length}) ${t('devices.title')}`;

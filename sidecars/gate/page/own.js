@@ -2,10 +2,11 @@
  * What the gate's own pages have in common: who this browser is, the gate's socket, one card of content. They talk to the gate alone, so an
  * agent that is down or hostile has no part in them.
  */
-import { Device, missing } from './device.js';
+import { Device, missing, shortCode } from './device.js';
 import { h } from './dom.js';
 import { Socket } from './socket.js';
 import { choose, learn, t } from './words.js';
+import { command } from './elements/code-block.js';
 
 export const SETTLE_MS = 500; // a click that was meant for what stood here before does not count
 
@@ -46,6 +47,11 @@ export class Own {
     return this.#ask(path, { method: 'GET', signal });
   }
 
+  /** What this browser may not do, and the command for the host that changes it. */
+  needs(key, scopes) {
+    return [h('p', {}, t(key)), command(`botctl device scope ${this.profile} ${shortCode(this.device.id)} --set ${scopes}`)];
+  }
+
   async #ask(path, request) {
     const headers = { authorization: `Bearer ${this.ticket}`, 'content-type': 'application/json' };
     const response = await fetch(path, { headers, cache: 'no-store', redirect: 'error', ...request });
@@ -56,7 +62,7 @@ export class Own {
 
   #connect(device) {
     this.device = device;
-    const status = h('p', { class: 'quiet', role: 'status' }, t('connection.first'));
+    const status = h('div', { class: 'quiet', role: 'status' }, t('connection.first'));
     this.socket = new Socket({
       url: `${location.protocol.replace('http', 'ws')}//${location.host}/gate/ws`,
       sign: async (challenge) => {

@@ -6,6 +6,9 @@
 const PENDING = 'pairing';
 const AGAIN_MS = 3_000;
 
+/** Whether a text is a whole setup code: 130 bits in Crockford's base32. */
+export const isSetupCode = (text) => /^[0-9A-HJKMNP-TV-Z]{26}$/.test(text);
+
 /** An answer of the gate that is no success; `code` is the gate's, or `unreachable`. */
 export class Refusal extends Error {
   constructor(code, message) {

@@ -4,6 +4,8 @@
  */
 const AHEAD_MS = 86_400_000; // clocks differ; what an agent dates later than this is none
 const AGENT_MS = 8_000;
+/** What happens over and over and says little each time. */
+const REPEATED = new Set(['config.pushed', 'device.connected', 'token.used', 'channel.received']);
 const PAGE = 50; // `MAX_SHOWN` of `platform_types::audit`
 
 export class Records {
@@ -46,15 +48,31 @@ export class Records {
     return lines.filter(({ who, at }) => who === 'gate' || at >= from).sort((a, b) => b.at - a.at || b.n - a.n);
   }
 
+  /** What devices are called, as the gate says it: id to name. */
+  get names() {
+    return this.#gate.names ?? {};
+  }
+
   #horizon() {
     return this.#gate.more ? this.#gate.entries.at(-1)?.at ?? Infinity : -Infinity;
   }
 
   async #page({ path, entries: known }, fits, signal) {
     const last = known.at(-1);
-    const { entries, more } = await this.#get(`${path}${last ? `?before=${last.n}` : ''}`, signal);
+    const { entries, more, names } = await this.#get(`${path}${last ? `?before=${last.n}` : ''}`, signal);
     const proper = ({ n, at, kind, actor }) => Number.isSafeInteger(n) && Number.isSafeInteger(at) && typeof kind === 'string' && typeof actor === 'string';
     const fit = entries.slice(0, PAGE).filter((entry) => proper(entry) && fits(entry));
-    return { entries: [...known, ...fit], more: more === true && fit.length > 0, silent: false };
+    return { entries: [...known, ...fit], more: more === true && fit.length > 0, names, silent: false };
   }
+}
+
+/** Lines that follow each other and say the same as one, the newest, with how `many` they are and since when. */
+export function fold(lines) {
+  const folded = [];
+  for (const line of lines) {
+    const last = folded.at(-1);
+    if (last && REPEATED.has(line.kind) && ['who', 'kind', 'actor'].every((part) => last[part] === line[part])) Object.assign(last, { many: last.many + 1, since: line.at });
+    else folded.push({ ...line, many: 1, since: line.at });
+  }
+  return folded;
 }

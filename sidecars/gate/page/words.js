@@ -28,6 +28,7 @@ export function t(key, gaps = {}) {
 
 const format = (options) => (at) => new Intl.DateTimeFormat(locale, options).format(at);
 export const clock = format({ hour: '2-digit', minute: '2-digit' });
+export const second = format({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
 export const moment = format({ dateStyle: 'full', timeStyle: 'short' });
 
 /** The day of a moment in words: today, yesterday, or its date. */

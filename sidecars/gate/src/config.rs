@@ -91,6 +91,11 @@ impl Config {
         self.devices.get(id)
     }
 
+    /// Id and name of each.
+    pub fn device_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.devices.iter().map(|(id, device)| (id.as_str(), device.name.as_str()))
+    }
+
     /// Adds a device that the ledger has just accepted; the next push has it too.
     pub fn accept(&mut self, device: Device) -> Result<(), Failure> {
         let (id, device) = parse_device(device)?;

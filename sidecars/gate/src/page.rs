@@ -2,7 +2,7 @@
 //!
 //! One hash over the whole tree stands in the path of every file (`/assets/<hash>/app.js`), so they are cached for ever and a new release
 //! is new paths; modules import one another relatively. `index.html` and the manifest say `{assets}` where the path
-//! belongs. Files of other kinds than [`KINDS`], and tests, are not served.
+//! belongs, documents `{head}` where [`HEAD`] does. Files of other kinds than [`KINDS`], and tests, are not served.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ const KINDS: [(&str, &str); 9] = [
     ("ico", "image/x-icon"),
     ("woff2", "font/woff2"),
 ];
+/// What the documents say `{head}` for. It is served nowhere by itself.
+const HEAD: &str = "head.html";
 /// Files with `{assets}` in them.
 const TEMPLATES: [&str; 5] =
     ["index.html", "confirmations.html", "devices.html", "timeline.html", "manifest.webmanifest"];
@@ -75,9 +77,12 @@ impl Page {
         let mut files: BTreeMap<String, File> =
             files.filter_map(|(path, bytes)| kind(&path).map(|kind| (path, File { kind, bytes }))).collect();
         let hash = hash(&files);
+        let head = files.remove(HEAD).map(|file| String::from_utf8_lossy(&file.bytes).trim().to_owned());
+        let head = head.unwrap_or_default();
         for name in TEMPLATES {
             if let Some(file) = files.get_mut(name) {
-                let text = String::from_utf8_lossy(&file.bytes).replace("{assets}", &format!("/assets/{hash}"));
+                let text = String::from_utf8_lossy(&file.bytes).replace("{head}", &head);
+                let text = text.replace("{assets}", &format!("/assets/{hash}"));
                 file.bytes = Bytes::from(text);
             }
         }
@@ -151,12 +156,17 @@ mod tests {
 
     #[test]
     fn a_changed_file_changes_every_path() {
-        let files =
-            [("index.html", "<script src={assets}/app.js>"), ("app.js", "1"), ("app.test.js", "x"), ("README.md", "x")];
+        let files = [
+            ("index.html", "{head}<script src={assets}/app.js>"),
+            ("head.html", "<link href={assets}/a.css>\n"),
+            ("app.js", "1"),
+            ("app.test.js", "x"),
+            ("README.md", "x"),
+        ];
         let before = page(&files);
         assert_eq!(before.files.keys().collect::<Vec<_>>(), ["app.js", "index.html"]);
         let index = &before.files["index.html"].bytes;
-        assert_eq!(index, &format!("<script src=/assets/{}/app.js>", before.hash));
+        assert_eq!(index, &format!("<link href=/assets/{0}/a.css><script src=/assets/{0}/app.js>", before.hash));
         assert!(before.asset(&before.hash, "app.js").is_some());
         assert!(before.asset(&before.hash, "../gate.rs").is_none());
         assert!(before.asset(&before.hash, "index.html").is_none());
@@ -169,7 +179,8 @@ mod tests {
     fn the_page_is_there_and_has_no_service_worker() {
         let page = Page::embedded();
         let index = String::from_utf8_lossy(&page.files["index.html"].bytes).into_owned();
-        assert!(!index.contains("{assets}"), "{index}");
+        assert!(!index.contains("{assets}") && !index.contains("{head}"), "{index}");
+        assert!(page.asset(&page.hash, HEAD).is_none());
         for (path, file) in page.files.iter().filter(|(_, file)| file.kind.starts_with("text/")) {
             let text = String::from_utf8_lossy(&file.bytes);
             assert!(!text.contains("serviceWorker"), "{path} registers a service worker");

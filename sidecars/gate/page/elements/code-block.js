@@ -1,4 +1,4 @@
-/** A block of code with its language and a button that copies it. `text` is `{value, lang}`. */
+/** A block of code with its language and a button that copies it. `text` is `{value, lang}`; a command (`{value, command}`) breaks between words only. */
 import { h, icon } from '../dom.js';
 import { t } from '../words.js';
 
@@ -20,13 +20,19 @@ export function copyButton(read) {
   return button;
 }
 
+/** What to run on the host. */
+export function command(value) {
+  return h('code-block', { text: { value, command: true } });
+}
+
 class CodeBlock extends HTMLElement {
   connectedCallback() {
-    const { value, lang } = this.text;
+    const { value, lang, command } = this.text;
+    const code = command ? value.split(' ').flatMap((word, n) => [n > 0 ? ' ' : '', h('span', { class: 'word' }, word)]) : value.replace(/\n$/, '');
     this.replaceChildren(
       lang ? h('span', { class: 'lang' }, lang) : '',
       copyButton(() => value),
-      h('pre', { tabindex: '0' }, h('code', {}, value.replace(/\n$/, ''))));
+      h('pre', { tabindex: '0' }, h('code', {}, code)));
   }
 }
 customElements.define('code-block', CodeBlock);

@@ -1,18 +1,20 @@
 /** One request that waits for a person, or did: words of the rule, facts of the gate, the exact request, and apart from them what the bot says. */
+import { shortCode } from '../device.js';
 import { h } from '../dom.js';
 import { clock, lately, t } from '../words.js';
 
 class ConfirmCard extends HTMLElement {
   connectedCallback() {
-    const { words, upstream, rule, facts, reason, request, digest, created_at: created } = this.card;
+    const { words, upstream, rule, facts, reason, request, digest, state, created_at: created } = this.card;
     this.problem = h('p', { class: 'alert', role: 'alert', hidden: true });
     this.replaceChildren(h('article', {},
       h('h2', {}, words),
       h('p', { class: 'quiet' }, `${upstream} · ${rule} · ${lately(created)}`),
       facts.length > 0 && h('dl', {}, facts.map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, value)))),
+      // What is decided about is open as long as somebody can decide; the rule may leave a part of it out of its words.
+      h('details', { open: state.is === 'pending' }, h('summary', {}, t('confirm.request')), h('pre', { tabindex: '0' }, request),
+        h('p', { class: 'quiet' }, t('confirm.digest', { digest: shortCode(digest) }))),
       reason && h('blockquote', {}, h('p', { class: 'quiet' }, t('confirm.reason')), h('p', {}, reason)),
-      h('details', {}, h('summary', {}, t('confirm.request')), h('pre', { tabindex: '0' }, request),
-        h('p', { class: 'quiet' }, t('confirm.digest', { digest: `${digest.slice(0, 4)}-${digest.slice(4, 8)}` }))),
       this.foot(), this.problem));
   }
 
@@ -21,8 +23,7 @@ class ConfirmCard extends HTMLElement {
     if (state.is !== 'pending') return h('p', { class: 'quiet' }, this.end(state));
     const until = h('span', { class: 'quiet' }, t('confirm.until', { time: clock(expires) }));
     if (!this.decide) return h('p', {}, until);
-    this.buttons = ['deny', 'allow'].map((verdict) =>
-      h('button', { type: 'button', class: verdict === 'allow' ? 'primary' : 'link', onclick: () => this.act(verdict) }, t(`confirm.${verdict}`)));
+    this.buttons = ['allow', 'deny'].map((verdict) => h('button', { type: 'button', class: 'secondary', onclick: () => this.act(verdict) }, t(`confirm.${verdict}`)));
     return h('div', { class: 'actions' }, until, ...this.buttons);
   }
 

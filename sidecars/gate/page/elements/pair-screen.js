@@ -2,7 +2,7 @@
 import { Device, guessName, shortCode } from '../device.js';
 import { h } from '../dom.js';
 import { clock, t } from '../words.js';
-import './code-block.js';
+import { command } from './code-block.js';
 
 const KNOWN = new Set(['unreachable', 'unauthorized', 'rate_limited', 'supervisor_unavailable', 'conflict']);
 
@@ -33,7 +33,7 @@ class PairScreen extends HTMLElement {
     this.view(code ? 'setup' : 'ask',
       alert && h('p', { class: 'alert', role: 'alert' }, t(alert)),
       code ? this.form('pair.setup') : h('ol', { class: 'ways' },
-        h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), this.command(`botctl open ${this.profile}`)),
+        h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), command(`botctl open ${this.profile}`)),
         h('li', {}, h('h2', {}, t('pair.request.title')), h('p', {}, t('pair.request.text')), this.form('pair.request'))));
     if (code && matchMedia('(pointer: fine)').matches) this.querySelector('input').select();
   }
@@ -74,7 +74,7 @@ class PairScreen extends HTMLElement {
     this.view('waiting',
       h('p', { class: 'code' }, code),
       h('p', {}, t('pair.waiting.how')),
-      this.command(`botctl device approve ${this.profile} ${code}`),
+      command(`botctl device approve ${this.profile} ${code}`),
       h('p', { class: 'quiet', role: 'status' }, t('pair.waiting.until', { time: clock(this.pairing.pending.expires_at) })));
     const outcome = await this.pairing.outcome(this.leaving.signal);
     if (!this.isConnected || outcome === 'left') return;
@@ -90,10 +90,6 @@ class PairScreen extends HTMLElement {
 
   done(device) {
     this.dispatchEvent(new CustomEvent('paired', { detail: device }));
-  }
-
-  command(text) {
-    return h('code-block', { text: { value: text } });
   }
 
   view(name, ...content) {

@@ -9,8 +9,7 @@ class PairingCard extends HTMLElement {
     this.problem = h('p', { class: 'alert', role: 'alert', hidden: true });
     this.boxes = this.scopes.map((scope) => h('input', { type: 'checkbox', name: scope }));
     const choices = this.boxes.map((box) => h('label', {}, box, t(`devices.may.${box.name}`)));
-    this.buttons = [['deny', 'link'], ['allow', 'primary']].map(([verdict, kind]) =>
-      h('button', { type: 'button', class: kind, onclick: () => this.act(verdict) }, t(`devices.${verdict}`)));
+    this.buttons = ['allow', 'deny'].map((verdict) => h('button', { type: 'button', class: 'secondary', onclick: () => this.act(verdict) }, t(`devices.${verdict}`)));
     this.replaceChildren(h('article', {},
       h('p', { class: 'code' }, shortCode(device)),
       h('h3', {}, visible(name)),

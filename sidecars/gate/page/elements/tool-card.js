@@ -1,19 +1,24 @@
 /** One call of a tool: its name and state, and on demand what went in and what came out; what a person is asked before it runs. */
 import { h, icon, visible } from '../dom.js';
+import { layout } from '../layout.js';
+import { reason } from '../reasons.js';
 import { clock, t } from '../words.js';
 
+/** How the agent begins what came of a call that a rule of the gate, or a person, did not allow. */
+const NOT_ALLOWED = /^error: (?:egress_denied|a person denied it): /;
 const opened = new Set(); // a card that a person opened stays open when its answer is finished and drawn anew
 
 class ToolCard extends HTMLElement {
   connectedCallback() {
     const { id, name, arguments: input, state, result, asking } = this.call;
     const open = state === 'asking' || opened.has(id);
-    this.replaceChildren(h('details', { class: `tool ${state}`, open, ontoggle: (event) => remember(id, event.target.open) },
-      h('summary', {}, icon('tool'), h('span', { class: 'tool-name' }, visible(name)), h('span', { class: 'tool-state' }, t(`tool.${state}`))),
-      this.part('tool.arguments', asking ? visible(input) : pretty(input)), // asked about as it is: a parsed number may be another
+    const shown = state === 'failed' && NOT_ALLOWED.test(result ?? '') ? 'denied' : state;
+    this.replaceChildren(h('details', { class: `tool ${shown}`, open, ontoggle: (event) => remember(id, event.target.open) },
+      h('summary', {}, icon('tool'), h('span', { class: 'tool-name' }, visible(name)), h('span', { class: 'tool-state' }, t(`tool.${shown}`))),
+      this.part(asking ? 'tool.asked' : 'tool.arguments', visible(layout(input))),
       asking && this.question(asking),
       state === 'confirming' && h('p', { class: 'ask' }, t('confirm.text'), ' ', h('a', { href: '/confirmations', target: '_blank', rel: 'noopener' }, t('confirm.link'))),
-      result === null || result === undefined ? '' : this.part('tool.result', pretty(result))));
+      result === null || result === undefined ? '' : this.part('tool.result', visible(layout(result)))));
   }
 
   part(label, text) {
@@ -24,11 +29,11 @@ class ToolCard extends HTMLElement {
   question(asking) {
     const { chat } = this;
     const disabled = chat.isAnswered(asking);
-    const button = (key, kind, allow) => h('button', { type: 'button', class: kind, disabled, onclick: () => chat.decide(asking, allow) }, t(key));
+    const button = (key, allow) => h('button', { type: 'button', class: 'secondary', disabled, onclick: () => chat.decide(asking, allow) }, t(key));
     return h('div', { class: 'ask', role: 'group', 'aria-label': t('approval.title') },
-      h('p', { role: 'alert' }, h('strong', {}, t('approval.title')), ' ', t('approval.why', { why: visible(asking.why) })),
+      h('p', { role: 'alert' }, h('strong', {}, t('approval.title')), ' ', t('approval.why', { why: visible(reason(asking.why)) })),
       h('p', { class: 'quiet' }, t('approval.until', { time: clock(asking.expires_at) })),
-      chat.may('approve') ? h('p', { class: 'answers' }, button('approval.allow', 'primary', true), button('approval.deny', 'secondary', false))
+      chat.may('approve') ? h('p', { class: 'actions' }, button('approval.allow', true), button('approval.deny', false))
         : h('p', { class: 'quiet' }, t('approval.scope')));
   }
 }
@@ -37,13 +42,4 @@ customElements.define('tool-card', ToolCard);
 function remember(id, open) {
   if (open) opened.add(id);
   else opened.delete(id);
-}
-
-/** JSON with line breaks; a text that was cut is no JSON and stays as it is. */
-function pretty(text) {
-  try {
-    return visible(JSON.stringify(JSON.parse(text), null, 2));
-  } catch {
-    return visible(text);
-  }
 }

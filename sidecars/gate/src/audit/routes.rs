@@ -1,15 +1,27 @@
 //! The record as a timeline, for devices with the scope admin: the gate's own, and what the agent reports.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, Response, StatusCode};
 use platform_kit::Failure;
 use platform_types::ErrorCode;
 use platform_types::audit::{MAX_SHOWN, Shown};
 use platform_types::gate::{Caller, Scope};
+use serde::Serialize;
 
 use crate::auth::caller;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::http::answer::{self, Body};
+
+/// Answer of `GET /gate/audit`.
+#[derive(Serialize)]
+struct Timeline<'a> {
+    #[serde(flatten)]
+    shown: Shown,
+    /// What the devices of now are called, by id: the record has ids only.
+    names: BTreeMap<&'a str, &'a str>,
+}
 
 /// The device that asks, if it may see what was done.
 pub fn admin(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
@@ -31,7 +43,7 @@ pub fn before(query: Option<&str>) -> Result<u64, Failure> {
 }
 
 /// `GET /gate/audit`.
-pub fn show(gate: &Gate, before: u64) -> Result<Response<Body>, Failure> {
+pub fn show(gate: &Gate, config: &Config, before: u64) -> Result<Response<Body>, Failure> {
     let unread = |error: std::io::Error| {
         tracing::error!(%error, "the audit cannot be read");
         Failure::new(ErrorCode::Internal, "the audit cannot be read")
@@ -41,5 +53,6 @@ pub fn show(gate: &Gate, before: u64) -> Result<Response<Body>, Failure> {
     let page = gate.audit.page(start).map_err(unread)?;
     let first = page.entries.first().map_or(0, |entry| entry.n);
     let entries = page.entries.into_iter().filter(|entry| entry.n <= end).collect();
-    Ok(answer::json(StatusCode::OK, &Shown::newest(entries, first == start + 1 && start > 0)))
+    let shown = Shown::newest(entries, first == start + 1 && start > 0);
+    Ok(answer::json(StatusCode::OK, &Timeline { shown, names: config.device_names().collect() }))
 }

@@ -206,7 +206,7 @@ async fn route(gate: &Arc<Gate>, entrance: Entrance, request: Request<Incoming>)
         Route::Audit => {
             audit::admin(gate, &config, request.headers())?;
             vouch(&request);
-            audit::show(gate, audit::before(request.uri().query())?)
+            audit::show(gate, &config, audit::before(request.uri().query())?)
         }
         Route::Decide { id } => confirm::decide(gate, &config, &id, request).await,
         Route::Admit { id } => devices::admit(gate, &id, request).await,

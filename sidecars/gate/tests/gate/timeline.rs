@@ -1,5 +1,7 @@
 //! What was done, as the gate's page reads it.
 
+use std::collections::BTreeMap;
+
 use platform_types::audit::{MAX_SHOWN, Shown};
 use platform_types::gate::{Device, Scope};
 use serde_json::json;
@@ -34,12 +36,15 @@ async fn the_record_is_read_backwards_by_devices_with_the_scope_admin() {
         rig.push(|_| {}).await;
     }
     let (_page, ticket) = ticket(&rig, &admin).await;
+    let names = [&admin, &other].map(|device| with(device, &[])).map(|device| (device.id.to_string(), device.name));
+    let names = serde_json::json!(BTreeMap::from(names));
     let mut target = "/gate/audit".to_owned();
     let mut all = Vec::new();
     loop {
         let answer = read(&rig, &ticket, &target).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let Shown { entries, more } = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer.json()["names"], names, "{answer:?}");
         assert!(entries.len() <= MAX_SHOWN && (!more || entries.len() == MAX_SHOWN));
         all.extend(entries);
         if !more {
