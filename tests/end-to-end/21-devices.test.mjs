@@ -126,7 +126,7 @@ test('a device takes a new key: the old one is out, the page goes on by itself',
   const chat = later.tablet;
   const own = await chat.context().newPage();
   await own.goto(`${bot.url('personal')}/devices`);
-  await own.getByText(later.tabletCode, { exact: true }).waitFor();
+  await own.locator('.mine').getByText(later.tabletCode, { exact: true }).waitFor();
   await own.getByRole('button', { name: 'New key for this browser' }).click();
   const code = await until('another code is shown', async () => {
     const shown = (await own.locator('.mine dd').nth(1).innerText()).trim();
@@ -139,14 +139,14 @@ test('a device takes a new key: the old one is out, the page goes on by itself',
   later.tabletNewCode = code;
   assert.match(await ask(chat, 'still here'), /still here/);
   await own.reload();
-  await own.getByText(code, { exact: true }).waitFor();
+  await own.locator('.mine').getByText(code, { exact: true }).waitFor();
   assertQuiet(chat);
 });
 
 test('it takes no other one within the hour, and its old code still leads to it', async () => {
   const own = await later.tablet.context().newPage();
   await own.goto(`${bot.url('personal')}/devices`);
-  await own.getByText(later.tabletNewCode, { exact: true }).waitFor();
+  await own.locator('.mine').getByText(later.tabletNewCode, { exact: true }).waitFor();
   await own.getByRole('button', { name: 'New key for this browser' }).click();
   await own.getByText(/once an hour at most/).waitFor();
   assert.equal((await own.locator('.mine dd').nth(1).innerText()).trim(), later.tabletNewCode);
