@@ -20,7 +20,7 @@ write_first_configuration() {
   install -d -m 0755 "$config" "$config/bots" "$state"
   install -d -m 0700 "$config/secrets"
   if [ -e "$config/platform.toml" ]; then
-    note "$config/platform.toml is kept"
+    note "$config/platform.toml is kept as it is"
   else
     sed -e "s/^name = .*/name = \"$1\"/" -e "s/^port = 18789/port = ${2%,*}/" -e "s/^port = 18790/port = ${2#*,}/" \
       deploy/platform.example.toml >"$config/platform.toml"

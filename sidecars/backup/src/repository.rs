@@ -274,6 +274,9 @@ impl ReadSourceOpen for Opening {
     }
 }
 
+/// Files of a snapshot that are not the profile's.
+const MANIFESTS: u64 = 1;
+
 /// One of ours as people and the supervisor see it; `None` for what another program wrote.
 pub fn describe(snapshot: &SnapshotFile) -> Option<Snapshot> {
     let summary = snapshot.summary.as_ref();
@@ -282,7 +285,7 @@ pub fn describe(snapshot: &SnapshotFile) -> Option<Snapshot> {
         profile: ProfileName::new(snapshot.hostname.clone()).ok()?,
         at: Timestamp(snapshot.time.timestamp().as_millisecond()),
         reason: snapshot.tags.iter().find_map(|tag| tag.strip_prefix(TAG_REASON)).unwrap_or("unknown").to_owned(),
-        files: summary.map_or(0, |summary| summary.total_files_processed),
+        files: summary.map_or(0, |summary| summary.total_files_processed.saturating_sub(MANIFESTS)),
         bytes: summary.map_or(0, |summary| summary.total_bytes_processed),
         added_bytes: summary.map(|summary| summary.data_added_packed),
         complete: is_complete(snapshot),

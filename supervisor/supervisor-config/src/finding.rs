@@ -23,9 +23,9 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// From 1.
+    /// From 1; 0 where the file as a whole is meant.
     pub line: u32,
-    /// From 1, in characters.
+    /// From 1, in characters; 0 with the line.
     pub column: u32,
     /// The key's path, for example `profile.ops.port`; empty where the text is not TOML or the file as a whole is meant.
     pub key: String,
@@ -44,7 +44,10 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { severity, line, column: _, key, message, remedy } = self;
-        write!(f, "platform.toml:{line}: ")?;
+        match line {
+            0 => f.write_str("platform.toml: ")?,
+            line => write!(f, "platform.toml:{line}: ")?,
+        }
         if *severity == Severity::Warning {
             f.write_str("warning: ")?;
         }

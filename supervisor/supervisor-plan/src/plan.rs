@@ -99,6 +99,8 @@ impl Plan {
         if !reachable {
             line.doing = None;
             line.waiting.clear();
+            // What stands in the way was not looked at.
+            line.blocked.clear();
         }
         self.report.targets.insert(target, line);
         if !reachable {

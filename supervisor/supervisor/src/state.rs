@@ -17,8 +17,9 @@ use platform_types::health::Release;
 use platform_types::layout::Roots;
 use platform_types::{Generation, ProfileName, Timestamp};
 use supervisor_config::{Config, Finding};
-use supervisor_docker::{Engine, EngineInfo};
-use supervisor_plan::observed::ContainerId;
+use supervisor_docker::EngineInfo;
+use supervisor_plan::observed::{ContainerId, Engine, ObservedContainer, State};
+use supervisor_plan::report::Condition;
 use supervisor_plan::{Action, Desired, Impact, Ledger, Observed, Report, Target};
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,7 +35,7 @@ pub struct Shared {
     pub clock: SharedClock,
     pub store: Store,
     /// The one door to Docker, for logs; only the reconciler changes anything through it.
-    pub engine: Engine,
+    pub engine: supervisor_docker::Engine,
     pub world: watch::Receiver<World>,
     pub commands: mpsc::Sender<Command>,
     /// When this daemon started.
@@ -70,6 +71,32 @@ pub struct World {
     pub last_pass_micros: u64,
     /// Grows with each published snapshot.
     pub sequence: u64,
+}
+
+impl World {
+    /// Why what listens on a profile's port may be somebody else; `None` while it is the profile's own gate. Whoever else
+    /// has the port is given what is sent there: setup codes, tokens.
+    pub fn unserved(&self, profile: &ProfileName) -> Option<String> {
+        let port = self.config.profiles.get(profile)?.port;
+        let target = Target::gate(profile);
+        let report = self.report.targets.get(&target);
+        let container = report.and_then(|found| self.observed.container(found.container.as_ref()?));
+        let runs = |found: &&ObservedContainer| matches!(found.state, State::Running | State::Paused);
+        if container.filter(runs).is_some_and(|gate| gate.spec.host_port() == Some(port)) {
+            return None;
+        }
+        let blocked = report.and_then(|found| found.blocked.first());
+        Some(match (blocked, &self.observed.engine) {
+            (Some(blocked), _) => blocked.to_string(),
+            (None, Engine::Unreachable { .. }) => {
+                "Docker does not answer, so nobody knows who listens there".to_owned()
+            }
+            (None, Engine::Reachable) => {
+                let condition = report.map_or(Condition::Missing, |found| found.condition);
+                format!("{target} is {condition}, and not at port {port} yet; look with botctl status")
+            }
+        })
+    }
 }
 
 /// An action that is being carried out.

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
+use platform_types::Port;
 use platform_types::layout::Roots;
 use serde_json::{Value, json};
-use supervisor_plan::report::Condition;
+use supervisor_plan::observed::State;
+use supervisor_plan::report::{Blocked, Condition};
 use supervisor_plan::{Impact, Target, impact};
 use tokio_util::sync::CancellationToken;
 
 use super::wire::planning::Plan;
-use super::wire::status::Status;
+use super::wire::status::{Health, Status};
 use super::{bind, serve};
 use crate::example::{self, Daemon, profile};
 use crate::state::{Applied, ApplyError, Command, Preview};
@@ -60,6 +62,55 @@ async fn status_tells_how_everything_is() {
     });
     let status: Status = running.client.get("/v1/status").await.unwrap();
     assert!(!status.well);
+}
+
+/// The port of ops is somebody else's: its gate stays where it was.
+fn port_taken(world: &mut crate::state::World) {
+    let gate = Target::gate(&profile("ops"));
+    let mut report = (*world.report).clone();
+    let (problem, remedy) = ("port 28790 is taken by another program", "stop it or change profile.ops.port");
+    let blocked = Blocked { problem: problem.to_owned(), remedy: remedy.to_owned() };
+    report.targets.get_mut(&gate).unwrap().blocked.push(blocked);
+    world.report = report.into();
+    let mut config = (*world.config).clone();
+    config.profiles.get_mut(&profile("ops")).unwrap().port = Port::new(28790).unwrap();
+    world.config = config.into();
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_not_well_and_nothing_is_sent_to_whoever_has_its_port() {
+    let running = start();
+    running.daemon.world.send_modify(port_taken);
+    let client = &running.client;
+    let status: Status = client.get("/v1/status").await.unwrap();
+    assert!(!status.well);
+    let unserved =
+        |name: &str| status.profiles.iter().find(|found| found.profile == profile(name)).unwrap().unserved.clone();
+    assert_eq!(unserved("personal"), None);
+    assert!(unserved("ops").unwrap().contains("port 28790 is taken"), "{:?}", unserved("ops"));
+    let health: Health = client.get("/v1/health").await.unwrap();
+    assert!(!health.well);
+    let unwell: Vec<_> = health.targets.iter().filter(|target| !target.well).collect();
+    assert!(unwell.len() == 1 && unwell[0].blocked[0].problem.contains("28790"), "{unwell:?}");
+    for (route, body) in [("links", json!({})), ("tokens", json!({ "name": "script" }))] {
+        let (status, code, message) = refused(client.post(&format!("/v1/profiles/ops/{route}"), &body).await);
+        assert_eq!((status, code.as_str()), (409, "conflict"), "{message}");
+        assert!(message.contains("port 28790 is taken by another program; stop it"), "{message}");
+        assert!(!message.contains("#setup="), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_does_not_run_gets_no_links() {
+    let running = start();
+    running.daemon.world.send_modify(|world| {
+        let gate = example::id(&Target::gate(&profile("ops")));
+        let mut observed = (*world.observed).clone();
+        observed.containers.iter_mut().find(|found| found.id == gate).unwrap().state = State::Dead;
+        world.observed = observed.into();
+    });
+    let (_, _, message) = refused(running.client.post("/v1/profiles/ops/links", &json!({})).await);
+    assert!(message.contains("not at port 18790 yet; look with botctl status"), "{message}");
 }
 
 #[tokio::test]

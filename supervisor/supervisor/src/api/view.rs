@@ -7,7 +7,9 @@ use platform_types::spark::{Backend, BackendKind, DEMO_MODEL, SparkHealth};
 use platform_types::text::neutral;
 use platform_types::{ModelId, ProfileName, Timestamp};
 use supervisor_plan::impact::Change;
+use supervisor_plan::ledger::Failure;
 use supervisor_plan::observed::{Engine, ObservedContainer};
+use supervisor_plan::plan::FAILURE_WINDOW_MILLIS;
 use supervisor_plan::report::{Condition, Doing, TargetReport};
 use supervisor_plan::{Action, Report, Target};
 use supervisor_store::{Store, StoreError};
@@ -53,15 +55,15 @@ impl Tally {
     }
 }
 
-/// Everything desired is ready, nothing is under way, and the supervisor itself has no problem.
+/// Ready, and nothing keeps it from being as the files say: what runs may be what was wanted before.
+pub fn is_fine(found: &TargetReport) -> bool {
+    found.condition == Condition::Ready && found.blocked.is_empty()
+}
+
+/// Everything desired is ready as it is desired, nothing is under way, and the supervisor itself has no problem.
 pub fn is_well(world: &World) -> bool {
-    let ready = |target: &Target| {
-        world
-            .report
-            .targets
-            .get(target)
-            .is_some_and(|found| found.condition == Condition::Ready && found.doing.is_none())
-    };
+    let ready =
+        |target: &Target| world.report.targets.get(target).is_some_and(|found| is_fine(found) && found.doing.is_none());
     matches!(world.observed.engine, Engine::Reachable)
         && world.problems.is_empty()
         && !world.desired.services.is_empty()
@@ -101,7 +103,7 @@ pub fn status(world: &World, tallies: &BTreeMap<ProfileName, Tally>, now: Timest
         engine: engine(world),
         model: model(world),
         profiles: profiles(world, tallies),
-        targets: targets(world),
+        targets: targets(world, now),
         findings: world.findings.to_vec(),
         problems: world.problems.to_vec(),
         notes: world.report.notes.clone(),
@@ -183,6 +185,7 @@ fn profiles(world: &World, tallies: &BTreeMap<ProfileName, Tally>) -> Vec<Profil
         ProfileStatus {
             profile: name.clone(),
             address: profile.origin(),
+            unserved: world.unserved(name),
             devices,
             requests,
             tokens,
@@ -201,16 +204,16 @@ fn operation(operation: &state::Operation) -> OperationStatus {
     OperationStatus { kind: kind.to_owned(), since: operation.since, progress: operation.progress.clone() }
 }
 
-fn targets(world: &World) -> Vec<TargetStatus> {
-    world.report.targets.iter().map(|(target, report)| target_status(world, target, report)).collect()
+fn targets(world: &World, now: Timestamp) -> Vec<TargetStatus> {
+    world.report.targets.iter().map(|(target, report)| target_status(world, target, report, now)).collect()
 }
 
-fn target_status(world: &World, target: &Target, report: &TargetReport) -> TargetStatus {
+fn target_status(world: &World, target: &Target, report: &TargetReport, now: Timestamp) -> TargetStatus {
     TargetStatus {
         target: target.clone(),
         condition: report.condition,
         since: report.since,
-        container: serving(world, report).map(|found| container(world, target, found)),
+        container: serving(world, report).map(|found| container(world, target, found, now)),
         doing: doing(world, target, report),
         waiting: report.waiting.clone(),
         blocked: report.blocked.clone(),
@@ -222,8 +225,9 @@ fn serving<'a>(world: &'a World, report: &TargetReport) -> Option<&'a ObservedCo
     world.observed.container(report.container.as_ref()?)
 }
 
-fn container(world: &World, target: &Target, found: &ObservedContainer) -> ContainerStatus {
-    let failures = world.ledger.failures.get(target).map_or(0, Vec::len);
+fn container(world: &World, target: &Target, found: &ObservedContainer, now: Timestamp) -> ContainerStatus {
+    let recent = |failure: &&Failure| now.millis_since(failure.at) < FAILURE_WINDOW_MILLIS;
+    let failures: Vec<&Failure> = world.ledger.failures_of(target).iter().filter(recent).collect();
     ContainerStatus {
         id: found.id.to_string(),
         name: neutral(&found.name),
@@ -231,7 +235,8 @@ fn container(world: &World, target: &Target, found: &ObservedContainer) -> Conta
         started_at: found.started_at,
         generation: found.labels.generation,
         release: found.labels.release.as_deref().map(neutral),
-        failures: u32::try_from(failures).unwrap_or(u32::MAX),
+        failures: u32::try_from(failures.len()).unwrap_or(u32::MAX),
+        latest_failure: failures.last().map(|failure| neutral(&failure.evidence)),
     }
 }
 
@@ -254,7 +259,8 @@ fn target_health(world: &World, target: &Target) -> TargetHealth {
     TargetHealth {
         target: target.clone(),
         condition,
-        well: condition == Condition::Ready,
+        well: report.is_some_and(is_fine),
+        blocked: report.map(|report| report.blocked.clone()).unwrap_or_default(),
         probed_at: answer.map(|answer| answer.at),
         latency_micros: answer.and(detail).map(|detail| detail.latency_micros),
         version: detail.and_then(|detail| detail.release.as_ref()).map(|release| neutral(&release.version)),

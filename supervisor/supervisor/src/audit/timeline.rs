@@ -13,7 +13,7 @@ use super::own::{self, concerns};
 use super::source::{DEADLINE, Source, SourceError, within};
 use super::verify::{self, Check, Verdict};
 use crate::api::wire::audit::{ChainState, Line, Trail};
-use crate::registry::operations::in_ledger;
+use crate::registry::operations::{device_names, in_ledger};
 use crate::state::Shared;
 use crate::words::chain;
 
@@ -52,7 +52,8 @@ pub async fn read(shared: &Shared, profile: &ProfileName, question: Question) ->
     let verified = question.verify.then(|| parts.iter().all(|part| part.state.problem.is_none()));
     let chains = parts.iter().map(|part| part.state.clone()).collect();
     let lines = merge(parts, question.limit);
-    Ok(Trail { profile: profile.clone(), now: shared.clock.now(), verified, chains, lines })
+    let devices = device_names(shared, profile).await;
+    Ok(Trail { profile: profile.clone(), now: shared.clock.now(), verified, chains, lines, devices })
 }
 
 /// The last entry that one of these heads is of.

@@ -7,7 +7,8 @@ use platform_kit::lines::LinesError;
 use platform_kit::socket::SocketError;
 use platform_types::text::neutral;
 
-use crate::doctor::service::{ASK_FOR_ACCESS, Service};
+use crate::api::peer::admin_gid;
+use crate::doctor::service::{Service, ask_for_access};
 use crate::words::chain;
 
 /// The arguments fit, and what they ask for does not make sense.
@@ -38,6 +39,11 @@ impl Failure {
 
     pub fn silent(exit: u8) -> Self {
         Self { exit, message: None }
+    }
+
+    #[must_use]
+    pub fn map_message(self, change: impl FnOnce(String) -> String) -> Self {
+        Self { exit: self.exit, message: self.message.map(change) }
     }
 
     /// From a request to the supervisor.
@@ -93,7 +99,7 @@ impl From<serde_json::Error> for Failure {
 
 fn unreachable(source: &std::io::Error, socket: &Path) -> String {
     if source.kind() == std::io::ErrorKind::PermissionDenied {
-        return format!("you may not use {}: {ASK_FOR_ACCESS}", socket.display());
+        return format!("you may not use {}: {}", socket.display(), ask_for_access(admin_gid().is_some()));
     }
     format!("the supervisor does not answer at {}: start it with {}", socket.display(), Service::of(socket).start)
 }

@@ -13,10 +13,12 @@
 //! | [`screen`] | standard output: colours, tables, JSON |
 //! | [`show`] | answers as text, one module a topic |
 //! | [`failure`] | messages and exit codes |
+//! | [`hints`] | commands in messages, as they have to be typed |
 
 pub mod args;
 pub mod dm;
 pub mod failure;
+pub mod hints;
 pub mod link;
 pub mod run;
 pub mod screen;

@@ -43,6 +43,8 @@ impl Tone {
 pub struct Screen {
     text: String,
     colour: bool,
+    /// It shows what people, bots or containers said.
+    quotes: bool,
     now: Timestamp,
     zone: TimeZone,
 }
@@ -51,16 +53,25 @@ impl Screen {
     /// For this process's standard output.
     pub fn for_stdout(now: Timestamp) -> Self {
         let colour = is_terminal() && environment::optional("NO_COLOR").is_none();
-        Self { text: String::new(), colour, now, zone: TimeZone::system() }
+        Self { text: String::new(), colour, quotes: false, now, zone: TimeZone::system() }
     }
 
     /// Without colours, in UTC: the same everywhere.
     pub fn plain(now: Timestamp) -> Self {
-        Self { text: String::new(), colour: false, now, zone: TimeZone::UTC }
+        Self { text: String::new(), colour: false, quotes: false, now, zone: TimeZone::UTC }
     }
 
     pub fn has_colour(&self) -> bool {
         self.colour
+    }
+
+    /// From here on it is a quotation: nothing in it may be changed.
+    pub fn quote(&mut self) {
+        self.quotes = true;
+    }
+
+    pub fn quotes(&self) -> bool {
+        self.quotes
     }
 
     /// Adds a line.

@@ -41,6 +41,8 @@ pub struct Facts {
     /// Inodes of each directory of sockets and secrets that containers have; a tmpfs each.
     pub run_inodes: BTreeMap<String, Inodes>,
     pub socket: Option<SocketFile>,
+    /// There is a group bot-admin.
+    pub admin_group: bool,
     pub run_mode: Option<u32>,
     /// Something keeps the clock right; `None`: nothing of the known kind was found.
     pub clock_sign: Option<String>,
@@ -108,7 +110,8 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
 /// Seen from `botctl` when the daemon does not answer.
 pub async fn without_daemon(roots: &Roots, now: Timestamp, silence: Unseen) -> Facts {
     let docker = PathBuf::from("/var/lib/docker");
-    let secrets = settings::secrets::list(roots, &BTreeMap::new(), now).ok();
+    let needed = settings::config::last_known(roots).as_ref().map(settings::secrets::needed).unwrap_or_default();
+    let secrets = settings::secrets::list(roots, &needed, now).ok();
     Facts { silence: Some(silence), secrets, ..look(roots, now, docker.exists().then_some(docker)).await }
 }
 
@@ -134,6 +137,7 @@ async fn look(roots: &Roots, now: Timestamp, docker: Option<PathBuf>) -> Facts {
         disks,
         run_inodes: BTreeMap::new(),
         socket: socket(&roots.supervisor_socket()),
+        admin_group: crate::api::peer::admin_gid().is_some(),
         run_mode: std::fs::metadata(roots.run()).ok().map(|metadata| metadata.permissions().mode() & 0o7777),
         clock_sign: CLOCK_SIGNS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()),
         tailscale: tailscale().await,

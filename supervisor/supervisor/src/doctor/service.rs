@@ -4,9 +4,15 @@ use std::path::Path;
 
 use platform_types::layout::Roots;
 
-/// What people without access to the supervisor have to do, after the name of the thing.
-pub const ASK_FOR_ACCESS: &str =
-    "become a member of bot-admin (usermod -aG bot-admin NAME) and log in again, or use sudo";
+/// What people without access to the supervisor have to do, after the name of the thing. `group`: there is a group bot-admin,
+/// which `deploy/up` makes for the system's own installation.
+pub fn ask_for_access(group: bool) -> &'static str {
+    if group {
+        "become a member of bot-admin (usermod -aG bot-admin NAME) and log in again, or use sudo"
+    } else {
+        "use sudo: this machine has no group bot-admin"
+    }
+}
 
 /// The commands for one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,12 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_a_group_that_is_not_there() {
+        assert!(ask_for_access(true).contains("usermod"));
+        assert!(!ask_for_access(false).contains("usermod") && ask_for_access(false).contains("sudo"));
+    }
 
     #[test]
     fn each_installation_has_commands_of_its_own() {

@@ -55,6 +55,7 @@ fn sound() -> Facts {
         listeners: Some(vec![Listener { address: Some([127, 0, 0, 1].into()), port: 18789 }]),
         disks: vec![disk(40 * GIB)],
         run_inodes: [].into(),
+        admin_group: true,
         socket: Some(SocketFile { mode: 0o660, uid: 0, gid: 990, admin_gid: Some(990) }),
         run_mode: Some(0o700),
         clock_sign: Some("/run/systemd/timesync/synchronized".to_owned()),
@@ -212,8 +213,52 @@ fn files_and_secrets() {
         move |facts: &mut Facts| facts.secrets = Some(Secrets { now: NOW, secrets: vec![entry(problem)] })
     };
     check(with(Some("it has mode 0644")), "secrets", Verdict::Problem, "mode 0644");
+    let mut facts = sound();
+    with(Some("it has mode 0644"))(&mut facts);
+    let remedy = of(&examine(&facts), "secrets").remedy.clone();
+    assert_eq!(remedy.as_deref(), Some("store it again: botctl secret set spark-key"));
     check(with(None), "secrets", Verdict::Ok, "1 stored");
     check(|facts| facts.secrets = None, "secrets", Verdict::Unknown, "not allowed");
+}
+
+#[test]
+fn one_missing_secret_is_one_problem() {
+    let problem = "/etc/bot-platform/secrets/ha-token cannot be read: No such file or directory".to_owned();
+    let mut facts = sound();
+    let name = SecretName::new("ha-token").unwrap();
+    let entry = SecretEntry { name, set_at: None, needed: true, used_by: Vec::new(), problem: Some(problem.clone()) };
+    facts.secrets = Some(Secrets { now: NOW, secrets: vec![entry] });
+    facts.daemon.as_mut().unwrap().world.problems = Arc::new(vec![problem]);
+    let text = "[profile.personal]\nport = 18789\n[profile.personal.upstream.house]\nurl = \"http://192.0.2.1\"\n\
+                bearer = { secret = \"ha-token\" }\n[[profile.personal.upstream.house.rule]]\nmethod = \"GET\"\npath = \"/\"\n";
+    let findings = supervisor_config::read(text, &supervisor_config::Surroundings::default()).findings;
+    assert!(findings.iter().any(|finding| finding.message.starts_with("there is no secret ha-token")), "{findings:?}");
+    facts.config = Ok(ConfigCheck { path: String::new(), valid: true, findings });
+    let checks = examine(&facts);
+    let found = of(&checks, "secrets");
+    assert_eq!((found.verdict, found.summary.as_str()), (Verdict::Problem, "there is no secret ha-token"));
+    assert_eq!(found.remedy.as_deref(), Some("store it: botctl secret set ha-token"));
+    for other in ["supervisor", "config"] {
+        assert_eq!(of(&checks, other).verdict, Verdict::Ok, "{:?}", of(&checks, other));
+    }
+}
+
+#[test]
+fn without_a_supervisor_nobody_knows_what_is_in_force() {
+    let mut facts = sound();
+    (facts.daemon, facts.silence) = (None, Some(unseen("nobody answers", false)));
+    assert!(of(&examine(&facts), "config").summary.contains("whether it is in force is not known"));
+}
+
+#[test]
+fn what_is_blocked_is_found_although_it_runs() {
+    let blocked = supervisor_plan::report::Blocked { problem: "port 1 is taken".into(), remedy: "stop it".into() };
+    check(
+        in_report(move |report| report.targets.get_mut(&Target::spark()).unwrap().blocked = vec![blocked]),
+        "containers",
+        Verdict::Problem,
+        "spark is ready: port 1 is taken; stop it",
+    );
 }
 
 #[test]

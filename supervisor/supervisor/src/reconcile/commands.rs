@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use platform_types::{ProfileName, Timestamp};
-use supervisor_config::Finding;
+use supervisor_config::{Finding, Severity};
 use supervisor_plan::spec::ImageId;
 use supervisor_plan::{Target, impact, plan};
 use tokio::sync::oneshot;
@@ -20,6 +20,8 @@ use crate::words::chain;
 
 /// How long the sender of a change waits for the container that is told of it.
 const CONFIRM_MILLIS: i64 = 1000;
+/// How long the answer to an apply waits for the first look at Docker: what stands in the way is not known before.
+const FIRST_LOOK_MILLIS: i64 = 3000;
 
 /// Why files were read.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Confirmation {
 /// Somebody waits for the first plan after an apply.
 #[derive(Debug)]
 pub struct Report {
+    /// Nobody waits longer for the first look at Docker.
+    pub until: Timestamp,
     pub findings: Vec<Finding>,
     pub reply: oneshot::Sender<Result<Applied, ApplyError>>,
 }
@@ -52,6 +56,10 @@ impl Reconciler {
             Command::SecretChanged { reply } => {
                 self.rebuild();
                 self.provide();
+                // Whether the files lack a secret is another thing now, and is told before anybody can ask.
+                self.compare_files();
+                self.intent.files_stamp = crate::desired::files::stamp(&self.hands.roots);
+                self.publish();
                 // Nobody may be listening any more.
                 let _ = reply.send(());
             }
@@ -152,7 +160,8 @@ impl Reconciler {
             self.did("config.applied", None, "platform.toml is in force as it is on the disk (SIGHUP)".to_owned());
         }
         let findings = self.intent.accepted.findings.clone();
-        self.affairs.reports.extend(reply.map(|reply| Report { findings, reply }));
+        let until = self.now().plus_millis(FIRST_LOOK_MILLIS);
+        self.affairs.reports.extend(reply.map(|reply| Report { until, findings, reply }));
     }
 
     fn preview(&self, prepared: Prepared) -> Result<Preview, ApplyError> {
@@ -161,6 +170,8 @@ impl Reconciler {
         let wanted = self.build(&accepted, &mut ledger).map_err(ApplyError::Refused)?;
         let mut observed = self.sight.observed.clone();
         observed.images.extend(images);
+        // Ports that are wanted from now on, too.
+        observed.ports_taken = self.taken_ports(&wanted.desired);
         let plan = plan(&wanted.desired, &observed, &ledger, self.now());
         Ok(Preview {
             changed: accepted.files != self.intent.accepted.files,
@@ -186,10 +197,8 @@ impl Reconciler {
     }
 
     fn note_findings(&mut self, error: &ApplyError) {
-        if let ApplyError::Config(findings) = error {
-            self.intent.unapplied = true;
-            self.intent.findings = Arc::new(findings.clone());
-        }
+        self.intent.unapplied = true;
+        self.intent.findings = Arc::new(findings(error));
     }
 
     fn registry_changed(&mut self, profile: &ProfileName, reply: oneshot::Sender<bool>) {
@@ -233,11 +242,16 @@ impl Reconciler {
 
     /// After a pass: who waited for it is told.
     pub(super) fn answer_waiting(&mut self) {
-        for Report { findings, reply } in std::mem::take(&mut self.affairs.reports) {
+        let now = self.now();
+        for report in std::mem::take(&mut self.affairs.reports) {
+            if !self.sight.synced && now < report.until {
+                self.affairs.reports.push(report);
+                continue;
+            }
+            let Report { until: _, findings, reply } = report;
             let applied = Applied { findings, actions: self.plan.actions.clone(), report: self.plan.report.clone() };
             let _ = reply.send(Ok(applied));
         }
-        let now = self.now();
         for confirmation in std::mem::take(&mut self.affairs.confirmations) {
             let confirmed = self.is_told(&confirmation.target);
             if confirmed || now >= confirmation.until {
@@ -315,9 +329,39 @@ impl Reconciler {
     }
 }
 
+/// What an error says about the files; nothing of an earlier look is left.
+fn findings(error: &ApplyError) -> Vec<Finding> {
+    let as_a_whole = |message: String| Finding {
+        severity: Severity::Error,
+        line: 0,
+        column: 0,
+        key: String::new(),
+        message,
+        remedy: "What was applied last stays in force.".to_owned(),
+    };
+    match error {
+        ApplyError::Config(findings) => findings.clone(),
+        ApplyError::File { .. } | ApplyError::Refused(_) => vec![as_a_whole(error.to_string())],
+    }
+}
+
 fn wanted_images(accepted: &Accepted, roots: &platform_types::layout::Roots) -> BTreeSet<ImageId> {
     let images = accepted.files.images(roots).ok();
     images
         .map(|images| [images.agent, images.gate, images.spark, images.backup].map(|image| image.id).into())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_takes_the_place_of_what_was_wrong_in_it() {
+        let gone = ApplyError::File { path: "/etc/platform.toml".into(), reason: "it is not there; write one".into() };
+        let said: Vec<String> = findings(&gone).iter().map(ToString::to_string).collect();
+        let expect = "platform.toml: /etc/platform.toml cannot be read: it is not there; write one\n    \
+                      What was applied last stays in force.";
+        assert_eq!(said, [expect]);
+    }
 }

@@ -320,6 +320,7 @@ impl Reconciler {
             (!self.safety.copying).then_some(self.safety.copy_due),
             self.affairs.resting.values().min().copied(),
             self.affairs.confirmations.iter().map(|confirmation| confirmation.until).min(),
+            self.affairs.reports.iter().map(|report| report.until).min(),
         ];
         let soonest = due.into_iter().flatten().map(|at| at.millis_since(now)).min().unwrap_or(i64::MAX);
         Duration::from_millis(u64::try_from(soonest.max(1)).unwrap_or(1)).min(IDLE)

@@ -7,7 +7,7 @@ use platform_types::{Port, Role};
 use supervisor_docker::Removal;
 use supervisor_plan::observed::State;
 use supervisor_plan::report::Blocked;
-use supervisor_plan::{Action, Outcome, Screened, Step, Target, plan, screen};
+use supervisor_plan::{Action, Desired, Outcome, Screened, Step, Target, plan, screen};
 
 use super::event::Event;
 use super::execute::{self, Order};
@@ -36,7 +36,7 @@ impl Reconciler {
         for container in &mut self.sight.observed.containers {
             container.probe = self.sight.schedule.probe(&container.id);
         }
-        self.sight.observed.ports_taken = self.taken_ports();
+        self.sight.observed.ports_taken = self.taken_ports(&self.intent.wanted.desired);
         for _ in 0..MAX_ROUNDS {
             if !self.round() {
                 break;
@@ -159,7 +159,7 @@ impl Reconciler {
     }
 
     /// Ports of gates that none of our running containers publishes, and somebody listens on.
-    fn taken_ports(&self) -> BTreeSet<Port> {
+    pub(super) fn taken_ports(&self, desired: &Desired) -> BTreeSet<Port> {
         let ours: BTreeSet<Port> = self
             .sight
             .observed
@@ -168,13 +168,7 @@ impl Reconciler {
             .filter(|container| matches!(container.state, State::Running | State::Paused))
             .filter_map(|container| container.spec.host_port())
             .collect();
-        let gates = self
-            .intent
-            .wanted
-            .desired
-            .services
-            .iter()
-            .filter(|(target, _)| !self.affairs.under_way.contains_key(*target));
+        let gates = desired.services.iter().filter(|(target, _)| !self.affairs.under_way.contains_key(*target));
         let wanted = gates.filter_map(|(_, service)| service.spec.host_port());
         wanted.filter(|wanted| !ours.contains(wanted) && port::is_taken(*wanted)).collect()
     }

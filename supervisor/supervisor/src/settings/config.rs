@@ -7,6 +7,7 @@ use supervisor_config::instructions::overridden;
 use supervisor_config::{Config, Finding, diff, effective, read};
 
 use crate::api::wire::settings::{ConfigCheck, ConfigDiff, ConfigText, Override};
+use crate::desired::Accepted;
 use crate::desired::files::{self, Unread};
 
 /// Why the file tells nothing.
@@ -51,6 +52,12 @@ pub fn compare(roots: &Roots, in_force: Option<&Config>) -> Result<ConfigDiff, C
             .map(|found| Override { file: found.file, shipped: found.shipped.to_owned(), yours: found.yours })
             .collect(),
     })
+}
+
+/// What the supervisor had in force when it was last there, else what lies on the disk; `None` when neither can be read.
+pub fn last_known(roots: &Roots) -> Option<Config> {
+    let kept = Accepted::from_copy(roots).map(|accepted| accepted.config);
+    kept.or_else(|| good(roots).ok().map(|(config, _)| config))
 }
 
 fn good(roots: &Roots) -> Result<(Config, BTreeMap<String, String>), ConfigError> {
@@ -116,5 +123,13 @@ mod tests {
         assert_eq!(found.changed[0].key, "profile.personal.port");
         assert_eq!(found.overrides[0].yours, "Be brief.");
         assert!(!compare(&roots, None).unwrap().compared);
+    }
+
+    #[test]
+    fn without_a_supervisor_the_file_tells_what_is_needed() {
+        let (_directory, roots) = installation("[profile.personal]\nport = 18789\n");
+        assert!(last_known(&roots).unwrap().profiles.keys().any(|name| name.as_str() == "personal"));
+        std::fs::write(roots.platform_toml(), "prot = 1").unwrap();
+        assert_eq!(last_known(&roots), None);
     }
 }

@@ -62,7 +62,8 @@ async fn of_profile(shared: &Shared, profile: &ProfileName) -> ProfileApprovals 
             Vec::new()
         }
     };
-    ProfileApprovals { profile: profile.clone(), confirmations, approvals, problems }
+    let devices = operations::device_names(shared, profile).await;
+    ProfileApprovals { profile: profile.clone(), confirmations, approvals, problems, devices }
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(client: Option<Client>, target: &str) -> Result<T, String> {

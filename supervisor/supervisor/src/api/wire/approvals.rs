@@ -1,8 +1,10 @@
 //! What waits for a person.
 
+use std::collections::BTreeMap;
+
 use platform_types::agent::Approval;
 use platform_types::egress::Card;
-use platform_types::{ProfileName, Timestamp};
+use platform_types::{DeviceId, ProfileName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Document;
@@ -23,6 +25,9 @@ pub struct ProfileApprovals {
     pub approvals: Vec<Approval>,
     /// Who could not be asked.
     pub problems: Vec<String>,
+    /// What the profile's devices are called, those without access too.
+    #[serde(default)]
+    pub devices: BTreeMap<DeviceId, String>,
 }
 
 /// Which of the two is decided.

@@ -1,7 +1,9 @@
 //! What was done, by whom.
 
+use std::collections::BTreeMap;
+
 use platform_types::audit::{Anchor, Chain};
-use platform_types::{ProfileName, Timestamp};
+use platform_types::{DeviceId, ProfileName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +22,9 @@ pub struct Trail {
     pub chains: Vec<ChainState>,
     /// The newest, in the order of time.
     pub lines: Vec<Line>,
+    /// What the profile's devices are called, those without access too.
+    #[serde(default)]
+    pub devices: BTreeMap<DeviceId, String>,
 }
 
 /// One process's chain.

@@ -21,7 +21,7 @@ pub struct Status {
     pub now: Timestamp,
     /// When the supervisor started.
     pub started_at: Timestamp,
-    /// Everything desired is ready and nothing is under way.
+    /// Everything desired is ready, nothing is blocked or under way.
     pub well: bool,
     /// Why chats are not answered all the same: the model box does not answer, or does not list the model.
     #[serde(default)]
@@ -63,6 +63,9 @@ pub struct ProfileStatus {
     pub profile: ProfileName,
     /// Where browsers find it.
     pub address: String,
+    /// Why what answers there may be another program: the profile's gate is not there.
+    #[serde(default)]
+    pub unserved: Option<String>,
     /// Paired and not revoked.
     pub devices: u32,
     /// Requests to pair that wait for the operator.
@@ -105,15 +108,18 @@ pub struct ContainerStatus {
     pub generation: Option<Generation>,
     /// Content digest of its image.
     pub release: Option<String>,
-    /// Failures that still count against it.
+    /// Failures of the last minutes that count against it: crashes, failed actions, changes that somebody made by hand.
     pub failures: u32,
+    /// The newest of them: `exit code 137`.
+    #[serde(default)]
+    pub latest_failure: Option<String>,
 }
 
 /// Body of `GET /v1/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     pub now: Timestamp,
-    /// Everything desired is ready and nothing is under way.
+    /// Everything desired is ready, nothing is blocked or under way.
     pub well: bool,
     /// Why chats are not answered all the same: the model box does not answer, or does not list the model.
     #[serde(default)]
@@ -142,6 +148,9 @@ pub struct TargetHealth {
     pub notes: Vec<String>,
     /// Mounts whose canary is not what was written there.
     pub lost_mounts: Vec<String>,
+    /// What keeps it from being as it is desired, until a person does something.
+    #[serde(default)]
+    pub blocked: Vec<Blocked>,
 }
 
 impl Document for Status {

@@ -41,11 +41,6 @@ pub async fn approval(session: &Session, approval: Approval) -> Result<(), Failu
 
 async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), Failure> {
     let OneApproval { profile, id, yes } = one;
-    let asks = std::io::stdin().is_terminal() && screen::is_terminal();
-    if !yes && !asks {
-        let message = "there is no terminal to ask on: look at it with botctl approval list, then add --yes";
-        return Err(Failure::new(USAGE, message));
-    }
     let found: Approvals = session.supervisor.get(&format!("/approvals?profile={profile}")).await?;
     let waiting: Vec<Waiting<'_>> = found.profiles.iter().flat_map(waiting).collect();
     let list = format!("botctl approval list {profile}");
@@ -53,6 +48,11 @@ async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), 
     let Some(chosen) = waiting.iter().find(|waiting| waiting.id() == id) else {
         return Err(Failure::other("it was decided meanwhile"));
     };
+    let asks = std::io::stdin().is_terminal() && screen::is_terminal();
+    if !yes && !asks {
+        let message = format!("there is no terminal to ask on: look at it with {list}, then add --yes");
+        return Err(Failure::new(USAGE, message));
+    }
     let (asker, digest) = match chosen {
         Waiting::Gate(card) => (Asker::Gate, card.digest.clone()),
         Waiting::Agent(call) => (Asker::Agent, call.digest.clone()),
@@ -85,4 +85,32 @@ fn confirmed(allow: bool) -> Result<bool, Failure> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::api;
+    use crate::cli::failure::OTHER;
+    use crate::cli::link::Supervisor;
+    use crate::example::{self, profile};
+
+    #[tokio::test]
+    async fn an_id_that_nobody_knows_is_said_before_anything_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let daemon = example::daemon(directory.path());
+        std::fs::create_dir_all(&daemon.shared.roots.runtime).unwrap();
+        let listener = api::bind(&daemon.shared.roots).unwrap();
+        let stop = CancellationToken::new();
+        platform_kit::task::spawn("test socket", api::serve(listener, daemon.shared.clone(), stop.clone()));
+        let session = Session { supervisor: Supervisor::new(daemon.shared.roots.clone()), json: false };
+        let one = OneApproval { profile: profile("personal"), id: "1234".to_owned(), yes: false };
+        let failure = decide(&session, one, true).await.unwrap_err();
+        assert_eq!(failure.exit, OTHER);
+        let said = failure.message.unwrap();
+        assert!(said.contains("no undecided approval begins with \"1234\"") && !said.contains("--yes"), "{said}");
+        stop.cancel();
+    }
 }

@@ -1,6 +1,5 @@
 //! `botctl config`, `botctl secret`: on the files themselves where that is allowed, through the supervisor elsewhere.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 
 use platform_kit::secret::MAX_SECRET_BYTES;
@@ -106,7 +105,9 @@ async fn rotate(call: &Call, name: SecretName) -> Result<(), Failure> {
 async fn list(call: &Call) -> Result<(), Failure> {
     let found = match call.supervisor.get::<Secrets>("/secrets").await {
         Err(failure) if failure.exit == UNREACHABLE && platform_is_ours() => {
-            settings::secrets::list(&call.supervisor.roots, &BTreeMap::new(), SystemClock.now())
+            let roots = &call.supervisor.roots;
+            let needed = settings::config::last_known(roots).as_ref().map(settings::secrets::needed);
+            settings::secrets::list(roots, &needed.unwrap_or_default(), SystemClock.now())
                 .map_err(|error| Failure::other(chain(&error)))?
         }
         found => found?,

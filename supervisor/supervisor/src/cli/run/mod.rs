@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use http::Method;
 use platform_kit::{Clock as _, SystemClock, environment};
 use platform_types::layout::Roots;
+use platform_types::text::neutral;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
 use super::dm;
-use super::failure::{Failure, OTHER, is_denied};
+use super::failure::{Failure, OTHER, USAGE, is_denied};
+use super::hints;
 use super::link::Supervisor;
 use super::screen::{self, Screen};
 use super::show;
@@ -46,7 +48,8 @@ pub async fn run(botctl: Botctl) -> Result<(), Failure> {
     let Botctl { root, json, command } = botctl;
     let root = root.or_else(|| environment::optional(ROOT_VARIABLE).map(PathBuf::from));
     let roots = root.map_or_else(Roots::system, |root| Roots::under(&std::path::absolute(&root).unwrap_or(root)));
-    Call { supervisor: Supervisor::new(roots), json }.run(command).await
+    let done = Call { supervisor: Supervisor::new(roots.clone()), json }.run(command).await;
+    done.map_err(|failure| failure.map_message(|message| hints::addressed(&message, &roots)))
 }
 
 impl Call {
@@ -104,16 +107,27 @@ impl Call {
         }
         let mut screen = Screen::for_stdout(SystemClock.now());
         show(&mut screen, document);
-        Ok(screen.show()?)
+        self.print(screen)
+    }
+
+    /// Hints in it are about this installation; what others said stays as they said it.
+    fn print(&self, screen: Screen) -> Result<(), Failure> {
+        let quotes = screen.quotes();
+        let text = screen.into_text();
+        let text = if quotes { text } else { hints::addressed(&text, &self.supervisor.roots) };
+        Ok(screen::write_out(&text)?)
     }
 
     async fn health(&self, wait: Option<u64>) -> Result<(), Failure> {
-        let well = match wait {
+        let unwell = match wait {
             Some(seconds) => waiting::until_well(&self.supervisor, seconds).await?,
-            None => true,
+            None => None,
         };
         self.get::<Health>("/health", show::health::show).await?;
-        if well { Ok(()) } else { Err(Failure::other("not everything became well in time; botctl status says why")) }
+        match unwell {
+            None => Ok(()),
+            Some(what) => Err(Failure::other(format!("not everything became well in time: {}", neutral(&what)))),
+        }
     }
 
     async fn plan(&self) -> Result<(), Failure> {
@@ -122,10 +136,14 @@ impl Call {
         self.show(&plan, show::planning::show)
     }
 
+    /// Files that are in force, and that something keeps from being true, are a failure.
     async fn apply(&self, retry: bool, quiet: bool) -> Result<(), Failure> {
         let applied: Result<Applied, _> = self.supervisor.try_post("/apply", &ApplyRequest { retry }).await;
         let applied = applied.map_err(|error| Failure::call_about_files(&error, &self.supervisor.socket()))?;
-        if quiet { Ok(()) } else { self.show(&applied, show::planning::applied) }
+        if !quiet {
+            self.show(&applied, show::planning::applied)?;
+        }
+        show::planning::stuck(&applied.open).map_or(Ok(()), |what| Err(Failure::other(what)))
     }
 
     async fn open(&self, profile: &str, scopes: &[Scope], qr: bool) -> Result<(), Failure> {
@@ -171,6 +189,9 @@ impl Call {
 
     /// A chain that is broken, or cannot be read, is a failure of the verification.
     async fn audit(&self, profile: &str, lines: u32, verify: bool) -> Result<(), Failure> {
+        if lines == 0 && !verify {
+            return Err(Failure::new(USAGE, "-n 0 shows nothing; with --verify it shows whether the chains hold"));
+        }
         let trail: Trail =
             self.supervisor.get(&format!("/profiles/{profile}/audit?limit={lines}&verify={verify}")).await?;
         self.show(&trail, show::audit::show)?;
@@ -295,5 +316,17 @@ mod tests {
         check("abc", None);
         check("x", None);
         check("", None);
+    }
+
+    #[tokio::test]
+    async fn to_ask_for_nothing_is_a_mistake_and_no_answer() {
+        let call =
+            Call { supervisor: Supervisor::new(Roots::under(std::path::Path::new("/nobody/there"))), json: false };
+        let exit = |result: Result<(), Failure>| result.unwrap_err().exit;
+        assert_eq!(exit(call.audit("personal", 0, false).await), USAGE);
+        assert_eq!(exit(call.audit("personal", 0, true).await), super::super::failure::UNREACHABLE);
+        let logs = |follow| super::super::args::Logs { who: None, follow, lines: 0 };
+        assert_eq!(exit(streams::logs(&call, logs(false)).await), USAGE);
+        assert_eq!(exit(streams::logs(&call, logs(true)).await), super::super::failure::UNREACHABLE);
     }
 }

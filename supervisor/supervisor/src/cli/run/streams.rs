@@ -30,6 +30,9 @@ pub async fn events(call: &Call, follow: bool, count: u32) -> Result<(), Failure
 
 pub async fn logs(call: &Call, logs: Logs) -> Result<(), Failure> {
     let Logs { who, follow, lines: tail } = logs;
+    if tail == 0 && !follow {
+        return Err(Failure::new(USAGE, "-n 0 shows nothing; with -f it shows what is written from now on"));
+    }
     let who = who.map(|who| format!("&who={}", escaped(&who))).unwrap_or_default();
     let mut lines = call.stream(&format!("/logs?tail={tail}&follow={follow}{who}")).await?;
     let screen = Screen::for_stdout(SystemClock.now());

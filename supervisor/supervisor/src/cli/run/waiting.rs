@@ -4,28 +4,31 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use platform_types::text::neutral;
+use supervisor_plan::report::Condition;
 use tokio::time::Instant;
 
-use crate::api::wire::status::Status;
+use crate::api::wire::status::{Status, TargetStatus};
 use crate::cli::failure::{Failure, UNREACHABLE};
 use crate::cli::link::Supervisor;
 
 /// How often the supervisor is asked: often enough that nobody notices.
 const ASK_EVERY: Duration = Duration::from_millis(150);
 
-/// Waits until everything is well; `false` when the time is over. A supervisor that does not answer yet is waited for.
-pub async fn until_well(supervisor: &Supervisor, seconds: u64) -> Result<bool, Failure> {
+/// Waits until everything is well; what is not, when the time is over. A supervisor that does not answer yet is waited
+/// for.
+pub async fn until_well(supervisor: &Supervisor, seconds: u64) -> Result<Option<String>, Failure> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut progress = Progress::new();
+    let mut awaited = String::new();
     loop {
         match supervisor.get::<Status>("/status").await {
             Ok(status) if status.well => {
                 progress.end();
-                return Ok(true);
+                return Ok(None);
             }
-            Ok(status) => progress.say(&unwell(&status)),
+            Ok(status) => awaited = unwell(&status),
             Err(failure) if failure.exit == UNREACHABLE && Instant::now() < deadline => {
-                progress.say("the supervisor does not answer yet");
+                "the supervisor does not answer yet".clone_into(&mut awaited);
             }
             Err(failure) => {
                 progress.end();
@@ -34,22 +37,21 @@ pub async fn until_well(supervisor: &Supervisor, seconds: u64) -> Result<bool, F
         }
         if Instant::now() >= deadline {
             progress.end();
-            return Ok(false);
+            return Ok(Some(awaited));
         }
+        progress.say(&awaited);
         tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
-fn unwell(status: &Status) -> String {
-    let ready = |target: &&crate::api::wire::status::TargetStatus| {
-        target.condition == supervisor_plan::report::Condition::Ready && target.doing.is_none()
+/// What is not well yet, and what stands in its way.
+pub fn unwell(status: &Status) -> String {
+    let one = |found: &TargetStatus| {
+        let blocked = found.blocked.first().map(|blocked| format!(": {blocked}"));
+        (found.condition != Condition::Ready || found.doing.is_some() || blocked.is_some())
+            .then(|| format!("{} is {}{}", found.target, found.condition, blocked.unwrap_or_default()))
     };
-    let waited: Vec<String> = status
-        .targets
-        .iter()
-        .filter(|target| !ready(target))
-        .map(|target| format!("{} is {}", target.target, target.condition))
-        .collect();
+    let waited: Vec<String> = status.targets.iter().filter_map(one).chain(status.problems.iter().cloned()).collect();
     if waited.is_empty() { "almost".to_owned() } else { waited.join(", ") }
 }
 
@@ -85,5 +87,33 @@ impl Progress {
             let _ = write!(std::io::stderr(), "\r\u{1b}[2K").and_then(|()| std::io::stderr().flush());
         }
         self.last.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use platform_types::layout::Roots;
+    use supervisor_plan::Target;
+    use supervisor_plan::report::Blocked;
+
+    use super::*;
+    use crate::api::view;
+    use crate::example::{self, NOW, profile};
+
+    #[test]
+    fn what_stands_in_the_way_is_said_while_it_is_waited_for() {
+        let mut world = example::world(&Roots::system());
+        let said = |world: &crate::state::World| unwell(&view::status(world, &BTreeMap::new(), NOW, NOW));
+        assert_eq!(said(&world), "almost");
+        let mut report = (*world.report).clone();
+        let blocked = Blocked { problem: "port 18790 is taken by another program".into(), remedy: "stop it".into() };
+        report.targets.get_mut(&Target::gate(&profile("ops"))).unwrap().blocked = vec![blocked];
+        world.report = Arc::new(report);
+        assert_eq!(said(&world), "ops/gate is ready: port 18790 is taken by another program; stop it");
+        world.problems = Arc::new(vec!["/var is full".to_owned()]);
+        assert!(said(&world).ends_with(", /var is full"));
     }
 }

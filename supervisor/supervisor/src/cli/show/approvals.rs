@@ -1,20 +1,25 @@
 //! `botctl approval`.
 
-use platform_types::ProfileName;
+use std::collections::BTreeMap;
+
 use platform_types::agent::{Approval, ApprovalState};
 use platform_types::egress::{Card, CardState, Decider, Verdict};
 use platform_types::text::{neutral, neutral_cut};
+use platform_types::{DeviceId, ProfileName};
 
+use super::people::named;
 use crate::api::wire::approvals::{Approvals, Decided, ProfileApprovals};
 use crate::cli::screen::{Cell, Screen, Table, Tone};
+use crate::registry::code;
 
 /// Digits of an id in a list.
 const SHORT_DIGITS: usize = 8;
 const MAX_WORDS_CHARS: usize = 100;
 
 pub fn list(screen: &mut Screen, approvals: &Approvals) {
+    screen.quote();
     for profile in &approvals.profiles {
-        let ProfileApprovals { profile, confirmations, approvals, problems } = profile;
+        let ProfileApprovals { profile, confirmations, approvals, problems, devices } = profile;
         for problem in problems {
             let line = screen.tone(Tone::Bad, &neutral(problem));
             screen.line(line);
@@ -29,7 +34,7 @@ pub fn list(screen: &mut Screen, approvals: &Approvals) {
         }
         if !approvals.is_empty() {
             screen.line(format!("{profile}, as its agent reports it:"));
-            calls(screen, approvals);
+            calls(screen, approvals, devices);
         }
     }
 }
@@ -56,11 +61,11 @@ fn cards(screen: &mut Screen, cards: &[Card]) {
     screen.table(&table);
 }
 
-fn calls(screen: &mut Screen, calls: &[Approval]) {
+fn calls(screen: &mut Screen, calls: &[Approval], devices: &BTreeMap<DeviceId, String>) {
     let mut table = Table::new(["ID", "STATE", "BOT", "TOOL", "ASKED", "EXPIRES", "WHY"]);
     for call in calls {
         let pending = call.state == ApprovalState::Pending;
-        let by = call.decided_by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let by = call.decided_by.as_deref().map(|by| format!(" by {}", named(by, devices))).unwrap_or_default();
         let tone = if pending { Tone::Warn } else { Tone::Faint };
         table.row([
             short(&call.id).into(),
@@ -81,7 +86,7 @@ fn verdict(verdict: Verdict, by: &Decider) -> String {
         Verdict::Deny => "denied",
     };
     match by {
-        Decider::Device { name, .. } => format!("{word} by {name}"),
+        Decider::Device { id, name } => format!("{word} by {name} ({})", code::short(id)),
         Decider::Operator { user } => format!("{word} by operator {user}"),
     }
 }

@@ -3,10 +3,12 @@
 use platform_types::audit::Chain;
 use platform_types::text::neutral;
 
+use super::people::named;
 use crate::api::wire::audit::{ChainState, Line, Trail};
 use crate::cli::screen::{Screen, Table, Tone};
 
 pub fn show(screen: &mut Screen, trail: &Trail) {
+    screen.quote();
     if !trail.lines.is_empty() {
         let mut table = Table::new(["WHEN", "CHAIN", "WHAT", "WHO", ""]);
         for line in &trail.lines {
@@ -15,8 +17,8 @@ pub fn show(screen: &mut Screen, trail: &Trail) {
                 screen.moment(*at).into(),
                 name(*chain).into(),
                 kind.as_str().into(),
-                actor.as_str().into(),
-                words.as_str().into(),
+                named(actor, &trail.devices).into(),
+                named(words, &trail.devices).into(),
             ]);
         }
         screen.table(&table);

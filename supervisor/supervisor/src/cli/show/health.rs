@@ -39,7 +39,8 @@ fn details(target: &TargetHealth) -> Vec<Cell> {
         .iter()
         .map(|mount| Cell::toned(Tone::Bad, format!("{mount} is not the directory that was mounted there")));
     let notes = target.notes.iter().map(|note| Cell::toned(Tone::Faint, format!("reported: {note}")));
-    reasons.chain(mounts).chain(notes).collect()
+    let blocked = target.blocked.iter().map(|blocked| Cell::toned(Tone::Bad, format!("blocked: {blocked}")));
+    blocked.chain(reasons).chain(mounts).chain(notes).collect()
 }
 
 /// Micros as milliseconds with one digit.

@@ -6,6 +6,7 @@ pub mod backups;
 pub mod checkup;
 pub mod health;
 pub mod journal;
+pub mod people;
 pub mod planning;
 pub mod registry;
 pub mod senders;

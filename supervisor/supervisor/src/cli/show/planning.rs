@@ -1,5 +1,6 @@
 //! `botctl plan`, `botctl apply`.
 
+use platform_types::text::neutral;
 use supervisor_plan::report::{Blocked, Waiting};
 
 use crate::api::wire::planning::{Applied, Open, Plan, Step};
@@ -40,6 +41,13 @@ pub fn applied(screen: &mut Screen, applied: &Applied) {
     steps(screen, "applied, doing:", &applied.actions);
     open(screen, &applied.open);
     super::settings::findings(screen, &applied.findings);
+}
+
+/// What keeps the files from being true until a person does something; `None` when nothing does.
+pub fn stuck(open: &[Open]) -> Option<String> {
+    let one = |found: &Open| Some(format!("{} is not as they say: {}", found.target, found.blocked.first()?));
+    let stuck: Vec<String> = open.iter().filter_map(one).collect();
+    (!stuck.is_empty()).then(|| format!("the files are in force, and {}", neutral(&stuck.join(", "))))
 }
 
 /// What is awaited and what is blocked, one line each.

@@ -12,6 +12,7 @@ use crate::cli::screen::{Screen, Table, Tone};
 const SHORT_DIGITS: usize = 8;
 
 pub fn list(screen: &mut Screen, sessions: &Sessions) {
+    screen.quote();
     if sessions.sessions.is_empty() {
         screen.line(format!("nothing was said in {} yet", sessions.profile));
         return;
@@ -35,6 +36,7 @@ pub fn list(screen: &mut Screen, sessions: &Sessions) {
 }
 
 pub fn show(screen: &mut Screen, transcript: &Transcript) {
+    screen.quote();
     let session = &transcript.session;
     let title = if session.title.is_empty() { "(no title)".to_owned() } else { neutral(&session.title) };
     let title = screen.tone(Tone::Strong, &title);

@@ -1,6 +1,7 @@
 //! `botctl status`.
 
 use platform_types::spark::BackendKind;
+use supervisor_plan::plan::FAILURE_WINDOW_MILLIS;
 use supervisor_plan::report::Condition;
 
 use super::planning;
@@ -100,7 +101,10 @@ fn details(screen: &Screen, target: &TargetStatus) -> Vec<Cell> {
     let doing = target.doing.iter().map(|doing| Cell::toned(Tone::Warn, format!("doing: {doing}")));
     let failures = target.container.as_ref().map_or(0, |found| found.failures);
     let failures = (failures > 0 && target.condition != Condition::Quarantined).then(|| {
-        Cell::toned(Tone::Warn, format!("failed {} lately", super::settings::counted(failures.into(), "time")))
+        let latest = target.container.as_ref().and_then(|found| found.latest_failure.as_deref());
+        let latest = latest.map(|latest| format!(", the last time: {latest}")).unwrap_or_default();
+        let times = super::settings::counted(failures.into(), "time");
+        Cell::toned(Tone::Warn, format!("went wrong {times} in {}{latest}", span(FAILURE_WINDOW_MILLIS)))
     });
     let open = planning::open_lines(screen, &target.waiting, &target.blocked);
     let notes = target.notes.iter().map(|note| Cell::toned(Tone::Faint, format!("note: {note}")));
@@ -123,13 +127,17 @@ fn profiles(screen: &Screen, profiles: &[ProfileStatus]) -> Table {
             let plural = if count == 1 { "request" } else { "requests" };
             Cell::toned(Tone::Warn, format!("{count} {plural} to pair {verb}: botctl device list {name}"))
         });
-        let unpaired = (profile.devices == 0 && profile.requests == 0)
+        let unserved = profile
+            .unserved
+            .iter()
+            .map(|why| Cell::toned(Tone::Bad, format!("do not open it, its gate is not there: {why}")));
+        let unpaired = (profile.devices == 0 && profile.requests == 0 && profile.unserved.is_none())
             .then(|| Cell::toned(Tone::Faint, format!("nobody is paired yet: botctl open {name}")));
         let operation = profile.operation.as_ref().map(|operation| {
             let since = screen.ago(operation.since);
             Cell::toned(Tone::Warn, format!("{} since {since}: {}", operation.kind, operation.progress))
         });
-        table.details(requests.into_iter().chain(unpaired).chain(operation));
+        table.details(unserved.chain(requests).chain(unpaired).chain(operation));
     }
     table
 }

@@ -142,7 +142,8 @@ fn a_model_box_that_cannot_be_used_is_in_the_headline() {
     assert_eq!((of_status(&world), of_health(&world, None)), ("bot: all is well".to_owned(), "all is well".to_owned()));
     let mut config = (*world.config).clone();
     let url = "http://192.168.1.20:8000/v1".to_owned();
-    config.spark = Some(supervisor_config::config::Spark { url, model: ModelId::new("m").unwrap(), key: None });
+    config.spark =
+        Some(supervisor_config::config::Spark { url, model: ModelId::new("m").unwrap(), key: None, switch: None });
     world.config = Arc::new(config);
     assert_eq!(of_status(&world), format!("bot: {degraded}"));
     assert_eq!(of_health(&world, None), degraded, "spark's last word counts while it cannot be asked");
@@ -193,6 +194,47 @@ fn a_plan() {
         findings: Vec::new(),
     };
     insta::assert_snapshot!(printed(|screen| planning::show(screen, &plan)));
+}
+
+#[test]
+fn what_went_wrong_is_said_while_it_counts() {
+    let gate = Target::gate(&profile("ops"));
+    let failure = |at| supervisor_plan::ledger::Failure {
+        at,
+        run: None,
+        fingerprint: String::new(),
+        evidence: "memory is 64 MiB, should be 256 MiB".to_owned(),
+    };
+    let said = |failures: Vec<supervisor_plan::ledger::Failure>| {
+        let mut world = well();
+        let mut ledger = (*world.ledger).clone();
+        ledger.failures.insert(gate.clone(), failures);
+        world.ledger = Arc::new(ledger);
+        printed(|screen| status::show(screen, &view::status(&world, &tallies(), NOW, started())))
+    };
+    let text = said(vec![failure(ago(3_600_000)), failure(ago(60_000)), failure(ago(1_000))]);
+    let expect = "went wrong 2 times in 10 min, the last time: memory is 64 MiB, should be 256 MiB";
+    assert!(text.contains(expect), "{text}");
+    assert!(!said(vec![failure(ago(3_600_000))]).contains("went wrong"));
+}
+
+#[test]
+fn a_port_that_is_somebody_elses_is_shown_where_the_address_is() {
+    let mut status = view::status(&well(), &BTreeMap::new(), NOW, started());
+    status.profiles[0].unserved = Some("port 18790 is taken by another program".to_owned());
+    let text = printed(|screen| status::show(screen, &status));
+    assert!(text.contains("its gate is not there: port 18790 is taken"), "{text}");
+    assert!(!text.contains("botctl open ops") && text.contains("botctl open personal"), "{text}");
+}
+
+#[test]
+fn files_that_cannot_come_true_are_a_failure() {
+    let gate = Target::gate(&profile("ops"));
+    let open = |blocked: Vec<Blocked>| Open { target: gate.clone(), waiting: vec![Waiting::Confirmation], blocked };
+    assert_eq!(planning::stuck(&[open(Vec::new())]), None, "what is awaited comes by itself");
+    let blocked = Blocked { problem: "port 1 is taken".to_owned(), remedy: "stop it".to_owned() };
+    let said = planning::stuck(&[open(vec![blocked])]).unwrap();
+    assert_eq!(said, "the files are in force, and ops/gate is not as they say: port 1 is taken; stop it");
 }
 
 #[test]

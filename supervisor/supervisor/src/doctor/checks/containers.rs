@@ -1,7 +1,8 @@
-//! Everything that should run is ready.
+//! Everything that should run is ready, as it should be.
 
 use supervisor_plan::report::Condition;
 
+use crate::api::view::is_fine;
 use crate::doctor::Finding;
 use crate::doctor::facts::Facts;
 
@@ -9,18 +10,22 @@ pub fn check(facts: &Facts) -> Finding {
     let Some(daemon) = &facts.daemon else { return Finding::unseen() };
     let world = &daemon.world;
     let wanted = world.desired.services.len();
-    let condition = |target| world.report.targets.get(target).map_or(Condition::Missing, |found| found.condition);
     let unwell: Vec<String> = world
         .desired
         .services
         .keys()
-        .map(|target| (target, condition(target)))
-        .filter(|(_, condition)| *condition != Condition::Ready)
-        .map(|(target, condition)| format!("{target} is {condition}"))
+        .filter_map(|target| match world.report.targets.get(target) {
+            None => Some(format!("{target} is {}", Condition::Missing)),
+            Some(found) if is_fine(found) => None,
+            Some(found) => match found.blocked.first() {
+                None => Some(format!("{target} is {}", found.condition)),
+                Some(blocked) => Some(format!("{target} is {}: {blocked}", found.condition)),
+            },
+        })
         .collect();
     match unwell.len() {
         0 => Finding::ok(format!("all {wanted} are ready")),
-        count => Finding::problem(format!("{count} of {wanted} are not ready"), "botctl status says why")
+        count => Finding::problem(format!("{count} of {wanted} are not as they should be"), "botctl status says more")
             .with_details(unwell),
     }
 }

@@ -1,9 +1,11 @@
 //! Requests to pair are decided; devices lose access, get other scopes and names.
 
+use std::collections::BTreeMap;
+
 use platform_kit::Failure;
 use platform_types::gate::{MAX_DEVICE_NAME_CHARS, PairingDecision, Scope};
 use platform_types::text::neutral;
-use platform_types::{ErrorCode, ProfileName};
+use platform_types::{DeviceId, ErrorCode, ProfileName};
 use supervisor_store::devices::{FURTHER_DEVICE, MAX_DEVICES};
 use supervisor_store::{Approval, DeviceRecord, PairingRecord, Store, StoreError};
 
@@ -12,6 +14,13 @@ use crate::api::failure::internal;
 use crate::api::wire::registry as wire;
 use crate::registry::code::{self, NotFound};
 use crate::state::Shared;
+
+/// What a profile's devices are called, those without access too. A ledger that cannot be read names nobody.
+pub async fn device_names(shared: &Shared, profile: &ProfileName) -> BTreeMap<DeviceId, String> {
+    let profile = profile.clone();
+    let known = in_ledger(shared, move |store| store.devices(&profile)).await.unwrap_or_default();
+    known.into_iter().map(|device| (device.id, neutral(&device.name))).collect()
+}
 
 /// Devices and the requests that wait.
 pub async fn list_devices(shared: &Shared, profile: &ProfileName) -> Result<wire::Devices, Failure> {

@@ -5,7 +5,7 @@ use platform_types::ProfileName;
 use platform_types::gate::Scope;
 use supervisor_store::LinkRecord;
 
-use super::{in_ledger, normal, note, origin, push};
+use super::{in_ledger, normal, note, push, served_origin};
 use crate::api::failure::internal;
 use crate::api::wire::registry as wire;
 use crate::registry::code;
@@ -21,7 +21,7 @@ pub async fn create_link(
     by: &str,
     scopes: Option<Vec<Scope>>,
 ) -> Result<wire::Link, Failure> {
-    let address = origin(shared, profile)?;
+    let address = served_origin(shared, profile, "setup link")?;
     let code = code::setup_code(random::bytes());
     let now = shared.clock.now();
     let link = LinkRecord {

@@ -13,9 +13,9 @@ pub mod senders;
 pub mod tokens;
 
 use platform_kit::Failure;
-use platform_types::ProfileName;
 use platform_types::device::ActOutcome;
 use platform_types::gate::{PairingDecision, Scope};
+use platform_types::{ErrorCode, ProfileName};
 use supervisor_store::{NewEvent, Store, StoreError};
 use tokio::sync::oneshot;
 
@@ -23,7 +23,7 @@ use crate::audit::own::{self, Deed};
 use crate::sockets;
 use crate::state::{Command, Shared};
 
-pub use devices::{approve, list_devices, refuse, rename, revoke, set_scopes};
+pub use devices::{approve, device_names, list_devices, refuse, rename, revoke, set_scopes};
 pub use links::create_link;
 pub use senders::{approve_sender, block_sender, forget_sender, list_senders};
 pub use tokens::{create_token, list_tokens, revoke_token};
@@ -108,6 +108,19 @@ fn origin(shared: &Shared, profile: &ProfileName) -> Result<String, Failure> {
     match world.config.profiles.get(profile) {
         Some(found) => Ok(found.origin()),
         None => Err(crate::api::failure::no_profile(&world.config, profile)),
+    }
+}
+
+/// The same, while the profile's own gate is what answers there. `what` is not given away otherwise: whoever else has the
+/// port would get it.
+fn served_origin(shared: &Shared, profile: &ProfileName, what: &str) -> Result<String, Failure> {
+    let address = origin(shared, profile)?;
+    match shared.world.borrow().unserved(profile) {
+        None => Ok(address),
+        Some(why) => {
+            let message = format!("{profile} gets no {what} while its gate is not at {address}: {why}");
+            Err(Failure::new(ErrorCode::Conflict, message))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use platform_types::text::neutral;
 use platform_types::{ErrorCode, ProfileName};
 use supervisor_store::TokenRecord;
 
-use super::{in_ledger, note, origin, push};
+use super::{in_ledger, note, origin, push, served_origin};
 use crate::api::failure::internal;
 use crate::api::wire::registry as wire;
 use crate::registry::code;
@@ -29,7 +29,7 @@ pub async fn create_token(
     by: &str,
     name: &str,
 ) -> Result<wire::TokenCreated, Failure> {
-    let address = origin(shared, profile)?;
+    let address = served_origin(shared, profile, "token")?;
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_TOKEN_NAME_CHARS || name.trim() != name || neutral(name) != name {
         let message = format!("a token's name has 1 to {MAX_TOKEN_NAME_CHARS} printable characters");
