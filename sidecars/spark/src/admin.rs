@@ -30,6 +30,7 @@ pub fn routes(shared: &Arc<Shared>) -> Router {
         .route("/health", get(health))
         .route("/models", get(models))
         .route("/status", get(status))
+        .route("/usage", get(usage))
         .layer(DefaultBodyLimit::max(MAX_CONFIG_BYTES))
         .with_state(shared.clone())
         .merge(crate::switch::routes::of_admin(shared.clone()))
@@ -69,6 +70,10 @@ async fn models(State(shared): State<Arc<Shared>>) -> Response {
         Ok(listed) => Json(normalised(&listed)).into_response(),
         Err(refusal) => refusal.into_response(),
     }
+}
+
+async fn usage(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.counters.usage.report()).into_response()
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {

@@ -13,6 +13,11 @@ const MAX_RETRY_AFTER_SECONDS: u32 = 600;
 /// When a server that is loading does not say how long: models take minutes, a question costs nothing.
 const LOADING_RETRY_SECONDS: u32 = 5;
 
+/// Longest part of an error that is looked at for the log, in bytes.
+const MAX_ORIGINAL_BYTES: usize = 4096;
+/// Faults of one request that go into the log.
+const MAX_FAULTS: usize = 8;
+
 /// An answer with an error status, or an error in the place of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Complaint<'a> {
@@ -33,8 +38,12 @@ struct Said {
     context_tokens: Option<u64>,
 }
 
-/// Puts an error of any server into the one shape.
+/// Puts an error of any server into the one shape; what it was goes along for the log.
 pub fn diagnose(complaint: Complaint<'_>) -> Refusal {
+    translate(complaint).with_original(&original(complaint))
+}
+
+fn translate(complaint: Complaint<'_>) -> Refusal {
     let said = Said::read(complaint.body);
     let code = classify(complaint.status, &said);
     let quoted = quote(&said.message);
@@ -92,6 +101,22 @@ pub fn in_place_of_an_answer(body: &[u8]) -> Refusal {
     }
     let status = Said::read(body).code.parse().ok().filter(|status| (400..600).contains(status));
     diagnose(Complaint { status: status.unwrap_or(500), body, retry_after: None })
+}
+
+/// Status and body. `FastAPI` repeats what was sent to it in `detail`: of that only place and reason are kept.
+fn original(Complaint { status, body, .. }: Complaint<'_>) -> String {
+    let parsed = serde_json::from_slice::<Value>(body).ok();
+    let faults = parsed.as_ref().and_then(|value| value.get("detail")).and_then(Value::as_array);
+    let text = match faults {
+        Some(faults) => {
+            let words = |fault: &Value| {
+                ["loc", "type", "msg"].map(|key| fault.get(key).unwrap_or(&Value::Null).to_string()).join(" ")
+            };
+            faults.iter().take(MAX_FAULTS).map(words).collect::<Vec<_>>().join("; ")
+        }
+        None => String::from_utf8_lossy(&body[..body.len().min(MAX_ORIGINAL_BYTES)]).into_owned(),
+    };
+    format!("{status}: {text}")
 }
 
 fn or_nothing(quoted: &str) -> &str {

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, Opened, answer};
 use crate::backend::Backend;
+use crate::models::Listed;
 use crate::place::Times;
 use crate::queue::{Entered, Queue, Seat, Turn};
 use crate::refusal::Refusal;
@@ -68,8 +69,9 @@ impl Errand {
         let over = ticket.came() + times.total;
         let opening = async {
             if switch.stance(&request.model)? == Stance::Free {
-                backend.resolve(&request.model).await?;
+                ticket.is_listed(&backend.resolve(&request.model).await?);
             }
+            ticket.queues();
             let seat = match queue.enter(&profile, priority)? {
                 Entered::Seated(seat) => seat,
                 Entered::Waits(waiter) => {
@@ -80,7 +82,11 @@ impl Errand {
                 }
             };
             ticket.is_seated();
-            open(&backend, &request, seat, times, over).await
+            // Once more: it may have changed while the request waited.
+            let listed = backend.resolve(&request.model).await?;
+            ticket.is_listed(&listed);
+            ticket.is_sent();
+            open(&backend, &request, (listed, seat), times, over).await
         };
         let opened = match timeout_at(over, opening).await {
             Ok(Ok(opened)) => opened,
@@ -91,15 +97,14 @@ impl Errand {
     }
 }
 
-/// Sends the request. The model is compared once more: it may have changed while the request waited.
+/// Sends the request.
 async fn open(
     backend: &Backend,
     request: &ChatRequest,
-    seat: Seat,
+    (listed, seat): (Listed, Seat),
     times: Times,
     over: Instant,
 ) -> Result<Opened, Refusal> {
-    let listed = backend.resolve(&request.model).await?;
     let deadline = Instant::now() + times.first_byte;
     // When the whole is over before, it is the whole that is told.
     let deadline = if deadline < over { deadline } else { over + times.first_byte };

@@ -75,7 +75,9 @@ mod tests {
         }
         assert!(strict("1 2").is_err());
         assert!(strict(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_err());
-        assert!(strict(&format!("[{}0]", "{},".repeat(MAX_VALUES))).unwrap_err().to_string().contains("too many values"));
+        assert!(
+            strict(&format!("[{}0]", "{},".repeat(MAX_VALUES))).unwrap_err().to_string().contains("too many values")
+        );
     }
 
     #[test]

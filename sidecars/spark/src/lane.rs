@@ -69,6 +69,7 @@ impl Lane {
         let in_force = self.shared.in_force()?;
         let (body, room) = read(body, &self.room, self.shared.limits.body).await?;
         ticket.holds(room);
+        ticket.is_read();
         Ok((in_force, ChatRequest::parse(&body)?))
     }
 }

@@ -30,6 +30,7 @@ use crate::refusal::Refusal;
 use crate::switch::{Switch, SwitchLimits};
 use crate::ticket::Counters;
 use crate::upstream::Manner;
+use crate::usage::{self, UsageBook};
 use crate::watch::watch;
 
 /// Every socket may be connected by whoever sees it: the mount is the permission.
@@ -223,11 +224,12 @@ impl Process {
     ) -> Result<Self, SocketError> {
         let admin = socket::bind(&place.admin_socket(), SOCKET_MODE)?;
         let switch = Arc::new(Switch::new(switch, clock.clone()));
+        let counters = Counters::new(UsageBook::open(&place.state, clock.now()), clock.clone());
         let shared = Shared {
             place,
             limits,
             clock,
-            counters: Arc::default(),
+            counters: Arc::new(counters),
             queue: Arc::default(),
             switch,
             in_force: RwLock::default(),
@@ -241,11 +243,17 @@ impl Process {
         let Self { shared, admin } = self;
         let admin =
             task::spawn("admin socket", listen::serve(admin, admin::routes(&shared), shared.patience(), stop.clone()));
+        let kept = CancellationToken::new();
+        let keeping = shared.counters.usage.clone().keep(usage::WRITE_EVERY, kept.clone());
+        let keeping = task::spawn("usage", keeping);
         stop.cancelled().await;
         shared.switch.stop.cancel();
         shared.sockets.lock().await.drain().await;
         // It has drained by itself; a panic in it is in the log.
         let _ = admin.await;
+        // Once more, with what the last requests used.
+        kept.cancel();
+        let _ = keeping.await;
     }
 }
 

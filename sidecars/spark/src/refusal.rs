@@ -10,6 +10,8 @@ use platform_types::spark::ERROR_ORIGIN_HEADER;
 
 /// Longest quotation of foreign text in a message, in characters: enough for the sentence that matters.
 const MAX_QUOTE_CHARS: usize = 300;
+/// Longest error of the box in the log, in characters.
+const MAX_ORIGINAL_CHARS: usize = 1_000;
 
 /// Who found the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +36,17 @@ impl Origin {
 pub struct Refusal {
     pub failure: Failure,
     pub origin: Origin,
+    /// What the box itself said, for the log.
+    pub original: Option<Box<str>>,
 }
 
 impl Refusal {
     pub fn router(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(code, message), origin: Origin::Router }
+        Self { failure: Failure::new(code, message), origin: Origin::Router, original: None }
     }
 
     pub fn backend(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(code, message), origin: Origin::Backend }
+        Self { failure: Failure::new(code, message), origin: Origin::Backend, original: None }
     }
 
     #[must_use]
@@ -54,6 +58,13 @@ impl Refusal {
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.failure = self.failure.with_retry_after(seconds);
+        self
+    }
+
+    /// With what the box said, shown safely.
+    #[must_use]
+    pub fn with_original(mut self, original: &str) -> Self {
+        self.original = Some(quote_up_to(original, MAX_ORIGINAL_CHARS).into());
         self
     }
 
@@ -82,17 +93,21 @@ impl IntoResponse for Refusal {
 
 /// Foreign text, safe to show: bounded, on one line, without control and invisible formatting characters.
 pub fn quote(text: &str) -> String {
+    quote_up_to(text, MAX_QUOTE_CHARS)
+}
+
+fn quote_up_to(text: &str, chars: usize) -> String {
     let words: Vec<Cow<'_, str>> = text
         .split_whitespace()
-        .take(MAX_QUOTE_CHARS)
+        .take(chars)
         .map(|word| Cow::from(word.chars().filter(|c| !is_hidden(*c)).collect::<String>()))
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    if line.chars().count() <= MAX_QUOTE_CHARS {
+    if line.chars().count() <= chars {
         return line;
     }
-    line.chars().take(MAX_QUOTE_CHARS).chain("…".chars()).collect()
+    line.chars().take(chars).chain("…".chars()).collect()
 }
 
 /// Control characters, and those that reorder or hide text.

@@ -6,17 +6,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use platform_kit::clock::SharedClock;
+use platform_types::meters::{Provider, Used};
 use platform_types::spark::{Priority, SparkStatus};
 use platform_types::{BotName, ErrorCode, ModelId, ProfileName};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::meters::{self, Ended, Recorder, Sent};
+use crate::models::Listed;
 use crate::refusal::{Origin, Refusal};
 use crate::transcript::Usage;
+use crate::usage::UsageBook;
 
-/// Since the process started.
-#[derive(Debug, Default)]
+/// Since the process started, and what bots have used since they were first counted.
+#[derive(Debug)]
 pub struct Counters {
+    pub usage: Arc<UsageBook>,
+    clock: SharedClock,
+    recorder: Recorder,
     requests: AtomicU64,
     errors: AtomicU64,
     cancelled: AtomicU64,
@@ -27,6 +35,22 @@ pub struct Counters {
 }
 
 impl Counters {
+    pub fn new(usage: UsageBook, clock: SharedClock) -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            usage: Arc::new(usage),
+            clock,
+            recorder: Recorder::default(),
+            requests: zero(),
+            errors: zero(),
+            cancelled: zero(),
+            inflight: zero(),
+            input_tokens: zero(),
+            output_tokens: zero(),
+            estimated: zero(),
+        }
+    }
+
     pub fn status(&self) -> SparkStatus {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         SparkStatus {
@@ -37,6 +61,7 @@ impl Counters {
             input_tokens_total: read(&self.input_tokens),
             output_tokens_total: read(&self.output_tokens),
             estimated_total: read(&self.estimated),
+            meters: self.recorder.read(),
             ..SparkStatus::default()
         }
     }
@@ -56,12 +81,27 @@ pub struct Ticket {
     profile: ProfileName,
     said: Said,
     model: Option<ModelId>,
+    /// Set once the box has listed the model.
+    provider: Option<Provider>,
     came: Instant,
-    queued_millis: Option<u128>,
-    first_byte_millis: Option<u128>,
+    moments: Moments,
+    /// What the box said, when it said an error.
+    original: Option<String>,
     usage: Option<Usage>,
     end: End,
     bytes: Option<OwnedSemaphorePermit>,
+}
+
+/// What has happened so far, and when.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    /// The body is there.
+    read: Option<Instant>,
+    /// From here on it waits for a place.
+    queued: Option<Instant>,
+    seated: Option<Instant>,
+    sent: Option<Instant>,
+    first_byte: Option<Instant>,
 }
 
 /// What a request says of itself, in headers; for the log and the queue of its own profile.
@@ -81,9 +121,10 @@ impl Ticket {
             profile,
             said,
             model: None,
+            provider: None,
             came: Instant::now(),
-            queued_millis: None,
-            first_byte_millis: None,
+            moments: Moments::default(),
+            original: None,
             usage: None,
             end: End::Cancelled,
             bytes: None,
@@ -100,9 +141,29 @@ impl Ticket {
         self.bytes = bytes;
     }
 
+    /// All of it has arrived.
+    pub fn is_read(&mut self) {
+        self.moments.read = Some(Instant::now());
+    }
+
+    /// The box lists what it asks for.
+    pub fn is_listed(&mut self, listed: &Listed) {
+        self.provider = Some(Provider::from_owner(&listed.owned_by));
+    }
+
+    /// Now it needs a place.
+    pub fn queues(&mut self) {
+        self.moments.queued = Some(Instant::now());
+    }
+
     /// It has a place at the box.
     pub fn is_seated(&mut self) {
-        self.queued_millis = Some(self.came.elapsed().as_millis());
+        self.moments.seated = Some(Instant::now());
+    }
+
+    /// It goes to the box.
+    pub fn is_sent(&mut self) {
+        self.moments.sent = Some(Instant::now());
     }
 
     pub fn asks_for(&mut self, model: &ModelId) {
@@ -111,7 +172,7 @@ impl Ticket {
 
     /// The first byte of the answer is there.
     pub fn begins(&mut self) {
-        self.first_byte_millis = Some(self.came.elapsed().as_millis());
+        self.moments.first_byte = Some(Instant::now());
     }
 
     /// The tokens so far.
@@ -126,6 +187,46 @@ impl Ticket {
 
     pub fn fail(&mut self, refusal: &Refusal) {
         self.end = End::Failed(refusal.code(), refusal.origin);
+        self.original = refusal.original.as_deref().map(str::to_owned);
+    }
+
+    fn millis(&self, moment: Option<Instant>) -> Option<u64> {
+        let since = moment?.duration_since(self.came);
+        Some(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Into the numbers, and the book of what bots use.
+    fn count(&self) {
+        let Moments { read, queued, seated, sent, first_byte } = self.moments;
+        let between = |from: Option<Instant>, to: Option<Instant>| Some(to?.duration_since(from?));
+        let own = between(read, queued).and_then(|before| Some(before + between(seated, sent)?));
+        let end = match self.end {
+            End::Finished => meters::End::Finished,
+            End::Cancelled => meters::End::Cancelled,
+            End::Failed(code, _) => meters::End::Failed(code),
+        };
+        let took = |sent: Instant| Sent { took: sent.elapsed(), first_byte: between(Some(sent), first_byte) };
+        self.counters.recorder.record(&Ended {
+            profile: &self.profile,
+            model: self.model.as_ref().zip(self.provider),
+            end,
+            own,
+            queued: between(queued, seated),
+            sent: sent.map(took),
+            usage: self.usage,
+        });
+        if sent.is_some() {
+            let usage = self.usage.unwrap_or_default();
+            let used = Used {
+                requests: 1,
+                input_tokens: usage.input,
+                output_tokens: usage.output,
+                cached_tokens: usage.cached,
+                estimated: u64::from(usage.estimated),
+                last: self.counters.clock.now(),
+            };
+            self.counters.usage.add(&self.profile, self.said.bot.as_ref(), used);
+        }
     }
 }
 
@@ -149,6 +250,7 @@ impl Drop for Ticket {
                 ("failed", Some(code.as_str()), Some(origin.as_str()))
             }
         };
+        self.count();
         let usage = self.usage.unwrap_or_default();
         tracing::info!(
             profile = %self.profile,
@@ -159,11 +261,13 @@ impl Drop for Ticket {
             outcome,
             code,
             origin,
-            queued_millis = self.queued_millis.and_then(|millis| u64::try_from(millis).ok()),
-            first_byte_millis = self.first_byte_millis.and_then(|millis| u64::try_from(millis).ok()),
+            original = self.original.as_deref(),
+            queued_millis = self.millis(self.moments.seated),
+            first_byte_millis = self.millis(self.moments.first_byte),
             duration_millis = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX),
             input_tokens = usage.input,
             output_tokens = usage.output,
+            cached_tokens = usage.cached,
             estimated = usage.estimated,
             "chat request ended"
         );

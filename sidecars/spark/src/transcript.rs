@@ -21,6 +21,8 @@ use crate::sse::{Event, MAX_EVENT_BYTES, Splitter, TooLong};
 pub struct Usage {
     pub input: u64,
     pub output: u64,
+    /// Of the input: read from the server's prompt cache, where it tells.
+    pub cached: u64,
     /// Counted by chunks, because the server told nothing.
     pub estimated: bool,
 }
@@ -32,9 +34,17 @@ pub struct WireUsage {
     prompt_tokens: Option<u64>,
     #[serde(default)]
     completion_tokens: Option<u64>,
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptDetails>,
     /// The demo model says so itself.
     #[serde(default)]
     estimated: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
 }
 
 impl From<WireUsage> for Usage {
@@ -42,6 +52,7 @@ impl From<WireUsage> for Usage {
         Self {
             input: wire.prompt_tokens.unwrap_or(0),
             output: wire.completion_tokens.unwrap_or(0),
+            cached: wire.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
             estimated: wire.estimated.unwrap_or(false),
         }
     }
@@ -169,7 +180,7 @@ impl Transcript {
     }
 
     pub fn usage(&self) -> Usage {
-        self.usage.unwrap_or(Usage { input: 0, output: self.chunks, estimated: true })
+        self.usage.unwrap_or(Usage { output: self.chunks, estimated: true, ..Usage::default() })
     }
 
     /// Why the answer is over, whatever the box may still send.

@@ -5,8 +5,7 @@ use super::*;
 const CHUNK: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"model\":\"m\"}\n\n";
 const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"model\":\"m\"}\n\n";
-const USAGE: &str =
-    "data: {\"choices\":[],\"model\":\"m\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3},\"timings\":{}}\n\n";
+const USAGE: &str = "data: {\"choices\":[],\"model\":\"m\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":4}},\"timings\":{}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 const PING: &str = ":\n\n";
 const ERROR: &str = "data: {\"error\":{\"message\":\"boom\",\"code\":500}}\n\n";
@@ -43,7 +42,7 @@ fn bytes_pass_untouched_but_for_the_usage_that_nobody_asked_for() {
     let crlf = whole.replace('\n', "\r\n");
     forwarded(&crlf, false, &crlf, None);
     let (_, _, transcript) = run(&whole, true);
-    assert_eq!(transcript.usage(), Usage { input: 7, output: 3, estimated: false });
+    assert_eq!(transcript.usage(), Usage { input: 7, output: 3, cached: 4, estimated: false });
     // Usage on a chunk with words is not a usage-only chunk.
     let mixed = CHUNK.replace("\"model\"", "\"usage\":{\"completion_tokens\":1},\"model\"");
     forwarded(&format!("{mixed}{DONE}"), true, &format!("{mixed}{DONE}"), None);
@@ -52,7 +51,7 @@ fn bytes_pass_untouched_but_for_the_usage_that_nobody_asked_for() {
 #[test]
 fn without_usage_chunks_are_counted() {
     let (_, _, transcript) = run(&[CHUNK, CHUNK, FINISH, DONE].concat(), true);
-    assert_eq!(transcript.usage(), Usage { input: 0, output: 3, estimated: true });
+    assert_eq!(transcript.usage(), Usage { output: 3, estimated: true, ..Usage::default() });
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod running;
 
 use http_body_util::BodyExt as _;
 use llama::{CONTEXT, KEY, Llama, MODEL, chunks, write_key};
+use platform_types::meters::{Provider, UsageReport};
 use platform_types::spark::ModelList;
 use running::{chat, within};
 use serde_json::{Value, json};
@@ -55,6 +56,14 @@ async fn models_plain_and_stream() {
     let output = usage["usage"]["completion_tokens"].as_u64().unwrap();
     let status = running.counted("three answers", |status| status.requests_total == 3 && status.inflight == 0).await;
     assert_eq!((status.output_tokens_total, status.estimated_total, status.errors_total), (3 * output, 0, 0));
+
+    let report: UsageReport = running.admin().get("/usage").await.unwrap();
+    let requests: Vec<_> = report.rows.iter().map(|row| (row.profile.as_str(), row.used.requests)).collect();
+    assert_eq!(requests, [("ops", 1), ("personal", 2)]);
+    let cached: u64 = report.rows.iter().map(|row| row.used.cached_tokens).sum();
+    assert!(cached > 0, "the same prompt three times is read from the server's cache: {report:?}");
+    assert!(status.meters.operations.iter().all(|one| one.provider == Provider::Llamacpp && one.error.is_none()));
+    within("the router has stopped", running.stopped()).await;
 }
 
 #[tokio::test]

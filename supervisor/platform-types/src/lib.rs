@@ -12,6 +12,7 @@
 //! | [`health`] | liveness, readiness, release: what every admin socket answers |
 //! | [`error`] | the one error shape on the wire |
 //! | [`gate`], [`agent`], [`spark`], [`backup`] | the admin sockets, one module each |
+//! | [`meters`] | what spark measures, and what bots have used |
 //! | [`chat`] | what the page and the agent say to each other |
 //! | [`switch`] | switching the model box to another model |
 //! | [`channel`] | chats with people who are not at the page, and who may write |
@@ -37,6 +38,7 @@ pub mod health;
 pub mod json;
 pub mod layout;
 pub mod markdown;
+pub mod meters;
 pub mod name;
 pub mod number;
 pub mod role;

@@ -8,6 +8,7 @@
 //! | `GET /health` | [`SparkHealth`], freshly probed |
 //! | `GET /models` | [`ModelList`], freshly asked |
 //! | `GET /status` | [`SparkStatus`] |
+//! | `GET /usage` | [`crate::meters::UsageReport`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
 //! Per profile (`llm.sock`), connected by that profile's agent: `GET /v1/models` ([`ModelList`]),
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::meters::Meters;
 use crate::switch::SwitchConfig;
 use crate::{ModelId, ProfileName, Revision, SecretName, Timestamp};
 
@@ -288,6 +290,9 @@ pub struct SparkStatus {
     /// `None`: there is no box (the demo model), or no configuration yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+    /// Distributions, by profile and model.
+    #[serde(default, skip_serializing_if = "Meters::is_empty")]
+    pub meters: Meters,
 }
 
 /// One profile's part of the queue. Totals count since the process started.

@@ -199,7 +199,7 @@ async fn expiry(shared: &Shared, armed: &Armed) {
 }
 
 fn refused(failure: Failure) -> Refusal {
-    Refusal { failure, origin: Origin::Router }
+    Refusal { failure, origin: Origin::Router, original: None }
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -9,6 +9,8 @@ mod configuration;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod faults;

@@ -19,7 +19,8 @@ pub struct Running {
     /// What every configuration says of limits.
     pub given: SparkLimits,
     stop: CancellationToken,
-    _root: tempfile::TempDir,
+    task: Option<tokio::task::JoinHandle<()>>,
+    _root: Option<tempfile::TempDir>,
 }
 
 impl Drop for Running {
@@ -32,7 +33,11 @@ impl Running {
     /// Starts a router that waits for its configuration; directories of two profiles are there.
     pub fn start(limits: Limits) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let place = Place::under(root.path());
+        Self::start_at(Place::under(root.path()), Some(root), limits)
+    }
+
+    /// [`Self::start`] at a place that stays, unless its directory is given.
+    pub fn start_at(place: Place, root: Option<tempfile::TempDir>, limits: Limits) -> Self {
         for directory in
             [&place.state, &place.admin, &place.secrets, &place.sockets.join("personal"), &place.sockets.join("ops")]
         {
@@ -40,8 +45,16 @@ impl Running {
         }
         let stop = CancellationToken::new();
         let process = Process::bind(place.clone(), limits, Arc::new(SystemClock)).unwrap();
-        platform_kit::task::spawn("router", process.run(stop.clone()));
-        Self { place, given: SparkLimits::default(), stop, _root: root }
+        let task = Some(platform_kit::task::spawn("router", process.run(stop.clone())));
+        Self { place, given: SparkLimits::default(), stop, task, _root: root }
+    }
+
+    /// Stops it, and waits until it has.
+    pub async fn stopped(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            task.await.unwrap();
+        }
     }
 
     /// Starts a router with this backend for both profiles.

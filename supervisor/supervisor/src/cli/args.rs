@@ -293,6 +293,9 @@ pub enum Spark {
     /// Reachable, answering, model listed: three facts, freshly asked
     #[command(after_help = "Example: botctl spark health")]
     Health,
+    /// What each bot has used: requests and tokens
+    #[command(after_help = "Example: botctl spark usage")]
+    Usage,
 }
 
 #[derive(Debug, Subcommand)]

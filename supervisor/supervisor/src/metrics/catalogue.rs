@@ -6,6 +6,8 @@ pub enum Kind {
     /// Only grows, until the process that counts is started again. Its name ends in `_total`.
     Counter,
     Gauge,
+    /// Counts by upper bound, and a sum.
+    Histogram,
 }
 
 /// One metric.
@@ -71,6 +73,20 @@ metrics! {
     SPARK_ESTIMATED = Counter "bot_spark_estimated_total" [] "Answers whose tokens were estimated, because the server did not tell.";
     SPARK_INFLIGHT = Gauge "bot_spark_inflight" [] "Completions that run now.";
     SPARK_TOKENS = Counter "bot_spark_tokens_total" ["direction"] "Tokens through spark: input, output.";
+    SPARK_RUNNING = Gauge "bot_spark_running" ["profile"] "Requests with a place at the model box.";
+    SPARK_QUEUE = Gauge "bot_spark_queue_depth" ["profile", "priority"] "Requests that wait for a place: chat, cron.";
+    SPARK_OLDEST = Gauge "bot_spark_queue_oldest_seconds" ["profile"] "How long the oldest of them waits.";
+    SPARK_ADMITTED = Counter "bot_spark_admitted_total" ["profile"] "Requests that got a place, at once or after waiting.";
+    SPARK_QUEUE_FULL = Counter "bot_spark_queue_full_total" ["profile"] "Requests that found the queue full, or waited in vain.";
+    SPARK_QUEUE_WAIT = Histogram "bot_spark_queue_wait_seconds" ["profile"] "How long requests waited for a place.";
+    SPARK_OVERHEAD = Histogram "bot_spark_overhead_seconds" [] "Spark's own share: from a request's last byte until it goes to the box, without the queue. Asking for a fresh list of models is part of it.";
+    SPARK_REFUSED = Counter "bot_spark_refused_total" ["profile", "code"] "Requests that were refused before they were sent.";
+    SPARK_CANCELS = Counter "bot_spark_cancels_total" ["phase"] "Requests whose client went away: queued, waiting for the first byte, streaming.";
+    SPARK_BREAKER = Gauge "bot_spark_breaker_open" [] "1 while no connection to the model box can be made, and requests are refused at once.";
+    GENAI_DURATION = Histogram "gen_ai_client_operation_duration_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending a request to the model box to the end of its answer.";
+    GENAI_FIRST = Histogram "gen_ai_client_operation_time_to_first_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending it to the first byte of the answer.";
+    GENAI_TOKENS = Histogram "gen_ai_client_token_usage" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type", "profile"] "Tokens of a request: input, output.";
+    GENAI_CACHED = Counter "gen_ai_client_inference_usage_cache_read_input_tokens_total" ["gen_ai_provider_name", "gen_ai_request_model", "profile"] "Input tokens that the server read from its prompt cache, where it tells.";
 }
 
 #[cfg(test)]
@@ -85,7 +101,8 @@ mod tests {
         for metric in ALL {
             let name = metric.name;
             assert!(seen.insert(name), "{name} is there twice");
-            assert!(name.starts_with("bot_"), "{name}");
+            // `gen_ai_` are OpenTelemetry's names.
+            assert!(name.starts_with("bot_") || name.starts_with("gen_ai_"), "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
             assert!(metric.meaning.ends_with('.'), "{name}");
@@ -95,7 +112,8 @@ mod tests {
     #[test]
     fn the_reference_lists_every_metric() {
         let page = include_str!("../../../../docs/reference/metrics.md");
-        let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `bot_")).collect();
+        let listed: Vec<&str> =
+            page.lines().filter(|line| line.starts_with("| `bot_") || line.starts_with("| `gen_ai_")).collect();
         let expected: Vec<String> = ALL.iter().map(row).collect();
         assert_eq!(listed, expected, "write this into docs/reference/metrics.md:\n{}", expected.join("\n"));
     }
@@ -105,6 +123,7 @@ mod tests {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         format!("| `{name}` | {kind} | {} | {meaning} |", labels.join(", "))

@@ -8,7 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::catalogue::{ALL, Kind, Metric};
-use super::samples::Sample;
+use super::samples::{Sample, Value};
 
 /// What the answer says that it is.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -43,6 +43,7 @@ fn one(encoder: &mut DescriptorEncoder, metric: &Metric, samples: &[&Sample]) ->
     let kind = match metric.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,
+        Kind::Histogram => MetricType::Histogram,
     };
     let mut encoder = encoder.encode_descriptor(name, metric.meaning, None, kind)?;
     for sample in samples {
@@ -58,9 +59,15 @@ fn one(encoder: &mut DescriptorEncoder, metric: &Metric, samples: &[&Sample]) ->
 }
 
 fn number(encoder: &mut MetricEncoder, sample: &Sample) -> fmt::Result {
-    match sample.metric.kind {
-        Kind::Counter => encoder.encode_counter::<NoLabelSet, _, u64>(&sample.value, None),
-        Kind::Gauge => encoder.encode_gauge(&sample.value),
+    match (sample.metric.kind, &sample.value) {
+        (Kind::Counter, Value::Number(value)) => encoder.encode_counter::<NoLabelSet, _, u64>(value, None),
+        (Kind::Gauge, Value::Number(value)) => encoder.encode_gauge(value),
+        (Kind::Histogram, Value::Distribution { sum, count, buckets }) => {
+            encoder.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
+        }
+        (Kind::Counter | Kind::Gauge, Value::Distribution { .. }) | (Kind::Histogram, Value::Number(_)) => {
+            Err(fmt::Error)
+        }
     }
 }
 
@@ -74,12 +81,18 @@ mod tests {
         let sample = |metric, labels: &[&str], value| Sample {
             metric,
             labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            value,
+            value: Value::Number(value),
+        };
+        let spread = Sample {
+            metric: &catalogue::SPARK_QUEUE_WAIT,
+            labels: vec!["ops".to_owned()],
+            value: Value::Distribution { sum: 1.5, count: 3, buckets: vec![(0.01, 2), (1.0, 1), (f64::INFINITY, 0)] },
         };
         let text = encode(vec![
             sample(&catalogue::TURNS, &["personal", "completed"], 3.0),
             sample(&catalogue::TURNS, &["personal", "failed"], 0.0),
             sample(&catalogue::WELL, &[], 1.0),
+            spread,
         ]);
         assert_eq!(
             text.unwrap(),
@@ -90,6 +103,13 @@ mod tests {
              # TYPE bot_agent_turns counter\n\
              bot_agent_turns_total{profile=\"personal\",outcome=\"completed\"} 3.0\n\
              bot_agent_turns_total{profile=\"personal\",outcome=\"failed\"} 0.0\n\
+             # HELP bot_spark_queue_wait_seconds How long requests waited for a place.\n\
+             # TYPE bot_spark_queue_wait_seconds histogram\n\
+             bot_spark_queue_wait_seconds_sum{profile=\"ops\"} 1.5\n\
+             bot_spark_queue_wait_seconds_count{profile=\"ops\"} 3\n\
+             bot_spark_queue_wait_seconds_bucket{le=\"0.01\",profile=\"ops\"} 2\n\
+             bot_spark_queue_wait_seconds_bucket{le=\"1.0\",profile=\"ops\"} 3\n\
+             bot_spark_queue_wait_seconds_bucket{le=\"+Inf\",profile=\"ops\"} 3\n\
              # EOF\n"
         );
     }

@@ -2,7 +2,6 @@
 
 use platform_types::agent::AgentStatus;
 use platform_types::gate::GateStatus;
-use platform_types::spark::SparkStatus;
 use platform_types::{ProfileName, Role};
 use supervisor_plan::Target;
 use supervisor_plan::observed::Engine;
@@ -10,6 +9,7 @@ use supervisor_plan::report::{Condition, TargetReport};
 
 use super::catalogue::{self as is, Metric};
 use super::scrape::Scrape;
+use super::spark::spark;
 use crate::api::view::is_well;
 
 /// One number of one metric; its labels are in the order of the catalogue.
@@ -17,14 +17,29 @@ use crate::api::view::is_well;
 pub struct Sample {
     pub metric: &'static Metric,
     pub labels: Vec<String>,
-    pub value: f64,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Number(f64),
+    /// How many values there are up to each bound and above the one before; the last bound is infinity.
+    Distribution {
+        sum: f64,
+        count: u64,
+        buckets: Vec<(f64, u64)>,
+    },
 }
 
 #[derive(Debug, Default)]
-struct Samples(Vec<Sample>);
+pub(super) struct Samples(Vec<Sample>);
 
 impl Samples {
-    fn add<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: f64) {
+    pub fn add<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: f64) {
+        self.push(metric, labels, Value::Number(value));
+    }
+
+    pub fn push<const N: usize>(&mut self, metric: &'static Metric, labels: [&str; N], value: Value) {
         debug_assert_eq!(metric.labels.len(), N, "{}", metric.name);
         self.0.push(Sample { metric, labels: labels.map(str::to_owned).into(), value });
     }
@@ -147,16 +162,6 @@ fn gate(samples: &mut Samples, name: &str, status: &GateStatus) {
     samples.add(&is::DENIED, [name], number(status.denied_total));
 }
 
-fn spark(samples: &mut Samples, status: &SparkStatus) {
-    samples.add(&is::SPARK_REQUESTS, [], number(status.requests_total));
-    samples.add(&is::SPARK_ERRORS, [], number(status.errors_total));
-    samples.add(&is::SPARK_CANCELLED, [], number(status.cancelled_total));
-    samples.add(&is::SPARK_ESTIMATED, [], number(status.estimated_total));
-    samples.add(&is::SPARK_INFLIGHT, [], number(status.inflight));
-    samples.add(&is::SPARK_TOKENS, ["input"], number(status.input_tokens_total));
-    samples.add(&is::SPARK_TOKENS, ["output"], number(status.output_tokens_total));
-}
-
 /// `personal/agent`, `spark` and `personal` as profile and role.
 fn split(subject: &str) -> (&str, &str) {
     match subject.split_once('/') {
@@ -166,12 +171,12 @@ fn split(subject: &str) -> (&str, &str) {
     }
 }
 
-fn truth(holds: bool) -> f64 {
+pub(super) fn truth(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 are of no interest")]
-fn number(count: u64) -> f64 {
+pub(super) fn number(count: u64) -> f64 {
     count as f64
 }
 
@@ -221,7 +226,7 @@ mod tests {
                 },
             )]),
             gates: BTreeMap::from([(name, GateStatus { requests_total: 7, ..GateStatus::default() })]),
-            spark: Some(SparkStatus { input_tokens_total: 11, ..SparkStatus::default() }),
+            spark: Some(crate::metrics::spark::example()),
         }
     }
 
@@ -250,6 +255,15 @@ mod tests {
             "bot_agent_first_token_wait_seconds_total{profile=\"personal\"} 2.5",
             "bot_gate_requests_total{profile=\"personal\"} 7.0",
             "bot_spark_tokens_total{direction=\"input\"} 11.0",
+            "bot_spark_queue_depth{profile=\"personal\",priority=\"cron\"} 2.0",
+            "bot_spark_breaker_open 1.0",
+            "bot_spark_cancels_total{phase=\"waiting\"} 4.0",
+            "bot_spark_refused_total{profile=\"personal\",code=\"queue_full\"} 5.0",
+            "bot_spark_refused_total{profile=\"personal\",code=\"other\"} 1.0",
+            "gen_ai_client_operation_duration_seconds_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",error_type=\"\",profile=\"personal\"} 1",
+            "gen_ai_client_operation_duration_seconds_sum{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",error_type=\"\",profile=\"personal\"} 2.5",
+            "gen_ai_client_token_usage_sum{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",gen_ai_token_type=\"input\",profile=\"personal\"} 900.0",
+            "gen_ai_client_inference_usage_cache_read_input_tokens_total{gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",profile=\"personal\"} 800.0",
             "bot_status_up{profile=\"ops\",role=\"agent\"} 0.0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

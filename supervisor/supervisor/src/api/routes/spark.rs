@@ -1,4 +1,4 @@
-//! `GET /v1/spark/health`, `GET /v1/spark/models`: freshly asked.
+//! `GET /v1/spark/health`, `/v1/spark/models`, `/v1/spark/usage`: freshly asked.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use platform_kit::Failure;
+use platform_types::meters::UsageReport;
 use platform_types::spark::{ModelList, SparkHealth};
 use serde::de::DeserializeOwned;
 
@@ -17,7 +18,10 @@ use crate::state::Shared;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn routes() -> Router<Shared> {
-    Router::new().route("/spark/health", get(health)).route("/spark/models", get(models))
+    Router::new()
+        .route("/spark/health", get(health))
+        .route("/spark/models", get(models))
+        .route("/spark/usage", get(usage))
 }
 
 async fn health(State(shared): State<Shared>) -> Result<Json<SparkHealth>, Failure> {
@@ -26,6 +30,10 @@ async fn health(State(shared): State<Shared>) -> Result<Json<SparkHealth>, Failu
 
 async fn models(State(shared): State<Shared>) -> Result<Json<ModelList>, Failure> {
     ask(&shared, "/models").await.map(Json)
+}
+
+async fn usage(State(shared): State<Shared>) -> Result<Json<UsageReport>, Failure> {
+    ask(&shared, "/usage").await.map(Json)
 }
 
 async fn ask<T: DeserializeOwned>(shared: &Shared, target: &str) -> Result<T, Failure> {

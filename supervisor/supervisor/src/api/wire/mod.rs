@@ -69,6 +69,7 @@ mod tests {
             name::<status::Health>(),
             name::<SparkHealth>(),
             name::<ModelList>(),
+            name::<platform_types::meters::UsageReport>(),
             name::<planning::Plan>(),
             name::<planning::Applied>(),
             name::<registry::Link>(),

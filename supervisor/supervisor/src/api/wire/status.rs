@@ -168,3 +168,7 @@ impl Document for SparkHealth {
 impl Document for platform_types::spark::ModelList {
     const SCHEMA: &'static str = "bot-platform.spark-models.v1";
 }
+
+impl Document for platform_types::meters::UsageReport {
+    const SCHEMA: &'static str = "bot-platform.spark-usage.v1";
+}

@@ -70,6 +70,7 @@ impl Call {
             Command::Audit { profile, lines, verify } => self.audit(profile.as_str(), lines, verify).await,
             Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,
             Command::Spark(Spark::Health) => self.get("/spark/health", show::spark::health).await,
+            Command::Spark(Spark::Usage) => self.get("/spark/usage", show::spark::usage).await,
             Command::Backup(backup) => self.backup(backup).await,
             Command::Secret(secret) => configuration::secret(self, secret).await,
             Command::Config(config) => configuration::config(self, config).await,

@@ -1,5 +1,6 @@
 //! `botctl spark`.
 
+use platform_types::meters::{UsageReport, UsageRow};
 use platform_types::spark::{BackendKind, ModelList, SparkHealth};
 use platform_types::text::neutral;
 
@@ -41,4 +42,27 @@ pub fn models(screen: &mut Screen, models: &ModelList) {
         ]);
     }
     screen.table(&table);
+}
+
+pub fn usage(screen: &mut Screen, usage: &UsageReport) {
+    let UsageReport { since, rows } = usage;
+    if rows.is_empty() {
+        screen.line(format!("nothing was asked of the model since {}", screen.moment(*since)));
+        return;
+    }
+    screen.line(format!("counted since {}", screen.moment(*since)));
+    let mut table = Table::new(["PROFILE", "BOT", "REQUESTS", "INPUT", "CACHED", "OUTPUT", "ESTIMATED", "LAST"]);
+    for UsageRow { profile, bot, used } in rows {
+        table.row([
+            profile.as_str().into(),
+            Cell::or_dash(bot.as_ref().map(ToString::to_string)),
+            used.requests.to_string().into(),
+            used.input_tokens.to_string().into(),
+            used.cached_tokens.to_string().into(),
+            used.output_tokens.to_string().into(),
+            used.estimated.to_string().into(),
+            screen.ago(used.last).into(),
+        ]);
+    }
+    screen.table(&table.right([2, 3, 4, 5, 6]));
 }

@@ -161,6 +161,33 @@ fn note_of_spark(world: &mut World, note: &str) {
 }
 
 #[test]
+fn usage_is_listed() {
+    use platform_types::BotName;
+    use platform_types::meters::{UsageReport, UsageRow, Used};
+
+    let used = Used {
+        requests: 1_204,
+        input_tokens: 3_180_441,
+        output_tokens: 92_117,
+        cached_tokens: 2_700_000,
+        estimated: 3,
+        last: ago(60_000),
+    };
+    let row = |bot: Option<&str>, used| UsageRow {
+        profile: profile("ops"),
+        bot: bot.map(|bot| BotName::new(bot).unwrap()),
+        used,
+    };
+    let usage = UsageReport {
+        since: ago(86_400_000),
+        rows: vec![row(None, Used { last: ago(5_000), ..Used::default() }), row(Some("home"), used)],
+    };
+    insta::assert_snapshot!(printed(|screen| spark::usage(screen, &usage)));
+    let nothing = UsageReport { rows: Vec::new(), ..usage };
+    assert!(printed(|screen| spark::usage(screen, &nothing)).starts_with("nothing was asked of the model since 20"));
+}
+
+#[test]
 fn models_are_listed() {
     let model = |id: &str, window: Option<u32>, loaded: Option<bool>| Model {
         id: ModelId::new(id).unwrap(),
