@@ -43,6 +43,7 @@ pub fn router(gate: &Arc<Gate>) -> Router {
         .route("/events", get(events))
         .route("/pairings/{id}", post(decide))
         .route("/acts/{id}", post(settle))
+        .route("/cards", put(relay_cards))
         .route("/confirmations", get(confirmations))
         .route("/confirmations/{id}", post(decide_confirmation))
         .route("/audit", get(audit_page))
@@ -115,7 +116,13 @@ async fn settle(
 
 async fn confirmations(State(gate): State<Arc<Gate>>) -> Json<CardList> {
     confirm::expire(&gate);
-    Json(CardList { cards: gate.confirmations.cards() })
+    Json(CardList { cards: gate.confirmations.own_cards() })
+}
+
+async fn relay_cards(State(gate): State<Arc<Gate>>, body: Bytes) -> Result<Json<serde_json::Value>, Failure> {
+    let CardList { cards } = parse(&body)?;
+    gate.confirmations.relay(cards);
+    Ok(Json(serde_json::json!({})))
 }
 
 async fn decide_confirmation(

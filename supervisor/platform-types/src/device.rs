@@ -1,4 +1,5 @@
-//! What a paired device does about devices: it decides about another one that asks to be paired, or takes a new key itself.
+//! What a paired device does that the gate cannot do for it: it decides about another device that asks to be paired, takes a
+//! new key itself, or decides about what spark asks.
 //!
 //! A [`DeviceAct`] is signed by the device's key. The gate checks scope, signature and what waits, and tells the supervisor
 //! ([`crate::gate::GateEvent::Act`]), which checks all of it again against its ledger. Only what the ledger has counts. The agent
@@ -12,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::egress::Verdict;
+use crate::egress::{SignedDecision, Verdict};
 use crate::gate::{Device, Scope};
 use crate::{DeviceId, ProfileName, Timestamp};
 
@@ -53,6 +54,14 @@ pub enum Act {
         /// The new key's signature over the same text.
         proof: String,
     },
+    /// Decides about a card that the gate shows for spark. Needs the scope `approve`. Spark verifies the signature again, over
+    /// the same text as that of every confirmation.
+    Confirm {
+        /// The id of the card.
+        confirmation: String,
+        digest: String,
+        verdict: Verdict,
+    },
 }
 
 /// What became of an act; only after the ledger has it.
@@ -87,6 +96,9 @@ impl fmt::Display for SignedAct<'_> {
             }
             Act::Rotate { device, public_key: _, host, nonce, time, proof: _ } => {
                 write!(f, "bot-platform rotate v1\n{profile}\n{by}\n{device}\n{host}\n{nonce}\n{}", time.as_millis())
+            }
+            Act::Confirm { confirmation: id, digest, verdict } => {
+                SignedDecision { profile, device: by, id, digest, verdict: *verdict }.fmt(f)
             }
         }
     }
@@ -139,6 +151,8 @@ mod tests {
             proof: "proof".into(),
         };
         assert_eq!(signed(&act), format!("bot-platform rotate v1\npersonal\n{a}\n{b}\n127.0.0.1:18789\nn0nce\n7"));
+        let act = Act::Confirm { confirmation: "c1".into(), digest: "d1".into(), verdict: Verdict::Allow };
+        assert_eq!(signed(&act), format!("bot-platform confirm v1\npersonal\n{a}\nc1\nd1\nallow"));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! | `GET /events` | newline-delimited JSON [`GateEvent`], first everything undecided, then live; blank lines keep it alive |
 //! | `POST /pairings/{id}` [`PairingDecision`] | decides a pairing attempt; 404 when it is gone |
 //! | `POST /acts/{id}` | answers what a device did about devices: [`crate::device`] |
-//! | `GET /confirmations` | [`CardList`]: what waits for a person, and what was decided lately |
+//! | `GET /confirmations` | [`CardList`]: of the gate itself, what waits for a person, and what was decided lately |
+//! | `PUT /cards` [`CardList`] | replaces the cards that the gate shows for spark; what devices say about them is a [`crate::device::Act`] |
 //! | `POST /confirmations/{id}` [`OperatorDecision`] | the operator decides; 404 when it is gone, 409 when it is decided or its digest is another |
 //! | `GET /audit?after=N` | [`crate::audit::Page`] of the gate's own chain, with the anchors it keeps for the agent and the supervisor |
 //! | `POST /anchor` [`crate::audit::Anchor`] | keeps the head of the supervisor's chain |

@@ -16,9 +16,10 @@ const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
     ("rusqlite", &["supervisor-store", "agent-store", "backup"]),
     ("rustic_core", &["backup"]),
     ("reqwest", &["spark"]),
+    ("russh", &["spark"]),
     ("comrak", &["agent"]),
-    // What a device signed is checked twice, by processes that do not trust each other.
-    ("ed25519-dalek", &["gate", "supervisor"]),
+    // What a device signed is checked by each process that acts on it; none of them trusts another.
+    ("ed25519-dalek", &["gate", "spark", "supervisor"]),
     ("axum", &["platform-kit", "supervisor", "agent", "gate", "spark", "backup", "agent-llm"]),
 ];
 

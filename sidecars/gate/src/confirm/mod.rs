@@ -16,6 +16,7 @@
 //! | [`ask`] | from an admitted request to a card, with facts |
 //! | [`decide`] | devices and the operator |
 //! | [`carry`] | what was allowed, carried out once |
+//! | [`relay`] | cards of spark: shown, and a device's word handed on |
 //! | [`routes`] | what browsers ask |
 //! | [`watch`] | the socket of the gate's own page, and expiry |
 
@@ -23,6 +24,7 @@ pub mod ask;
 pub mod carry;
 pub mod decide;
 pub mod record;
+pub mod relay;
 pub mod routes;
 pub mod store;
 pub mod watch;

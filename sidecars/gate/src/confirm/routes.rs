@@ -11,7 +11,7 @@ use platform_types::egress::Outcome;
 use platform_types::gate::{CardList, DeviceDecision};
 use tokio::time::{Instant, timeout_at};
 
-use super::decide;
+use super::{decide, relay};
 use crate::auth::caller;
 use crate::config::Config;
 use crate::egress::request::read_body;
@@ -60,6 +60,9 @@ pub async fn decide(
         .map_err(|error| Failure::new(ErrorCode::BadRequest, format!("the body is not a decision: {error}")))?;
     // The registry may have changed while the body came.
     let config = gate.config.get()?;
+    if let Some(card) = gate.confirmations.relayed(id) {
+        return relay::decide(gate, &config, &card, (&device, decision)).await;
+    }
     Ok(answer::json(StatusCode::OK, &decide::by_device(gate, &config, id, &device, &decision)?))
 }
 

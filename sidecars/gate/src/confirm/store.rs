@@ -11,6 +11,7 @@ use platform_types::{ErrorCode, Timestamp};
 use tokio::sync::watch;
 
 use super::record::{Phase, Record, Step};
+use super::relay::Relayed;
 use crate::limits::{MAX_FINAL_CONFIRMATIONS, MAX_JOURNAL_BYTES};
 
 /// The store.
@@ -20,6 +21,8 @@ pub struct Store {
     /// Counts changes.
     version: watch::Sender<u64>,
     kept_millis: i64,
+    /// Of spark.
+    relayed: Relayed,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,8 @@ impl Store {
             record.take(&Step::Ended { id: record.card.id.clone(), at: now, outcome });
         }
         // Nobody follows the steps from here on: the first change writes the file anew.
-        let store = Self { state: Mutex::new(State { journal, records }), version: watch::Sender::new(1), kept_millis };
+        let state = Mutex::new(State { journal, records });
+        let store = Self { state, version: watch::Sender::new(1), kept_millis, relayed: Relayed::default() };
         store.compact(&mut store.state(), now)?;
         Ok(store)
     }
@@ -116,11 +120,27 @@ impl Store {
         self.state().records.get(id).cloned()
     }
 
-    /// Newest first.
+    /// Newest first: the gate's own.
+    pub fn own_cards(&self) -> Vec<Card> {
+        newest_first(self.state().records.values().map(|record| record.card.clone()).collect())
+    }
+
+    /// Newest first: what the page shows, with the cards of spark among them.
     pub fn cards(&self) -> Vec<Card> {
-        let mut cards: Vec<Card> = self.state().records.values().map(|record| record.card.clone()).collect();
-        cards.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-        cards
+        let own = self.own_cards();
+        newest_first(own.into_iter().chain(self.relayed.cards()).collect())
+    }
+
+    /// Shows these for spark from now on.
+    pub fn relay(&self, cards: Vec<Card>) {
+        if self.relayed.replace(cards) {
+            self.changed();
+        }
+    }
+
+    /// A card that is shown for spark; the gate's own goes first.
+    pub fn relayed(&self, id: &str) -> Option<Card> {
+        if self.get(id).is_some() { None } else { self.relayed.get(id) }
     }
 
     pub fn pending(&self) -> u64 {
@@ -207,6 +227,11 @@ impl Store {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn newest_first(mut cards: Vec<Card>) -> Vec<Card> {
+    cards.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+    cards
 }
 
 fn replay(records: &mut HashMap<String, Record>, step: Step) {

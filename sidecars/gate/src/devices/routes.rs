@@ -1,4 +1,4 @@
-//! `POST /gate/pairings/{id}`, `POST /gate/device/key`.
+//! `POST /gate/pairings/{id}`, `POST /gate/device/key`; and whatever else a device signs for the supervisor.
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -118,13 +118,16 @@ fn verify(
 }
 
 /// Tells the supervisor, and waits for its word.
-async fn done(gate: &Gate, act: DeviceAct) -> Result<Response<Body>, Failure> {
+pub async fn done(gate: &Gate, act: DeviceAct) -> Result<Response<Body>, Failure> {
     let actor = record::device(act.by.as_str());
     let (kind, data) = match &act.act {
         Act::Admit { request, device, verdict, scopes, .. } => {
             ("pairing.judged", json!({ "id": request, "device": device, "verdict": verdict, "scopes": words(scopes) }))
         }
         Act::Rotate { device, .. } => ("device.rotating", json!({ "device": device })),
+        Act::Confirm { confirmation, digest, verdict } => {
+            ("confirmation.relayed", json!({ "id": confirmation, "digest": digest, "verdict": verdict }))
+        }
     };
     tracing::info!(act = act.id, by = actor, kind, "a device wants something done");
     gate.note(kind, &actor, data);

@@ -12,7 +12,7 @@ use crate::support::{Agent, Answer, Rig, TestDevice};
 
 const UNLOCK: &str = "/api/services/lock/unlock";
 
-fn approver(device: &TestDevice) -> Device {
+pub fn approver(device: &TestDevice) -> Device {
     Device { scopes: vec![Scope::Chat, Scope::Approve], ..device.paired() }
 }
 
@@ -47,7 +47,7 @@ impl Rig {
     }
 
     /// The gate's own page.
-    async fn confirm_page(&self, device: &TestDevice) -> (Socket, String, Value) {
+    pub async fn confirm_page(&self, device: &TestDevice) -> (Socket, String, Value) {
         let mut socket = self.dial_at("/gate/ws").await;
         let challenge = socket.hear().await;
         socket.say(&device.auth(&challenge)).await;
@@ -57,7 +57,7 @@ impl Rig {
         (socket, ready["ticket"].as_str().unwrap().to_owned(), cards)
     }
 
-    async fn decide(&self, ticket: &str, id: &str, decision: &Value) -> Answer {
+    pub async fn decide(&self, ticket: &str, id: &str, decision: &Value) -> Answer {
         let bearer = format!("Bearer {ticket}");
         let fields = [("origin", self.origin()), ("authorization", bearer)];
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -82,7 +82,7 @@ fn decision(device: &TestDevice, card: &Card, verdict: Verdict) -> Value {
     signed(device, &card.id, &card.digest, verdict)
 }
 
-fn signed(device: &TestDevice, id: &str, digest: &str, verdict: Verdict) -> Value {
+pub fn signed(device: &TestDevice, id: &str, digest: &str, verdict: Verdict) -> Value {
     let profile = ProfileName::new("personal").unwrap();
     let text = SignedDecision { profile: &profile, device: &device.id, id, digest, verdict };
     json!({"verdict": verdict, "digest": digest, "signature": device.sign_text(&text.to_string())})

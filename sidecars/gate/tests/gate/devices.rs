@@ -17,7 +17,7 @@ fn with(device: &TestDevice, scopes: &[Scope]) -> Device {
 }
 
 impl Events {
-    async fn act(&mut self) -> DeviceAct {
+    pub async fn act(&mut self) -> DeviceAct {
         loop {
             if let GateEvent::Act(act) = self.next().await {
                 return act;
@@ -43,7 +43,7 @@ impl Rig {
         self.ask("POST", target, &[("origin", &origin), ("authorization", &bearer)], &body.to_string()).await
     }
 
-    async fn settle(&self, id: &str, outcome: &ActOutcome) {
+    pub async fn settle(&self, id: &str, outcome: &ActOutcome) {
         let _: Value = self.admin.post(&format!("/acts/{id}"), outcome).await.unwrap();
     }
 }

@@ -15,6 +15,7 @@ mod fuzz_pairing;
 mod https;
 mod page;
 mod pairing;
+mod relay;
 mod senders;
 mod support;
 mod tailnet;

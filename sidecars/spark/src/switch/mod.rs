@@ -131,14 +131,13 @@ impl Switch {
     pub fn prepare(&self, config: Option<&SwitchConfig>, place: &Place) -> Result<Option<Arc<Armed>>, SwitchError> {
         let Some(config) = config else { return Ok(None) };
         let settings = Settings::new(config, &self.limits, place)?;
-        let store = match self.store.get() {
-            Some(store) => store.clone(),
-            None => {
-                let path = place.state.join(JOURNAL);
-                let opened = Store::open(path.clone(), self.clock.now())
-                    .map_err(|source| SwitchError::Journal { path, source })?;
-                self.store.get_or_init(|| Arc::new(opened)).clone()
-            }
+        let store = if let Some(store) = self.store.get() {
+            store.clone()
+        } else {
+            let path = place.state.join(JOURNAL);
+            let opened = Store::open(path.clone(), self.clock.now());
+            let opened = Arc::new(opened.map_err(|source| SwitchError::Journal { path, source })?);
+            self.store.get_or_init(|| opened).clone()
         };
         Ok(Some(Arc::new(Armed { settings, store })))
     }

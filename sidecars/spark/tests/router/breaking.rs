@@ -8,8 +8,9 @@ use platform_types::{ErrorCode, ModelId};
 use spark::place::{Limits, Watch};
 use tokio::net::TcpSocket;
 
+use crate::client::Answer;
 use crate::limits::{PATIENT, limited};
-use crate::running::{Answer, Running, chat, within};
+use crate::running::{Running, chat, within};
 use crate::scripted::*;
 
 /// Asks the box by itself this often, whatever it is like.

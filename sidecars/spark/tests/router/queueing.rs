@@ -6,8 +6,9 @@ use platform_types::spark::{PRIORITY_HEADER, SparkLimits};
 use spark::place::Limits;
 use tokio::task::JoinHandle;
 
+use crate::client::Answer;
 use crate::limits::{PATIENT, limited, queue_of};
-use crate::running::{Answer, Lane, Running, chat};
+use crate::running::{Lane, Running, chat};
 use crate::scripted::*;
 
 const CRON: (&str, &str) = (PRIORITY_HEADER, "cron");

@@ -12,7 +12,7 @@ use spark::process::Process;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::DEADLINE;
-pub use crate::client::{Answer, Lane, chat, within};
+pub use crate::client::{Lane, chat, within};
 
 pub struct Running {
     pub place: Place,

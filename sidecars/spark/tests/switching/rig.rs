@@ -15,7 +15,7 @@ use platform_kit::SystemClock;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
 use platform_types::egress::{Asked, Card, Outcome, SignedDecision, Verdict};
-use platform_types::spark::{Backend, SparkConfig, SparkLimits};
+use platform_types::spark::{Backend, SparkConfig, SparkHealth, SparkLimits};
 use platform_types::switch::{
     Approver, Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchReport, SwitchRequest,
     SwitchStatus,
@@ -146,7 +146,10 @@ impl Rig {
         rig.give_key("client_ed25519");
         rig.run_hook("start-model", ALPHA);
         rig.start_spark(limits).await;
-        within("alpha answers", async { while rig.answers_as().await.as_deref() != Some(ALPHA) {} }).await;
+        within("spark sees alpha", async {
+            while !rig.admin().get::<SparkHealth>("/health").await.unwrap().model_listed {}
+        })
+        .await;
         rig
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
-use platform_types::{ProfileName, SecretName};
+use platform_types::{ModelId, ProfileName, SecretName};
 
 use super::dm::Dm;
 use crate::api::wire::audit::MAX_LINES;
@@ -296,6 +296,15 @@ pub enum Spark {
     /// What each bot has used: requests and tokens
     #[command(after_help = "Example: botctl spark usage")]
     Usage,
+    /// Switch the box to another model, after a look at what that means; without a model, how switching stands
+    #[command(after_help = "Example: botctl spark switch openai/gpt-oss-120b")]
+    Switch {
+        /// One of [spark.switch].models, byte for byte
+        model: Option<ModelId>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 use platform_types::Timestamp;
 use platform_types::layout::Roots;
+use platform_types::switch::SwitchCheck;
 use supervisor_plan::spec::MountSource;
 
 use super::host::{Listener, Mount, listeners, mounts};
@@ -18,6 +19,8 @@ use crate::state::{Shared, World};
 
 /// Tailscale's program asks its daemon over a socket; longer than this is a daemon that hangs.
 const TAILSCALE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Spark gives a check 20 s.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(25);
 /// Where a timer of systemd, chrony or ntpd shows that it runs.
 const CLOCK_SIGNS: [&str; 4] =
     ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/ntpd.pid"];
@@ -71,6 +74,8 @@ pub struct Daemon {
     pub started_at: Timestamp,
     /// The newest complete snapshot of each profile that has one.
     pub snapshots: Vec<platform_types::backup::Snapshot>,
+    /// The way to the switch of the model box, tried; `None`: none is configured. The error says why it could not be tried.
+    pub switch: Option<Result<SwitchCheck, String>>,
 }
 
 /// A file system that something of ours lies on.
@@ -103,8 +108,19 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
     let now = shared.clock.now();
     let secrets = settings::secrets::list(&shared.roots, &needed, now).ok();
     let run_inodes = run_directories(&world, &shared.roots).into_iter().filter_map(inodes).collect();
-    let daemon = Daemon { world, started_at: shared.started_at, snapshots: snapshots.unwrap_or_default() };
+    let switch = match world.config.switch() {
+        Some(_) => Some(switch(shared).await),
+        None => None,
+    };
+    let snapshots = snapshots.unwrap_or_default();
+    let daemon = Daemon { world, started_at: shared.started_at, snapshots, switch };
     Facts { daemon: Some(daemon), secrets, run_inodes, ..look(&shared.roots, now, docker).await }
+}
+
+/// Host key and login of the model box, tried with a command that changes nothing.
+async fn switch(shared: &Shared) -> Result<SwitchCheck, String> {
+    let client = crate::sockets::spark(shared).ok_or("spark was never started")?.with_timeout(SWITCH_TIMEOUT);
+    client.post("/switch/check", &()).await.map_err(|error| crate::words::chain(&error))
 }
 
 /// Seen from `botctl` when the daemon does not answer.

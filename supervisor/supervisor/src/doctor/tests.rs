@@ -43,7 +43,7 @@ fn sound() -> Facts {
         added_bytes: None,
         complete: true,
     });
-    let daemon = Daemon { world, started_at: NOW.plus_millis(-7_200_000), snapshots: snapshots.into() };
+    let daemon = Daemon { world, started_at: NOW.plus_millis(-7_200_000), snapshots: snapshots.into(), switch: None };
     Facts {
         roots,
         now: NOW,

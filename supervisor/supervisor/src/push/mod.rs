@@ -301,6 +301,48 @@ mod tests {
     }
 
     #[test]
+    fn spark_is_told_who_may_allow_a_switch() {
+        let (ops, may, chat) = (ProfileName::new("ops").unwrap(), "a".repeat(64), "b".repeat(64));
+        let host_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0QW2nXlK2uLo6T7vdOmFW0V4JkYBbl2j4tU3aVb9Xh";
+        let toml = format!(
+            "[spark]\nurl = \"https://spark.example/v1\"\nmodel = \"m\"\n[spark.switch]\n\
+             address = \"bot@spark.example:2222\"\nhost_key = \"{host_key}\"\nkey = {{ secret = \"spark-key\" }}\n\
+             models = [\"m\", \"n\"]\nprofiles = [\"ops\"]\n[profile.ops]\nport = 1\n[profile.home]\nport = 2\n"
+        );
+        let surroundings = Surroundings {
+            secrets: [SecretName::new("spark-key").unwrap()].into(),
+            tools: BTreeSet::from(["clock.now".to_owned()]),
+            ..Surroundings::default()
+        };
+        let config = supervisor_config::read(&toml, &surroundings).config.expect("a good configuration");
+        let device = |id: &str, scopes: &[Scope]| Device {
+            id: platform_types::DeviceId::new(id).unwrap(),
+            public_key: "key".to_owned(),
+            name: "phone".to_owned(),
+            scopes: scopes.to_vec(),
+        };
+        let devices = vec![device(&may, &[Scope::Chat, Scope::Approve]), device(&chat, &[Scope::Chat])];
+        let registry = GateRegistry { devices, ..GateRegistry::default() };
+        let payloads = compose(&Sources {
+            config: &config,
+            instructions: &BTreeMap::new(),
+            certificates: &BTreeMap::new(),
+            registries: &BTreeMap::from([
+                (ops.clone(), registry.clone()),
+                (ProfileName::new("home").unwrap(), registry),
+            ]),
+            agent_uids: &BTreeMap::new(),
+            secret_stamps: &BTreeMap::new(),
+        });
+        let Document::Spark(spark) = &payloads[&Target::spark()].document else { panic!("spark's document") };
+        let switch = spark.switch.as_ref().expect("a switch");
+        assert_eq!((switch.host.as_str(), switch.port.get(), switch.user.as_str()), ("spark.example", 2222, "bot"));
+        let [asker] = switch.askers.as_slice() else { panic!("one profile may ask") };
+        let ids: Vec<&str> = asker.approvers.iter().map(|approver| approver.id.as_str()).collect();
+        assert_eq!((&asker.profile, ids), (&ops, vec![may.as_str()]));
+    }
+
+    #[test]
     fn revision_and_door_come_from_the_action() {
         let profile = ProfileName::new("ops").unwrap();
         let payloads = compose(&Sources {

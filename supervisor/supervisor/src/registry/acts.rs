@@ -10,7 +10,7 @@ use platform_types::gate::Scope;
 use platform_types::{DeviceId, ErrorCode, ProfileName};
 use supervisor_store::{DeviceRecord, Rotation};
 
-use super::{code, decision, operations};
+use super::{code, decision, operations, switch};
 use crate::api::failure::internal;
 use crate::state::Shared;
 
@@ -43,6 +43,7 @@ async fn attempt(shared: &Shared, profile: &ProfileName, act: &DeviceAct) -> Res
             }
             rotate(shared, (profile, &act.by), (device, public_key)).await
         }
+        Act::Confirm { .. } => switch::decide(shared, by.ok_or_else(no_access)?, &act.act, &act.signature).await,
     }
 }
 

@@ -18,11 +18,12 @@ use platform_types::text::neutral;
 use supervisor_plan::Target;
 use supervisor_plan::report::Condition;
 use supervisor_store::{NewDevice, SenderOffer, StoreError};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{self, Answer};
-use super::{acts, operations};
+use super::{acts, operations, switch};
 use crate::sockets;
 use crate::state::{Shared, World};
 
@@ -58,6 +59,8 @@ pub async fn listen(shared: Shared, stop: CancellationToken) {
     let mut world = shared.world.clone();
     let mut listeners: BTreeMap<ProfileName, CancellationToken> = BTreeMap::new();
     let mut running = JoinSet::new();
+    let (sender, cards) = watch::channel(switch::Cards::default());
+    running.spawn(switch::follow(shared.clone(), sender, stop.child_token()));
     loop {
         let config = world.borrow_and_update().config.clone();
         listeners.retain(|profile, listener| {
@@ -70,7 +73,7 @@ pub async fn listen(shared: Shared, stop: CancellationToken) {
         for profile in config.profiles.keys() {
             listeners.entry(profile.clone()).or_insert_with(|| {
                 let listener = stop.child_token();
-                running.spawn(listen_to(shared.clone(), profile.clone(), listener.clone()));
+                running.spawn(listen_to(shared.clone(), profile.clone(), cards.clone(), listener.clone()));
                 listener
             });
         }
@@ -85,12 +88,17 @@ pub async fn listen(shared: Shared, stop: CancellationToken) {
 }
 
 /// Listens to one gate, connecting again for ever.
-async fn listen_to(shared: Shared, profile: ProfileName, stop: CancellationToken) {
+async fn listen_to(
+    shared: Shared,
+    profile: ProfileName,
+    mut cards: watch::Receiver<switch::Cards>,
+    stop: CancellationToken,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let stream = async {
             until_gate_runs(&shared, &profile).await;
-            stream(&shared, &profile, &mut pause).await
+            stream(&shared, &profile, &mut cards, &mut pause).await
         };
         let ended = tokio::select! {
             ended = stream => ended,
@@ -120,7 +128,12 @@ async fn until_gate_runs(shared: &Shared, profile: &ProfileName) {
 }
 
 /// One connection, until it ends.
-async fn stream(shared: &Shared, profile: &ProfileName, pause: &mut Duration) -> Result<(), StreamError> {
+async fn stream(
+    shared: &Shared,
+    profile: &ProfileName,
+    cards: &mut watch::Receiver<switch::Cards>,
+    pause: &mut Duration,
+) -> Result<(), StreamError> {
     let client = sockets::gate(shared, profile).ok_or(StreamError::NoGate)?;
     let request = Request::get("/events").header(http::header::HOST, "localhost").body(Empty::<Bytes>::new())?;
     let response = client.open(request).await?;
@@ -130,8 +143,22 @@ async fn stream(shared: &Shared, profile: &ProfileName, pause: &mut Duration) ->
     let mut lines = Lines::new(response.into_body(), MAX_LINE_BYTES);
     *pause = FIRST_PAUSE;
     tracing::debug!(%profile, "listening to the gate");
+    // A gate that was just started shows none; one that was not may show what is gone.
+    let mut shown = None;
+    cards.mark_changed();
     loop {
-        let line = tokio::time::timeout(SILENCE, lines.next()).await.map_err(|_| StreamError::Silent)??;
+        let line = tokio::select! {
+            line = tokio::time::timeout(SILENCE, lines.next()) => line.map_err(|_| StreamError::Silent)??,
+            // The sender goes away only when the daemon stops.
+            Ok(()) = cards.changed() => {
+                let now = switch::of(&cards.borrow_and_update(), profile);
+                if shown.as_ref() != Some(&now) {
+                    switch::show(&client, now.clone()).await?;
+                    shown = Some(now);
+                }
+                continue;
+            }
+        };
         let Some(line) = line else { return Ok(()) };
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;

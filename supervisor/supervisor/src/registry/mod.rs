@@ -15,12 +15,14 @@
 //! | [`decision`] | what an attempt to pair comes to (pure) |
 //! | [`gates`] | the event streams |
 //! | [`operations`] | what the operator does |
+//! | [`switch`] | what spark asks: its cards to the gates, a device's word back |
 
 pub mod acts;
 pub mod code;
 pub mod decision;
 pub mod gates;
 pub mod operations;
+pub mod switch;
 
 #[cfg(test)]
 mod tests;

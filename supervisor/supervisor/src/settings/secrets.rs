@@ -1,5 +1,6 @@
 //! `secrets/`: one file a secret, mode 0600, put in place in one step.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 
@@ -27,10 +28,12 @@ pub enum SetError {
     Folder(#[from] FolderError),
 }
 
-/// Checks a value as it came from standard input: one trailing line break is not part of it.
-pub fn value(text: &str) -> Result<&str, SetError> {
+/// Checks a value as it came from standard input: one trailing line break is not part of it. An OpenSSH private key, the one
+/// secret that comes in many lines, becomes its base64 text in one.
+pub fn value(text: &str) -> Result<Cow<'_, str>, SetError> {
     let value = text.strip_suffix('\n').unwrap_or(text);
     let value = value.strip_suffix('\r').unwrap_or(value);
+    let value = private_key(value).map_or(Cow::Borrowed(value), Cow::Owned);
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err(SetError::NotALine);
     }
@@ -38,6 +41,13 @@ pub fn value(text: &str) -> Result<&str, SetError> {
         return Err(SetError::TooLong);
     }
     Ok(value)
+}
+
+/// The inner lines of an OpenSSH private key.
+fn private_key(text: &str) -> Option<String> {
+    let body = text.strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?;
+    let body = body.trim_end().strip_suffix("-----END OPENSSH PRIVATE KEY-----")?;
+    Some(body.lines().map(str::trim).collect())
 }
 
 /// Stores a secret. Whoever reads it while this happens gets the old one or the new one, whole.
@@ -133,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_one_line_is_a_secret() {
-        let check = |text: &str, expect: Option<&str>| assert_eq!(value(text).ok(), expect, "{text:?}");
+        let check = |text: &str, expect: Option<&str>| assert_eq!(value(text).ok().as_deref(), expect, "{text:?}");
         check("key\n", Some("key"));
         check("key\r\n", Some("key"));
         check("key", Some("key"));
@@ -142,5 +152,9 @@ mod tests {
         check("a\nb\n", None);
         check("a\u{1b}b", None);
         check(&"x".repeat(20_000), None);
+        let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\r\nbnNz\naA==\n-----END OPENSSH PRIVATE KEY-----\n";
+        check(key, Some("b3BlbnNzaA=="));
+        check(&key.replace("END", "FIN"), None);
+        check("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n", None);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/approvals?profile=P`; `POST /v1/profiles/{p}/approvals/{id}`: asked of gates and agents, decided there.
+//! `GET /v1/approvals?profile=P`; `POST /v1/profiles/{p}/approvals/{id}`: asked of gates, agents and spark, decided there.
 
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
@@ -9,6 +9,7 @@ use platform_kit::client::{CallError, Client};
 use platform_types::agent::{Approval, ApprovalDecision, ApprovalList};
 use platform_types::egress::{Card, CardState, Decider, Verdict};
 use platform_types::gate::{CardList, OperatorDecision};
+use platform_types::switch::{SwitchCards, SwitchDecision};
 use platform_types::text::{neutral, neutral_cut};
 use platform_types::{ErrorCode, ProfileName};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use serde::de::IgnoredAny;
 use crate::api::extract::{Body, Query, User, profile};
 use crate::api::failure;
 use crate::api::wire::approvals::{Approvals, Asker, Decided, Decision, ProfileApprovals};
-use crate::registry::operations;
+use crate::registry::{operations, switch};
 use crate::sockets;
 use crate::state::Shared;
 
@@ -62,8 +63,25 @@ async fn of_profile(shared: &Shared, profile: &ProfileName) -> ProfileApprovals 
             Vec::new()
         }
     };
+    let switches = match switches(shared, profile).await {
+        Ok(cards) => cards.into_iter().take(MAX_SHOWN).map(harmless_card).collect(),
+        Err(why) => {
+            problems.push(format!("spark: {why}"));
+            Vec::new()
+        }
+    };
     let devices = operations::device_names(shared, profile).await;
-    ProfileApprovals { profile: profile.clone(), confirmations, approvals, problems, devices }
+    ProfileApprovals { profile: profile.clone(), confirmations, approvals, switches, problems, devices }
+}
+
+/// What spark keeps for a profile that may ask for a switch.
+async fn switches(shared: &Shared, profile: &ProfileName) -> Result<Vec<Card>, String> {
+    let config = shared.world.borrow().config.clone();
+    if !config.switch().is_some_and(|switch| switch.profiles.contains(profile)) {
+        return Ok(Vec::new());
+    }
+    let SwitchCards { cards, .. } = ask(sockets::spark(shared), "/confirmations").await?;
+    Ok(switch::of(&cards, profile))
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(client: Option<Client>, target: &str) -> Result<T, String> {
@@ -107,6 +125,14 @@ async fn decide(
             let result = client.post::<_, IgnoredAny>(&format!("/approvals/{id}"), &body).await;
             (who, "approval.decided", result)
         }
+        Asker::Spark => {
+            let who = "spark".to_owned();
+            let client = sockets::spark(&shared).ok_or_else(|| failure::unreachable(&who, "it does not run"))?;
+            let verdict = if allow { Verdict::Allow } else { Verdict::Deny };
+            let body = SwitchDecision::Operator { verdict, digest: digest.clone(), user: user.clone() };
+            let result = client.post::<_, IgnoredAny>(&format!("/confirmations/{id}"), &body).await;
+            (who, "switch.decided", result)
+        }
     };
     result.map_err(|error| failure::call(&who, &error))?;
     let word = if allow { "allowed" } else { "denied" };
@@ -126,7 +152,7 @@ fn harmless(text: &str) -> String {
     text.split('\n').map(neutral).collect::<Vec<_>>().join("\n")
 }
 
-fn harmless_card(card: Card) -> Card {
+pub(super) fn harmless_card(card: Card) -> Card {
     let state = match card.state {
         CardState::Decided { decision, by, at } => CardState::Decided { decision, by: harmless_decider(by), at },
         other => other,

@@ -12,6 +12,7 @@ mod sessions;
 mod settings;
 mod spark;
 mod status;
+mod switch;
 
 use axum::Router;
 use http::Uri;
@@ -31,6 +32,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(senders::routes())
         .merge(sessions::routes())
         .merge(spark::routes())
+        .merge(switch::routes())
         .merge(backups::routes())
         .merge(settings::routes())
         .merge(approvals::routes())

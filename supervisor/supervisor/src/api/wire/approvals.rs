@@ -23,6 +23,9 @@ pub struct ProfileApprovals {
     pub confirmations: Vec<Card>,
     /// Tool calls that the agent asks about, as it reports them.
     pub approvals: Vec<Approval>,
+    /// Switches of the model box that this profile asked for, kept by spark until somebody decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<Card>,
     /// Who could not be asked.
     pub problems: Vec<String>,
     /// What the profile's devices are called, those without access too.
@@ -30,12 +33,13 @@ pub struct ProfileApprovals {
     pub devices: BTreeMap<DeviceId, String>,
 }
 
-/// Which of the two is decided.
+/// Whose is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asker {
     Gate,
     Agent,
+    Spark,
 }
 
 /// Body of `POST /v1/profiles/{p}/approvals/{id}`.

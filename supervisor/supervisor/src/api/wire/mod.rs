@@ -14,6 +14,7 @@
 //! | [`journal`] | `GET /v1/events`, `GET /v1/logs` |
 //! | [`approvals`] | `GET /v1/approvals`, `POST /v1/profiles/{p}/approvals/{id}` |
 //! | [`audit`] | `GET /v1/profiles/{p}/audit` |
+//! | [`switch`] | `/v1/spark/switch`, `/v1/spark/switches/{id}` |
 //! | [`settings`] | `/v1/secrets`, `/v1/config/…`, `/v1/export/compose` |
 //! | [`findings`] | `GET /v1/doctor` |
 
@@ -28,6 +29,7 @@ pub mod senders;
 pub mod sessions;
 pub mod settings;
 pub mod status;
+pub mod switch;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,9 @@ mod tests {
             name::<status::Health>(),
             name::<SparkHealth>(),
             name::<ModelList>(),
+            name::<platform_types::switch::SwitchStatus>(),
+            name::<platform_types::switch::SwitchReport>(),
+            name::<platform_types::egress::Card>(),
             name::<platform_types::meters::UsageReport>(),
             name::<planning::Plan>(),
             name::<planning::Applied>(),

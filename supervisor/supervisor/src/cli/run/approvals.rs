@@ -17,12 +17,13 @@ use crate::cli::show;
 enum Waiting<'a> {
     Gate(&'a Card),
     Agent(&'a Call),
+    Spark(&'a Card),
 }
 
 impl Waiting<'_> {
     fn id(&self) -> &str {
         match self {
-            Self::Gate(card) => &card.id,
+            Self::Gate(card) | Self::Spark(card) => &card.id,
             Self::Agent(call) => &call.id,
         }
     }
@@ -56,11 +57,12 @@ async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), 
     let (asker, digest) = match chosen {
         Waiting::Gate(card) => (Asker::Gate, card.digest.clone()),
         Waiting::Agent(call) => (Asker::Agent, call.digest.clone()),
+        Waiting::Spark(card) => (Asker::Spark, card.digest.clone()),
     };
     if !session.json {
         let mut screen = Screen::for_stdout(SystemClock.now());
         match chosen {
-            Waiting::Gate(card) => show::approvals::card(&mut screen, &profile, card),
+            Waiting::Gate(card) | Waiting::Spark(card) => show::approvals::card(&mut screen, &profile, card),
             Waiting::Agent(call) => show::approvals::call(&mut screen, &profile, call),
         }
         screen.show()?;
@@ -76,7 +78,8 @@ async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), 
 fn waiting(profile: &crate::api::wire::approvals::ProfileApprovals) -> impl Iterator<Item = Waiting<'_>> {
     let cards = profile.confirmations.iter().filter(|card| card.state == CardState::Pending).map(Waiting::Gate);
     let calls = profile.approvals.iter().filter(|call| call.state == ApprovalState::Pending).map(Waiting::Agent);
-    cards.chain(calls)
+    let switches = profile.switches.iter().filter(|card| card.state == CardState::Pending).map(Waiting::Spark);
+    cards.chain(calls).chain(switches)
 }
 
 /// No answer means no.

@@ -3,6 +3,7 @@
 mod approvals;
 mod configuration;
 mod streams;
+mod switch;
 mod waiting;
 
 use std::path::PathBuf;
@@ -70,6 +71,7 @@ impl Call {
             Command::Audit { profile, lines, verify } => self.audit(profile.as_str(), lines, verify).await,
             Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,
             Command::Spark(Spark::Health) => self.get("/spark/health", show::spark::health).await,
+            Command::Spark(Spark::Switch { model, yes }) => switch::switch(self, model, yes).await,
             Command::Spark(Spark::Usage) => self.get("/spark/usage", show::spark::usage).await,
             Command::Backup(backup) => self.backup(backup).await,
             Command::Secret(secret) => configuration::secret(self, secret).await,

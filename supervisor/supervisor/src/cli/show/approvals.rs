@@ -19,18 +19,22 @@ const MAX_WORDS_CHARS: usize = 100;
 pub fn list(screen: &mut Screen, approvals: &Approvals) {
     screen.quote();
     for profile in &approvals.profiles {
-        let ProfileApprovals { profile, confirmations, approvals, problems, devices } = profile;
+        let ProfileApprovals { profile, confirmations, approvals, switches, problems, devices } = profile;
         for problem in problems {
             let line = screen.tone(Tone::Bad, &neutral(problem));
             screen.line(line);
         }
-        if confirmations.is_empty() && approvals.is_empty() {
+        if confirmations.is_empty() && approvals.is_empty() && switches.is_empty() {
             screen.line(format!("{profile}: nothing waits"));
             continue;
         }
         if !confirmations.is_empty() {
             screen.line(format!("{profile}, kept by its gate until somebody decides:"));
             cards(screen, confirmations);
+        }
+        if !switches.is_empty() {
+            screen.line(format!("{profile}, kept by spark until somebody decides:"));
+            cards(screen, switches);
         }
         if !approvals.is_empty() {
             screen.line(format!("{profile}, as its agent reports it:"));

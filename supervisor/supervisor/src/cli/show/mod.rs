@@ -14,6 +14,7 @@ pub mod sessions;
 pub mod settings;
 pub mod spark;
 pub mod status;
+pub mod switch;
 
 #[cfg(test)]
 mod tests;

@@ -16,4 +16,5 @@ pub mod secrets;
 pub mod snapshots;
 pub mod sockets;
 pub mod supervisor;
+pub mod switch;
 pub mod tailscale;

@@ -1,9 +1,14 @@
 //! What a gate reports is checked against the ledger, whatever the gate says that it checked.
 
+use axum::extract::Path;
+use axum::routing::post;
+use axum::{Json, Router};
 use ed25519_dalek::{Signer as _, SigningKey};
 use platform_types::Timestamp;
 use platform_types::gate::PairingAttempt;
+use platform_types::switch::SwitchDecision;
 use supervisor_store::PairingRecord;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::example::{self, Daemon, NOW, profile};
@@ -190,4 +195,52 @@ async fn keys_are_not_changed_faster_than_the_operator_revokes() {
     assert_eq!(scopes_of(&shared, &second), None);
     let again = operations::devices::revoke(&shared, &profile("ops"), "operator anna", &shown).await;
     assert_eq!(again.unwrap_err().code, ErrorCode::NotFound);
+}
+
+/// A spark that takes every word; what it heard.
+fn spark(shared: &Shared) -> tokio::sync::mpsc::UnboundedReceiver<(String, SwitchDecision)> {
+    let (heard, words) = tokio::sync::mpsc::unbounded_channel();
+    let socket = shared.roots.spark_admin();
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = platform_kit::socket::bind(&socket, 0o600).unwrap();
+    let decided = async move |Path(id): Path<String>, Json(word): Json<SwitchDecision>| {
+        heard.send((id, word)).unwrap();
+        Json(serde_json::json!({}))
+    };
+    let router = Router::new().route("/confirmations/{id}", post(decided));
+    let serving = platform_kit::serve::unix(listener, router, CancellationToken::new(), std::time::Duration::ZERO);
+    platform_kit::task::spawn("test spark", serving);
+    words
+}
+
+fn confirms(device: &Device, id: &str) -> DeviceAct {
+    device.act(Act::Confirm { confirmation: id.to_owned(), digest: "d".repeat(64), verdict: Verdict::Allow })
+}
+
+#[tokio::test]
+async fn a_word_about_a_switch_goes_to_spark_with_its_signature() {
+    let directory = tempfile::tempdir().unwrap();
+    let (shared, _world) = daemon(&directory);
+    let (may, chat) = (Device::new(1).paired(&shared, &ALL[..2]), Device::new(2).paired(&shared, &ALL[..1]));
+    let (id, stranger) = ("c".repeat(32), Device::new(3));
+    assert!(reason(&shared, &confirms(&may, &id)).await.contains("spark does not"), "nobody is there");
+    let mut words = spark(&shared);
+    assert_eq!(perform(&shared, &profile("ops"), &confirms(&may, &id)).await, ActOutcome::Done { device: None });
+    let (heard, word) = words.recv().await.unwrap();
+    let signature = confirms(&may, &id).signature;
+    let (device, digest) = (may.id.clone(), "d".repeat(64));
+    let expect = SwitchDecision::Device { profile: profile("ops"), device, verdict: Verdict::Allow, digest, signature };
+    assert_eq!((heard, word), (id.clone(), expect));
+    let entries = shared.store.audit_after(0, 100).unwrap();
+    assert!(entries.iter().any(|entry| entry.kind == "switch.decided" && entry.actor.contains(may.id.as_str())));
+
+    assert!(reason(&shared, &confirms(&chat, &id)).await.contains("scope approve"));
+    assert!(reason(&shared, &confirms(&stranger, &id)).await.contains("signature"));
+    assert!(reason(&shared, &confirms(&may, "../switch")).await.contains("not the id"));
+    let mut bent = confirms(&may, &id);
+    bent.signature = confirms(&may, &"e".repeat(32)).signature;
+    assert!(reason(&shared, &bent).await.contains("signature"));
+    shared.store.revoke_device(&profile("ops"), &may.id, NOW).unwrap();
+    assert!(reason(&shared, &confirms(&may, &id)).await.contains("no access"));
+    assert!(words.try_recv().is_err(), "spark heard one word");
 }
