@@ -1,4 +1,4 @@
-// The OpenAI-compatible endpoint through the gate, with the SDK that people use.
+// The OpenAI-compatible endpoint through the gate and on spark's own socket, with the SDK that people use.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -40,6 +40,17 @@ test('the openai SDK: models, plain, stream, error', async () => {
   const python = path.join(cache, 'openai-sdk/venv/bin/python');
   const checked = await run(python, ['tests/end-to-end/openai_sdk.py', `${bot.url('personal')}/v1`, token, 'assistant'], { mayFail: true });
   assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+});
+
+test('the openai SDK on spark\'s own socket: the same, with tools, and a prompt that is too long', async () => {
+  const python = path.join(cache, 'openai-sdk/venv/bin/python');
+  const socket = path.join(bot.root, 'run/run/spark/personal/llm.sock');
+  const checked = await run(python, ['tests/end-to-end/openai_sdk.py', '--socket', socket, '--tools', 'demo/echo'], { mayFail: true });
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+  const { rows } = await bot.json('spark', 'usage');
+  assert.ok(rows.some(({ profile, bot: name, requests, input_tokens }) => profile === 'personal' && name === null && requests >= 5 && input_tokens > 0), JSON.stringify(rows));
+  assert.ok(rows.some(({ profile, bot: name }) => profile === 'personal' && name === 'assistant'), JSON.stringify(rows));
+  assert.match((await bot.botctl('spark', 'usage')).stdout, /PROFILE +BOT +REQUESTS[^]*personal +assistant/);
 });
 
 test('a revoked token is refused at once', async () => {

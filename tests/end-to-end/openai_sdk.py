@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Checks an OpenAI-compatible endpoint with the SDK that people use: models, plain, stream, errors.
 
-    openai_sdk.py BASE_URL KEY MODEL        (openai-sdk-requirements.txt pins the SDK)
+    openai_sdk.py BASE_URL KEY MODEL               (openai-sdk-requirements.txt pins the SDK)
+    openai_sdk.py --socket PATH MODEL [--tools]    a Unix socket, which itself says who asks: no key
 
 Prints one line for each fact, "ok" or "NOT OK" in front; exits with 1 when one of them does not hold.
 """
 import argparse
+import json
 import sys
 
+import httpx2
 import openai
 
 SECONDS = 60.0
 MAX_SEEN_CHARS = 400
 HELLO = [{"role": "user", "content": "Say hello."}]
+CLOCK = {"type": "function", "function": {"name": "clock_now", "description": "The time.", "parameters": {"type": "object"}}}
+CALL = [{"role": "user", "content": "/call clock_now {\"zone\":\"UTC\"}"}]  # the demo model does as it is told
 
 
 class Facts:
@@ -71,6 +76,29 @@ def stream(facts, client, model):
     facts.check("after a stream was left the next request is answered", bool(again.choices[0].message.content), again)
 
 
+def tools(facts, client, model):
+    answer = client.chat.completions.create(model=model, messages=CALL, tools=[CLOCK]).choices[0]
+    calls = answer.message.tool_calls or []
+    facts.check("a tool is called", [call.function.name for call in calls] == ["clock_now"], answer)
+    facts.check("a tool call is the end of an answer", answer.finish_reason == "tool_calls", answer.finish_reason)
+    result = {"role": "tool", "tool_call_id": calls[0].id, "content": "13:00"}
+    after = client.chat.completions.create(model=model, messages=[*CALL, answer.message, result], tools=[CLOCK])
+    facts.check("its result is answered", "13:00" in (after.choices[0].message.content or ""), after)
+    chunks = client.chat.completions.create(model=model, messages=CALL, tools=[CLOCK], stream=True)
+    pieces = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
+    arguments = "".join(piece.function.arguments or "" for piece in pieces)
+    facts.check("its arguments stream", json.loads(arguments) == {"zone": "UTC"}, pieces)
+
+
+def too_long(facts, client, model):
+    words = [{"role": "user", "content": "word " * 100_000}]
+    for stream in (False, True):
+        facts.refuses(
+            f"a prompt that is too long is a BadRequestError, stream={stream}", openai.BadRequestError, "context_length_exceeded",
+            lambda stream=stream: list(client.chat.completions.create(model=model, messages=words, stream=stream)),
+        )
+
+
 def errors(facts, client, stranger, model):
     unknown = "fantasy/none"
     facts.refuses(
@@ -85,6 +113,11 @@ def errors(facts, client, stranger, model):
         "no messages are a BadRequestError", openai.BadRequestError, "bad_request",
         lambda: client.chat.completions.create(model=model, messages=[]),
     )
+    if stranger:
+        refuses_strangers(facts, stranger)
+
+
+def refuses_strangers(facts, stranger):
     facts.refuses(
         "a wrong key is an AuthenticationError", openai.AuthenticationError, "unauthorized",
         lambda: stranger.models.list(),
@@ -93,20 +126,29 @@ def errors(facts, client, stranger, model):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("base_url")
-    parser.add_argument("key")
+    parser.add_argument("--socket")
+    parser.add_argument("--tools", action="store_true")
+    parser.add_argument("where", nargs="*")
     parser.add_argument("model")
     args = parser.parse_args()
 
     facts = Facts()
-    client = openai.OpenAI(base_url=args.base_url, api_key=args.key, max_retries=0, timeout=SECONDS)
-    stranger = openai.OpenAI(base_url=args.base_url, api_key="not-the-key", max_retries=0, timeout=SECONDS)
+    if args.socket:
+        through = httpx2.Client(transport=httpx2.HTTPTransport(uds=args.socket), timeout=SECONDS)
+        client = openai.OpenAI(base_url="http://spark/v1", api_key="none", max_retries=0, timeout=SECONDS, http_client=through)
+        stranger = None
+    else:
+        base_url, key = args.where
+        client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=SECONDS)
+        stranger = openai.OpenAI(base_url=base_url, api_key="not-the-key", max_retries=0, timeout=SECONDS)
     steps = (
         lambda: models(facts, client, args.model),
         lambda: plain(facts, client, args.model),
         lambda: stream(facts, client, args.model),
         lambda: errors(facts, client, stranger, args.model),
     )
+    if args.tools:
+        steps += (lambda: tools(facts, client, args.model), lambda: too_long(facts, client, args.model))
     for step in steps:
         try:
             step()
