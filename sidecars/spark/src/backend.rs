@@ -31,6 +31,8 @@ pub enum Backend {
 pub struct ModelBox {
     upstream: Upstream,
     model: ModelId,
+    /// Expected beside it.
+    others: Vec<ModelId>,
     catalogue: Catalogue,
     limits: Limits,
 }
@@ -44,8 +46,9 @@ impl Backend {
             spark::Backend::Box { url, model, key } => {
                 let key = key.as_ref().map(|name| manner.place.secrets.join(name.as_str()));
                 let upstream = Upstream::new(url, key, manner)?;
-                let (model, catalogue, limits) = (model.clone(), Catalogue::default(), manner.limits);
-                Ok(Self::Box(Box::new(ModelBox { upstream, model, catalogue, limits })))
+                let (model, others) = (model.clone(), manner.models.to_vec());
+                let (catalogue, limits) = (Catalogue::default(), manner.limits);
+                Ok(Self::Box(Box::new(ModelBox { upstream, model, others, catalogue, limits })))
             }
         }
     }
@@ -102,11 +105,11 @@ impl Backend {
         }
     }
 
-    /// Asks the box now: what is wrong with it, if anything.
-    pub async fn look(&self) -> Option<String> {
+    /// Asks the box now: what is wrong with it.
+    pub async fn look(&self) -> Vec<String> {
         match self {
-            Self::Demo(_) => None,
-            Self::Box(model_box) => model_box.fault(&self.list(Duration::ZERO).await),
+            Self::Demo(_) => Vec::new(),
+            Self::Box(model_box) => model_box.faults(&self.list(Duration::ZERO).await),
         }
     }
 
@@ -116,9 +119,10 @@ impl Backend {
         match self {
             Self::Demo(_) => vec![format!("no model box is configured; the built-in {DEMO_MODEL} answers")],
             Self::Box(model_box) => {
-                let fault = model_box.catalogue.last().and_then(|outcome| model_box.fault(&outcome));
-                let key = model_box.upstream.key_problem().filter(|problem| fault.as_ref() != Some(problem));
-                fault.into_iter().chain(key).collect()
+                let last = model_box.catalogue.last();
+                let mut notes = last.map(|outcome| model_box.faults(&outcome)).unwrap_or_default();
+                notes.extend(model_box.upstream.key_problem().filter(|problem| !notes.contains(problem)));
+                notes
             }
         }
     }
@@ -169,13 +173,17 @@ pub fn contradiction(asked: &Listed, echoed: &str) -> Refusal {
 }
 
 impl ModelBox {
-    /// Why no chat with the configured model would be answered.
-    fn fault(&self, outcome: &Outcome) -> Option<String> {
-        let refusal = match outcome {
-            Ok(listed) => choose(listed, &self.model).err()?,
-            Err(refusal) => refusal.clone(),
-        };
-        Some(refusal.failure.message)
+    /// Why no chat with a configured model would be answered.
+    fn faults(&self, outcome: &Outcome) -> Vec<String> {
+        match outcome {
+            Err(refusal) => vec![refusal.message().to_owned()],
+            Ok(listed) => {
+                let own = choose(listed, &self.model).err().map(|refusal| refusal.failure.message);
+                let others = self.others.iter().filter_map(|model| choose(listed, model).err());
+                let unlisted = others.filter(|refusal| refusal.code() == ErrorCode::ModelNotFound);
+                own.into_iter().chain(unlisted.map(|refusal| format!("a bot's model: {}", refusal.message()))).collect()
+            }
+        }
     }
 
     async fn chat(&self, request: &ChatRequest, deadline: Instant) -> Result<Source, Refusal> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform_types::ProfileName;
-use platform_types::spark::{Priority, Progress};
+use platform_types::meters::Provider;
+use platform_types::spark::{BackendKind, Priority, Progress};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -64,12 +65,16 @@ impl Errand {
                 phase.send_replace(now);
             }
         };
-        let Self { backend, times, queue, switch, profile, priority, request, mut ticket } = self;
+        let Self { backend, times, queue, switch, profile, priority, mut request, mut ticket } = self;
+        if backend.kind() == BackendKind::Box {
+            // Only the demo model reads them; in memory they take more than the text that waits.
+            request.messages = Vec::new();
+        }
         ticket.asks_for(&request.model);
         let over = ticket.came() + times.total;
         let opening = async {
             if switch.stance(&request.model)? == Stance::Free {
-                ticket.is_listed(&backend.resolve(&request.model).await?);
+                ticket.is_listed(&resolve(&backend, &request).await?);
             }
             ticket.queues();
             let seat = match queue.enter(&profile, priority)? {
@@ -83,7 +88,7 @@ impl Errand {
             };
             ticket.is_seated();
             // Once more: it may have changed while the request waited.
-            let listed = backend.resolve(&request.model).await?;
+            let listed = resolve(&backend, &request).await?;
             ticket.is_listed(&listed);
             ticket.is_sent();
             open(&backend, &request, (listed, seat), times, over).await
@@ -95,6 +100,13 @@ impl Errand {
         };
         answer(&backend, &request, opened, ticket).await
     }
+}
+
+/// Finds the model, of which every field of the request is known.
+async fn resolve(backend: &Backend, request: &ChatRequest) -> Result<Listed, Refusal> {
+    let listed = backend.resolve(&request.model).await?;
+    request.fits(Provider::from_owner(&listed.owned_by))?;
+    Ok(listed)
 }
 
 /// Sends the request.

@@ -101,7 +101,7 @@ impl Shared {
 
     /// Puts a configuration in force, unless a later one already is.
     pub async fn configure(self: &Arc<Self>, config: SparkConfig) -> Result<(), Failure> {
-        let SparkConfig { revision, backend, profiles, limits, switch } = config;
+        let SparkConfig { revision, backend, profiles, models, limits, switch } = config;
         let mut sockets = self.sockets.lock().await;
         if let Some(newer) = self.known().map(|in_force| in_force.revision).filter(|known| *known > revision) {
             let message = format!("revision {} is older than {}, which is in force", revision.0, newer.0);
@@ -111,7 +111,8 @@ impl Shared {
             return Err(Failure::new(ErrorCode::BadRequest, format!("limits.{name}: {fault}")));
         }
         let times = self.limits.times(&limits);
-        let manner = Manner { place: &self.place, limits: self.limits, times, clock: self.clock.clone() };
+        let manner =
+            Manner { place: &self.place, limits: self.limits, times, models: &models, clock: self.clock.clone() };
         let backend = Backend::new(&backend, &manner)
             .map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
         let armed = self.switch.prepare(switch.as_ref(), &self.place);

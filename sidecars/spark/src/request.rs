@@ -1,10 +1,11 @@
 //! Which chat requests are let through. Pure.
 //!
 //! Fields are allowlisted, at the top and inside messages and tools: model servers have fields that fetch URLs, load
-//! templates or read files, and a new version brings new ones. Media travel only as `data:` URLs, because a server that
+//! templates or read files, and a new version brings new ones. What is not OpenAI's own passes only to servers that know it. Media travel only as `data:` URLs, because a server that
 //! fetches an address would be a network for the agent. What is let through keeps its bytes and its order, so that the
 //! server's prompt cache hits; only `stream_options` is written anew.
 
+use platform_types::meters::Provider;
 use platform_types::{ErrorCode, ModelId};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -64,6 +65,20 @@ impl ChatRequest {
             tool_choice: values.remove("tool_choice"),
             fields: fields.0.into_iter().map(|(name, raw)| (name, raw.to_owned())).collect(),
         })
+    }
+
+    /// Whether the server that lists the model knows every field.
+    pub fn fits(&self, server: Provider) -> Result<(), Refusal> {
+        let foreign: Vec<&str> = self
+            .fields
+            .iter()
+            .filter(|(name, raw)| raw.get() != "null" && !is_known_by(name, server))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let Some(first) = foreign.first() else { return Ok(()) };
+        let (names, server) = (foreign.join(", "), server.as_str());
+        let message = format!("the model box ({server}) has no such fields: {names}; leave them out");
+        Err(bad(message).with_param(*first))
     }
 
     /// The body for the model box: every value as it came, and usage asked for in streams.
@@ -130,6 +145,18 @@ const FIELDS: &[(&str, Kind)] = &[
     ("reasoning_effort", Kind::Text),
     ("chat_template_kwargs", Kind::TemplateOptions),
 ];
+
+/// Fields that are not OpenAI's, and the servers that know them. Any other server would leave them out without a word.
+const NOT_OF_OPENAI: &[(&str, &[Provider])] = &[
+    ("top_k", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap, Provider::LmStudio]),
+    ("min_p", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap]),
+    ("chat_template_kwargs", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap]),
+];
+
+fn is_known_by(name: &str, server: Provider) -> bool {
+    let listed = NOT_OF_OPENAI.iter().find(|(field, _)| *field == name);
+    server == Provider::Demo || listed.is_none_or(|(_, servers)| servers.contains(&server))
+}
 
 fn is_known(name: &str) -> bool {
     FIELDS.iter().any(|(known, _)| *known == name)

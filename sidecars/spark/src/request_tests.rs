@@ -74,6 +74,26 @@ fn unknown_fields_are_named() {
 }
 
 #[test]
+fn fields_of_some_servers_go_to_these_only() {
+    use Provider::{Demo, LlamaSwap, Llamacpp, LmStudio, Ollama, Sglang, Unknown, Vllm};
+    const ALL: [Provider; 8] = [Demo, Vllm, Sglang, Llamacpp, LlamaSwap, LmStudio, Ollama, Unknown];
+    for (field, passes_to) in [
+        (r#","temperature":1,"tool_choice":"auto","logit_bias":{},"reasoning_effort":"low""#, &ALL[..]),
+        (r#","top_k":null"#, &ALL),
+        (r#","top_k":40"#, &ALL[..6]),
+        (r#","min_p":0.1"#, &ALL[..5]),
+        (r#","chat_template_kwargs":{"enable_thinking":false}"#, &ALL[..5]),
+    ] {
+        let request = passes(&with(field));
+        let found: Vec<Provider> = ALL.into_iter().filter(|server| request.fits(*server).is_ok()).collect();
+        assert_eq!(found, passes_to, "{field}");
+    }
+    let refusal = passes(&with(r#","min_p":0.1,"top_k":40"#)).fits(Ollama).unwrap_err();
+    assert_eq!((refusal.code(), refusal.failure.param.as_deref()), (ErrorCode::BadRequest, Some("min_p")));
+    assert!(refusal.message().contains("(ollama) has no such fields: min_p, top_k"), "{}", refusal.message());
+}
+
+#[test]
 fn media_are_data_only() {
     let part = |part: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#);
     for url in

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use platform_kit::Secret;
 use platform_kit::clock::SharedClock;
 use platform_kit::secret::{self, SecretError};
-use platform_types::ErrorCode;
+use platform_types::{ErrorCode, ModelId};
 use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 
@@ -53,6 +53,8 @@ pub struct Manner<'a> {
     pub place: &'a Place,
     pub limits: Limits,
     pub times: Times,
+    /// Models that are expected beside the configured one.
+    pub models: &'a [ModelId],
     pub clock: SharedClock,
 }
 

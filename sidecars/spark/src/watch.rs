@@ -13,12 +13,12 @@ use crate::place::Watch;
 pub async fn watch(backend: Arc<Backend>, every: Watch) {
     let Some(breaker) = backend.breaker() else { return };
     let mut changes = breaker.changes();
-    let mut fault = say(backend.look().await);
+    let mut faults = say(backend.look().await);
     loop {
         let is_open = changes.borrow_and_update().is_some();
         let pause = if is_open {
             every.open
-        } else if fault.is_none() {
+        } else if faults.is_empty() {
             every.well
         } else {
             every.unwell
@@ -29,8 +29,8 @@ pub async fn watch(backend: Arc<Backend>, every: Watch) {
             true = opens(&mut changes), if !is_open => tokio::time::sleep(every.open).await,
         }
         let found = backend.look().await;
-        if found != fault {
-            fault = say(found);
+        if found != faults {
+            faults = say(found);
         }
     }
 }
@@ -39,10 +39,12 @@ async fn opens(changes: &mut watch::Receiver<Option<Open>>) -> bool {
     changes.wait_for(Option::is_some).await.is_ok()
 }
 
-fn say(fault: Option<String>) -> Option<String> {
-    match &fault {
-        None => tracing::info!("the model box lists the configured model"),
-        Some(problem) => tracing::warn!(problem, "the model box cannot be used"),
+fn say(faults: Vec<String>) -> Vec<String> {
+    for problem in &faults {
+        tracing::warn!(problem, "the model box cannot be used as it is configured");
     }
-    fault
+    if faults.is_empty() {
+        tracing::info!("the model box lists the configured models");
+    }
+    faults
 }

@@ -54,6 +54,9 @@ pub struct SparkConfig {
     pub revision: Revision,
     pub backend: Backend,
     pub profiles: Vec<ProfileName>,
+    /// Further models that bots name, and that the box is expected to list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelId>,
     /// Left out while it is the default, so that a spark of the release before still takes the document.
     #[serde(default, skip_serializing_if = "SparkLimits::is_default")]
     pub limits: SparkLimits,
@@ -339,6 +342,7 @@ mod tests {
             revision: Revision(1),
             backend: Backend::Demo,
             profiles: vec![],
+            models: vec![],
             limits,
             switch: None,
         };

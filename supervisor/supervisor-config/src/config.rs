@@ -11,7 +11,7 @@ use std::fmt;
 use platform_types::agent::PolicyRule;
 use platform_types::channel::{ChannelKind, ChatId, Senders};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
-use platform_types::spark::{Backend, DEMO_MODEL};
+use platform_types::spark::{Backend, DEMO_MODEL, SparkLimits};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 
 use crate::cron::Cron;
@@ -39,6 +39,7 @@ pub struct Spark {
     /// The default model of bots.
     pub model: ModelId,
     pub key: Option<SecretName>,
+    pub limits: SparkLimits,
     /// `None`: nobody switches the model from here.
     pub switch: Option<Switch>,
 }
@@ -218,6 +219,21 @@ impl Config {
                 Backend::Box { url: url.clone(), model: model.clone(), key: key.clone() }
             }
         }
+    }
+
+    /// How many requests spark lets to the box, and how long.
+    pub fn spark_limits(&self) -> SparkLimits {
+        self.spark.as_ref().map(|spark| spark.limits).unwrap_or_default()
+    }
+
+    /// Models that bots name beside the default one. Those that a switch brings are left out: they come and go.
+    pub fn models_of_bots(&self) -> Vec<ModelId> {
+        let Some(spark) = &self.spark else { return Vec::new() };
+        let switched = spark.switch.iter().flat_map(|switch| &switch.models);
+        let elsewhere: BTreeSet<&ModelId> = switched.chain([&spark.model]).collect();
+        let named: BTreeSet<&ModelId> =
+            self.profiles.values().flat_map(|profile| &profile.bots).map(|bot| &bot.model).collect();
+        named.difference(&elsewhere).map(|model| (*model).clone()).collect()
     }
 
     /// The secrets that processes of this release need.

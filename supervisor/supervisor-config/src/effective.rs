@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use platform_types::channel::ChatId;
 use platform_types::egress::Credential;
+use platform_types::spark::SparkLimits;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
@@ -71,11 +72,23 @@ impl Entries {
         entries
     }
 
-    fn spark(&mut self, Spark { url, model, key, switch }: &Spark) {
+    fn spark(&mut self, Spark { url, model, key, limits, switch }: &Spark) {
         let path = KeyPath::of(["spark"]);
         self.text(&path, "url", url);
         self.text(&path, "model", model);
         self.put(&path, "key", key.as_ref().map(secret));
+        let SparkLimits { concurrency, queue, connect_seconds, first_byte_seconds, idle_seconds, total_seconds } =
+            limits;
+        for (key, value) in [
+            ("concurrency", concurrency),
+            ("queue", queue),
+            ("connect_seconds", connect_seconds),
+            ("first_byte_seconds", first_byte_seconds),
+            ("idle_seconds", idle_seconds),
+            ("total_seconds", total_seconds),
+        ] {
+            self.put(&path, key, Some(Value::Integer((*value).into())));
+        }
         if let Some(switch) = switch {
             self.switch(&path.key("switch"), switch);
         }

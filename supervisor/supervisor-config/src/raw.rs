@@ -55,6 +55,24 @@ pub(crate) struct RawSpark {
     /// Bearer key that the server asks for.
     #[schemars(example = json!({"secret": "spark-key"}), extend("x-default" = "none", "x-change" = "pushed live"))]
     pub key: Option<RawSecret>,
+    /// Requests at the box at once, of all profiles; a profile that has fewer there goes first.
+    #[schemars(range(min = 1, max = 64), example = 2, extend("default" = 4, "x-change" = "pushed live"))]
+    pub concurrency: Option<u32>,
+    /// Requests that wait for a place at the box. Each profile has an equal share of it, one at least.
+    #[schemars(range(min = 1, max = 128), example = 16, extend("default" = 32, "x-change" = "pushed live"))]
+    pub queue: Option<u32>,
+    /// Longest attempt to make a connection to the box; a second one follows at once.
+    #[schemars(range(min = 1, max = 30), example = 5, extend("default" = 2, "x-change" = "pushed live"))]
+    pub connect_seconds: Option<u32>,
+    /// Longest time from a request at the box to the first byte of its answer.
+    #[schemars(range(min = 1, max = 3600), example = 900, extend("default" = 600, "x-change" = "pushed live"))]
+    pub first_byte_seconds: Option<u32>,
+    /// Longest silence in the middle of an answer.
+    #[schemars(range(min = 1, max = 3600), example = 300, extend("default" = 120, "x-change" = "pushed live"))]
+    pub idle_seconds: Option<u32>,
+    /// Longest time from the arrival of a request, waiting included, to the last byte of its answer.
+    #[schemars(range(min = 1, max = 86_400), example = 7200, extend("default" = 3600, "x-change" = "pushed live"))]
+    pub total_seconds: Option<u32>,
     /// How the box is switched to another model; left out, nobody switches it from here.
     pub switch: Option<RawSwitch>,
 }

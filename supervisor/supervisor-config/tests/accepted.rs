@@ -72,6 +72,16 @@ fn profile(name: &str) -> ProfileName {
 }
 
 #[test]
+fn models_of_bots_are_those_beside_the_default_one() {
+    let text = "[spark]\nurl = \"http://10.0.0.7/v1\"\nmodel = \"a/A\"\n[profile.one]\nport = 1\n[profile.one.bot.x]\n\
+                [profile.one.bot.y]\nmodel = \"b/B\"\n[profile.two]\nport = 2\n[profile.two.bot.z]\nmodel = \"b/B\"\n\
+                [profile.two.bot.w]\nmodel = \"a/a\"\n";
+    let config = Config::parse(text, &surroundings::rich()).unwrap();
+    let models: Vec<String> = config.models_of_bots().iter().map(ToString::to_string).collect();
+    assert_eq!(models, ["a/a", "b/B"]);
+}
+
+#[test]
 fn the_smallest_file_gets_every_default() {
     let config = accept(SMALLEST);
     assert_eq!(config.backend(), Backend::Demo);

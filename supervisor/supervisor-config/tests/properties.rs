@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use platform_types::agent::{Effect, PolicyRule, SessionKind};
 use platform_types::channel::{ChannelKind, ChatId, Senders};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
+use platform_types::spark::SparkLimits;
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -149,12 +150,28 @@ fn lists(item: impl Strategy<Value = String> + 'static) -> BoxedStrategy<Vec<Str
     btree_set(item, 0..3).prop_map(|items| items.into_iter().collect()).boxed()
 }
 
+fn spark_limits() -> impl Strategy<Value = SparkLimits> {
+    let counts = (SparkLimits::CONCURRENCY, SparkLimits::QUEUE, SparkLimits::CONNECT_SECONDS);
+    let times = (SparkLimits::FIRST_BYTE_SECONDS, SparkLimits::IDLE_SECONDS, 3_600..=86_400u32);
+    (counts, times).prop_map(
+        |((concurrency, queue, connect_seconds), (first_byte_seconds, idle_seconds, total_seconds))| SparkLimits {
+            concurrency,
+            queue,
+            connect_seconds,
+            first_byte_seconds,
+            idle_seconds,
+            total_seconds,
+        },
+    )
+}
+
 fn configs() -> impl Strategy<Value = Config> {
-    let spark = ("[a-z]{1,8}", "[ -~ü]{1,20}", option::of(secrets()), option::of(switches())).prop_map(
-        |(host, model, key, switch)| Spark {
+    let spark = ("[a-z]{1,8}", "[ -~ü]{1,20}", option::of(secrets()), spark_limits(), option::of(switches())).prop_map(
+        |(host, model, key, limits, switch)| Spark {
             url: format!("https://{host}.example/v1"),
             model: ModelId::new(model).expect("valid by construction"),
             key,
+            limits,
             switch,
         },
     );

@@ -41,7 +41,7 @@ fn the_keys_are_few_and_each_is_explained() {
 
 #[test]
 fn the_documented_defaults_are_the_real_ones() {
-    let text = "[profile.profile]\nport = 1\nupstream.upstream = { url = \"http://h\", preset = \"home-assistant\" }\n\
+    let text = "[spark]\nurl = \"http://h/v1\"\nmodel = \"m\"\n[profile.profile]\nport = 1\nupstream.upstream = { url = \"http://h\", preset = \"home-assistant\" }\n\
                 upstream.channel = { url = \"http://10.0.0.1\", preset = \"telegram\", token.secret = \"telegram-token\" }\n\
                 channel.channel.kind = \"loopback\"\n[profile.profile.bot.bot]\n";
     let effective = effective(&Config::parse(text, &surroundings::rich()).unwrap());
@@ -60,7 +60,7 @@ fn the_documented_defaults_are_the_real_ones() {
             compared += 1;
         }
     }
-    assert!(compared >= 13, "only {compared} defaults were compared");
+    assert!(compared >= 19, "only {compared} defaults were compared");
 }
 
 #[test]

@@ -209,6 +209,20 @@ async fn the_notes_are_true_while_nobody_chats() {
 }
 
 #[tokio::test]
+async fn a_model_of_a_bot_that_is_not_there_is_noted() {
+    let body = format!(r#"{{"data":[{{"id":"{MODEL}"}},{{"id":"off","status":{{"value":"unloaded"}}}}]}}"#);
+    let scripted = ScriptedBox::start(move |_| whole(200, "", &body)).await;
+    let mut running = Running::start(Limits::default());
+    running.models = [MODEL, "off", "tiny/model-1.A"].map(|id| ModelId::new(id).unwrap()).to_vec();
+    running.push(1, scripted.backend(), &["personal"]).await.unwrap();
+    let words = "a bot's model: the model box does not list \"tiny/model-1.A\"; it lists: ";
+    noted(&running, "one of three", |notes| notes.len() == 1 && notes[0].starts_with(words)).await;
+    running.models.pop();
+    running.push(2, scripted.backend(), &["personal"]).await.unwrap();
+    noted(&running, "none", <[String]>::is_empty).await;
+}
+
+#[tokio::test]
 async fn whoever_only_looks_does_not_wait_for_a_slow_box() {
     let scripted = ScriptedBox::start(|_| vec![Step::UntilGone]).await;
     let limits = Limits { look: std::time::Duration::from_millis(50), ..Limits::default() };

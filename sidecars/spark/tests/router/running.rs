@@ -6,7 +6,7 @@ use platform_kit::SystemClock;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
 use platform_types::spark::{Backend, SparkConfig, SparkLimits, SparkStatus};
-use platform_types::{ProfileName, Revision};
+use platform_types::{ModelId, ProfileName, Revision};
 use spark::place::{Limits, Place};
 use spark::process::Process;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,8 @@ pub struct Running {
     pub place: Place,
     /// What every configuration says of limits.
     pub given: SparkLimits,
+    /// What every configuration says that bots name.
+    pub models: Vec<ModelId>,
     stop: CancellationToken,
     task: Option<tokio::task::JoinHandle<()>>,
     _root: Option<tempfile::TempDir>,
@@ -46,7 +48,7 @@ impl Running {
         let stop = CancellationToken::new();
         let process = Process::bind(place.clone(), limits, Arc::new(SystemClock)).unwrap();
         let task = Some(platform_kit::task::spawn("router", process.run(stop.clone())));
-        Self { place, given: SparkLimits::default(), stop, task, _root: root }
+        Self { place, given: SparkLimits::default(), models: vec![], stop, task, _root: root }
     }
 
     /// Stops it, and waits until it has.
@@ -69,7 +71,14 @@ impl Running {
         self.admin()
             .put(
                 "/config",
-                &SparkConfig { revision: Revision(revision), backend, profiles, limits: self.given, switch: None },
+                &SparkConfig {
+                    revision: Revision(revision),
+                    backend,
+                    profiles,
+                    models: self.models.clone(),
+                    limits: self.given,
+                    switch: None,
+                },
             )
             .await
     }

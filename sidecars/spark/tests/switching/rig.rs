@@ -175,6 +175,7 @@ impl Rig {
             revision: Revision(self.revision),
             backend,
             profiles: ["ops", "personal"].map(|name| ProfileName::new(name).unwrap()).into(),
+            models: vec![],
             limits: SparkLimits::default(),
             switch: Some(self.config.clone()),
         };

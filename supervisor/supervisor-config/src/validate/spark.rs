@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use platform_types::ModelId;
-use platform_types::spark::DEMO_MODEL;
+use platform_types::spark::{DEMO_MODEL, SparkLimits};
 
 use super::network::{is_loopback, is_multicast_name};
 use super::{Context, switch};
@@ -19,7 +19,7 @@ pub(super) enum Section {
     Refused {
         model: Option<ModelId>,
     },
-    Given(Spark),
+    Given(Box<Spark>),
 }
 
 impl Section {
@@ -39,7 +39,7 @@ impl Section {
     pub(super) fn into_config(self) -> Option<Spark> {
         match self {
             Self::Absent | Self::Refused { .. } => None,
-            Self::Given(spark) => Some(spark),
+            Self::Given(spark) => Some(*spark),
         }
     }
 }
@@ -47,16 +47,41 @@ impl Section {
 /// `profiles` are the names that the file has.
 pub(super) fn spark(raw: Option<RawSpark>, profiles: &BTreeSet<String>, context: &mut Context<'_>) -> Section {
     let path = KeyPath::of(["spark"]);
-    let Some(RawSpark { url, model, key, switch: way }) = raw else {
+    let Some(RawSpark {
+        url,
+        model,
+        key,
+        concurrency,
+        queue,
+        connect_seconds,
+        first_byte_seconds,
+        idle_seconds,
+        total_seconds,
+        switch: way,
+    }) = raw
+    else {
         let written = context.report.document().contains(&path);
         return if written { Section::Refused { model: None } } else { Section::Absent };
     };
     let url = url.and_then(|url| base_url(&url, &path.key("url"), context));
     let model = model.and_then(|model| box_model(model, &path.key("model"), context));
     let key = key.and_then(|key| context.secret(key, &path.key("key")));
+    let default = SparkLimits::default();
+    let limits = SparkLimits {
+        concurrency: concurrency.unwrap_or(default.concurrency),
+        queue: queue.unwrap_or(default.queue),
+        connect_seconds: connect_seconds.unwrap_or(default.connect_seconds),
+        first_byte_seconds: first_byte_seconds.unwrap_or(default.first_byte_seconds),
+        idle_seconds: idle_seconds.unwrap_or(default.idle_seconds),
+        total_seconds: total_seconds.unwrap_or(default.total_seconds),
+    };
+    if let Some((name, fault)) = limits.fault() {
+        let remedy = "Every other time is a part of total_seconds: raise that, or lower this one.";
+        context.report.error(&path.key(name), fault, remedy);
+    }
     let switch = way.and_then(|way| switch::switch(way, &path.key("switch"), (model.as_ref(), profiles), context));
     match (url, model) {
-        (Some(url), Some(model)) => Section::Given(Spark { url, model, key, switch }),
+        (Some(url), Some(model)) => Section::Given(Box::new(Spark { url, model, key, limits, switch })),
         (_, model) => Section::Refused { model },
     }
 }

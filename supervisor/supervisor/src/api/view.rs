@@ -71,7 +71,7 @@ pub fn is_well(world: &World) -> bool {
 }
 
 /// Why chats are not answered although everything that runs is ready: the model box, as spark saw it last.
-fn degraded(world: &World) -> Vec<String> {
+pub fn degraded(world: &World) -> Vec<String> {
     if matches!(world.config.backend(), Backend::Demo) {
         return Vec::new();
     }

@@ -36,6 +36,7 @@ const CHECKS: &[NamedCheck] = &[
     ("secrets", checks::secrets::check),
     ("images", checks::images::check),
     ("containers", checks::containers::check),
+    ("model-box", checks::model_box::check),
     ("switch", checks::switch::check),
     ("ports", checks::ports::check),
     ("listeners", checks::listeners::check),

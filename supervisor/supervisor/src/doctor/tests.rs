@@ -262,6 +262,33 @@ fn what_is_blocked_is_found_although_it_runs() {
 }
 
 #[test]
+fn a_model_that_the_box_does_not_list_is_found() {
+    let with_box = |notes: &[&str]| {
+        let notes: Vec<String> = notes.iter().map(|note| (*note).to_owned()).collect();
+        in_world(move |world| {
+            let mut config = (*world.config).clone();
+            config.spark = Some(supervisor_config::config::Spark {
+                url: "http://192.168.1.20:8000/v1".to_owned(),
+                model: platform_types::ModelId::new("m").unwrap(),
+                key: None,
+                limits: platform_types::spark::SparkLimits::default(),
+                switch: None,
+            });
+            world.config = Arc::new(config);
+            let containers = &mut Arc::make_mut(&mut world.observed).containers;
+            let spark = containers.iter_mut().find(|found| found.labels.target == Some(Target::spark())).unwrap();
+            let supervisor_plan::observed::Probe::Answering(answer) = &mut spark.probe else { panic!("it answers") };
+            answer.notes = notes;
+        })
+    };
+    check(|_| (), "model-box", Verdict::Ok, "the built-in demo model answers");
+    check(with_box(&[]), "model-box", Verdict::Ok, "http://192.168.1.20:8000/v1 lists the configured models");
+    let found = ["the model box does not list \"m\"; it lists: n", "a bot's model: the model box does not list \"o\""];
+    check(with_box(&found), "model-box", Verdict::Problem, found[0]);
+    check(with_box(&found), "model-box", Verdict::Problem, found[1]);
+}
+
+#[test]
 fn images_and_containers() {
     check(
         in_world(|world| Arc::make_mut(&mut world.observed).images = BTreeSet::new()),

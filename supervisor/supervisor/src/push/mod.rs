@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
 use platform_types::channel::{self, AgentChannel, ChatId};
 use platform_types::gate::{Device, Door, GateConfig, Scope};
-use platform_types::spark::{SparkConfig, SparkLimits};
+use platform_types::spark::SparkConfig;
 use platform_types::switch::{Approver, Asker, SwitchConfig};
 use platform_types::{ProfileName, Revision, UpstreamName};
 use serde::Serialize;
@@ -55,7 +55,8 @@ pub fn compose(sources: &Sources<'_>) -> BTreeMap<Target, Payload> {
         revision: Revision::default(),
         backend: sources.config.backend(),
         profiles: sources.config.profiles.keys().cloned().collect(),
-        limits: SparkLimits::default(),
+        models: sources.config.models_of_bots(),
+        limits: sources.config.spark_limits(),
         switch: switch(sources),
     };
     let digest = digest(&(&spark, sources.secret_stamps.get(&Target::spark())));

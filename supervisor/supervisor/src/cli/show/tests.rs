@@ -142,8 +142,13 @@ fn a_model_box_that_cannot_be_used_is_in_the_headline() {
     assert_eq!((of_status(&world), of_health(&world, None)), ("bot: all is well".to_owned(), "all is well".to_owned()));
     let mut config = (*world.config).clone();
     let url = "http://192.168.1.20:8000/v1".to_owned();
-    config.spark =
-        Some(supervisor_config::config::Spark { url, model: ModelId::new("m").unwrap(), key: None, switch: None });
+    config.spark = Some(supervisor_config::config::Spark {
+        url,
+        model: ModelId::new("m").unwrap(),
+        key: None,
+        limits: platform_types::spark::SparkLimits::default(),
+        switch: None,
+    });
     world.config = Arc::new(config);
     assert_eq!(of_status(&world), format!("bot: {degraded}"));
     assert_eq!(of_health(&world, None), degraded, "spark's last word counts while it cannot be asked");

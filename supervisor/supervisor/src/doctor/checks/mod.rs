@@ -9,6 +9,7 @@ pub mod images;
 pub mod listeners;
 pub mod live_restore;
 pub mod log_limits;
+pub mod model_box;
 pub mod ports;
 pub mod quotas;
 pub mod run_tmpfs;
