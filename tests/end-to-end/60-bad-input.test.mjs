@@ -33,7 +33,7 @@ const broken = {
   'an unknown key': [(text) => text.replace(/^name = /m, 'nmae = "x"\nname = '), /nmae/],
   'two profiles on one port': [(text) => text.replaceAll(/^port = \d+/gm, 'port = 18999'), /18999/],
   'a time zone that does not exist': [(text) => text.replace(/^timezone = .*/m, 'timezone = "Europe/Atlantis"'), /Atlantis/],
-  'a secret that is not there': [(text) => `${text}\n[spark]\nurl = "http://127.0.0.1:1/v1"\nmodel = "x"\nkey = { secret = "nope" }\n`, /botctl secret set nope/],
+  'a secret that is not there': [(text) => `${text}\n[spark]\nurl = "http://127.0.0.1:1/v1"\nmodel = "x"\nkey = { secret = "nope" }\n`, /botctl --root \S+ secret set nope/],
 };
 for (const [what, [edit, expected]] of Object.entries(broken)) {
   test(`${what}: named with its line and a remedy; what runs goes on`, async () => {
@@ -63,9 +63,10 @@ test('a port that somebody else uses blocks one gate, says so, and goes away by 
   const applied = await bot.botctl('apply', { mayFail: true });
   assert.equal(applied.code, 1);
   assert.match(applied.stderr, taken);
-  const status = await bot.json('status');
-  assert.equal(status.well, false);
-  assert.match(status.profiles.find(({ profile }) => profile === 'ops').unserved, taken);
+  // The gate is told of its other settings first.
+  const unserved = async () => (await bot.json('status')).profiles.find(({ profile }) => profile === 'ops').unserved;
+  await until('status says which port', async () => taken.test(await unserved()));
+  assert.equal((await bot.json('status')).well, false);
   assert.match((await bot.botctl('status')).stdout, taken);
   const waited = await bot.botctl('health', '--wait', '1', { mayFail: true });
   assert.equal(waited.code, 1);

@@ -32,8 +32,9 @@ pub mod senders;
 pub mod store;
 pub mod tokens;
 
+pub use devices::links::{LinkRecord, Redemption};
 pub use devices::rotate::Rotation;
-pub use devices::{DeviceRecord, GateRegistry, LinkRecord, NewDevice, Redemption};
+pub use devices::{DeviceRecord, GateRegistry, NewDevice};
 pub use error::{OpenError, StoreError};
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};
 pub use records::{EventCount, EventRecord, NewEvent};

@@ -1,5 +1,6 @@
 //! Links are used once, devices come and go.
 
+use super::links::{LinkRecord, Redemption};
 use super::rotate::{BETWEEN_ROTATIONS_MILLIS, Rotation};
 use super::*;
 

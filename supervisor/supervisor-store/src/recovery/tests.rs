@@ -10,7 +10,8 @@ use supervisor_plan::ledger::Lease;
 use supervisor_plan::observed::ContainerId;
 
 use super::*;
-use crate::devices::{LinkRecord, NewDevice, Redemption};
+use crate::devices::NewDevice;
+use crate::devices::links::{LinkRecord, Redemption};
 use crate::senders::SenderApproval;
 
 mod senders;
