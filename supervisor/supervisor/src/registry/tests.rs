@@ -22,6 +22,7 @@ use crate::example::{self, Daemon, NOW, profile};
 use crate::state::{Command, Shared};
 
 mod senders;
+mod switch;
 
 /// Everything here happens in milliseconds; a test that waits longer is broken.
 const DEADLINE: Duration = Duration::from_secs(10);
