@@ -268,8 +268,8 @@ impl Relay {
         self.ticket.uses(self.transcript.usage());
         if self.transcript.is_whole() {
             self.ticket.finish();
-        } else if self.transcript.has_failed() {
-            self.ticket.fail(&Refusal::backend(ErrorCode::UpstreamError, ""));
+        } else if let Some(refusal) = self.transcript.failure() {
+            self.ticket.fail(&refusal);
         }
     }
 }

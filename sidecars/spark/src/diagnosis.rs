@@ -199,9 +199,15 @@ impl Said {
     fn is_about_context(&self, text: &str) -> bool {
         self.kind == "exceed_context_size_error"
             || self.code == "context_length_exceeded"
-            || ["maximum context length", "model's context length", "available context size", "context window"]
-                .iter()
-                .any(|words| text.contains(words))
+            || [
+                "maximum context length",
+                "model's context length",
+                "available context size",
+                "context window",
+                "exceeds the context length",
+            ]
+            .iter()
+            .any(|words| text.contains(words))
     }
 
     /// vLLM: "maximum context length is N tokens. However, you requested M tokens" (or "your request has M input

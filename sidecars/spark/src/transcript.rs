@@ -125,6 +125,8 @@ pub struct Transcript {
     hide_usage: bool,
     /// An error that was not forwarded, because no client would know it.
     kept_back: Option<Bytes>,
+    /// The first error, as it came.
+    error: Option<Bytes>,
 }
 
 impl Transcript {
@@ -138,6 +140,7 @@ impl Transcript {
             chunks: 0,
             hide_usage,
             kept_back: None,
+            error: None,
         }
     }
 
@@ -174,9 +177,9 @@ impl Transcript {
         matches!(self.mark, Mark::Done | Mark::Finished)
     }
 
-    /// The stream carried an error of the server.
-    pub fn has_failed(&self) -> bool {
-        self.mark == Mark::Failed
+    /// The error of the server that the stream carried.
+    pub fn failure(&self) -> Option<Refusal> {
+        self.error.as_ref().or(self.kept_back.as_ref()).map(|error| in_place_of_an_answer(error))
     }
 
     pub fn usage(&self) -> Usage {
@@ -277,6 +280,7 @@ impl Transcript {
         }
         if chunk.error.is_some() {
             self.mark = Mark::Failed;
+            self.error.get_or_insert_with(|| Bytes::copy_from_slice(data));
             self.begins_with(|| First::Error(Bytes::copy_from_slice(data)));
             return true;
         }

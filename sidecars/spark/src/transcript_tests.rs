@@ -73,7 +73,7 @@ fn ends_that_are_good_enough() {
     // The server's own error is an end; nothing is added to it.
     forwarded(&[CHUNK, ERROR].concat(), true, &[CHUNK, ERROR].concat(), None);
     let (_, _, transcript) = run(&[CHUNK, ERROR, DONE].concat(), true);
-    assert!(transcript.has_failed() && !transcript.is_whole());
+    assert!(transcript.failure().is_some() && !transcript.is_whole());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn errors_that_no_client_knows_are_kept_back_and_told() {
         for stream in [[CHUNK, error].concat(), [CHUNK, error, DONE].concat(), [CHUNK, error.trim_end()].concat()] {
             let (text, code, transcript) = run(&stream, true);
             assert_eq!((text.as_str(), code), (CHUNK, Some(ErrorCode::UpstreamError)), "{stream}");
-            assert!(transcript.has_failed() && !transcript.is_whole());
+            assert!(transcript.failure().is_some() && !transcript.is_whole());
             assert!(transcript.fault().unwrap().message().contains("engine died"));
         }
     }

@@ -27,6 +27,8 @@ mod running;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod vanishing;
 #[cfg(test)]
 mod waiting;
