@@ -18,12 +18,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::{Backend, contradiction};
 use crate::diagnosis;
+use crate::fault::incomplete;
 use crate::models::Listed;
 use crate::refusal::Refusal;
 use crate::request::ChatRequest;
 use crate::ticket::Ticket;
 use crate::transcript::{Chunk, First, Transcript, foreign, too_long};
-use crate::upstream::{Source, collect, incomplete};
+use crate::upstream::{Source, collect};
 
 /// Longest plain answer.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, Opened, answer};
 use crate::backend::Backend;
+use crate::fault::took_too_long;
 use crate::models::Listed;
 use crate::place::Times;
 use crate::queue::{Entered, Queue, Seat, Turn};
@@ -21,7 +22,6 @@ use crate::refusal::Refusal;
 use crate::request::ChatRequest;
 use crate::switch::{Stance, Switch};
 use crate::ticket::Ticket;
-use crate::upstream::took_too_long;
 
 /// A checked request, and what it needs.
 #[derive(Debug)]

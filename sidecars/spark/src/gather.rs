@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::task::yield_now;
 
-use crate::upstream::{Broken, Source};
+use crate::fault::Broken;
+use crate::upstream::Source;
 
 /// More than this goes out at once in any case.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -74,14 +75,15 @@ mod tests {
         String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap()
     }
 
-    fn chunk(text: &'static str) -> Result<Bytes, Broken> {
-        Ok(Bytes::from_static(text.as_bytes()))
+    fn chunk(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
     }
 
     #[tokio::test]
     async fn what_is_there_is_joined_and_an_error_comes_after_it() {
         let broken = Err(Broken::Cut("reset".to_owned()));
-        let mut source = gathered(futures_util::stream::iter([chunk("a"), chunk("b"), broken, chunk("c")]).boxed());
+        let mut source =
+            gathered(futures_util::stream::iter([Ok(chunk("a")), Ok(chunk("b")), broken, Ok(chunk("c"))]).boxed());
         assert_eq!(text(source.next().await), "ab");
         assert_eq!(source.next().await.unwrap().unwrap_err().to_string(), "reset");
         assert_eq!(text(source.next().await), "c");
@@ -90,17 +92,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_there_is_not_waited_for() {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let received =
-            futures_util::stream::unfold(
-                receiver,
-                |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
-            );
-        let mut source = gathered(received.boxed());
-        sender.send(chunk("a")).unwrap();
+        let (sender, queue) = mpsc::unbounded_channel();
+        let sent = futures_util::stream::unfold(queue, |mut queue| async move { Some((queue.recv().await?, queue)) });
+        let mut source = gathered(sent.boxed());
+        sender.send(Ok(chunk("a"))).unwrap();
         assert_eq!(text(source.next().await), "a");
-        sender.send(chunk("b")).unwrap();
-        sender.send(chunk("c")).unwrap();
+        sender.send(Ok(chunk("b"))).unwrap();
+        sender.send(Ok(chunk("c"))).unwrap();
         assert_eq!(text(source.next().await), "bc");
         drop(sender);
         assert!(source.next().await.is_none());

@@ -10,12 +10,12 @@
 //! | [`admin`] | routes of the admin socket |
 //! | [`lane`] | one profile: its socket, its routes |
 //! | [`listen`] | HTTP/1.1 on a Unix socket, bounded |
-//! | [`request`], [`json`] | which requests are let through |
+//! | [`request`], [`fields`], [`json`] | which requests are let through |
 //! | [`backend`] | where completions come from: the demo model or the box |
 //! | [`catalogue`], [`models`] | which models there are, asked fresh |
 //! | [`queue`] | who gets the next place at the box |
 //! | [`errand`], [`progress`] | one chat request on its way, and what its client sees meanwhile |
-//! | [`upstream`], [`breaker`] | HTTP to the box: timeouts, the key; whether there is a connection |
+//! | [`upstream`], [`breaker`], [`fault`] | HTTP to the box: timeouts, the key; whether there is a connection; what goes wrong |
 //! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
 //! | [`gather`], [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`] | one request from admission to its line in the log |
@@ -32,6 +32,8 @@ pub mod catalogue;
 pub mod demo;
 pub mod diagnosis;
 pub mod errand;
+pub mod fault;
+pub mod fields;
 pub mod gather;
 pub mod health;
 pub mod json;

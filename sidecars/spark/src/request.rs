@@ -10,6 +10,7 @@ use platform_types::{ErrorCode, ModelId};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::fields::{Kind, is_known_by, kind_of};
 use crate::json::{self, Fields};
 use crate::refusal::{Refusal, quote};
 
@@ -38,7 +39,7 @@ impl ChatRequest {
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let fields = Fields::parse(body).map_err(|error| bad(format!("the body is not a chat request: {error}")))?;
         let unknown: Vec<&str> =
-            fields.0.iter().map(|(name, _)| name.as_str()).filter(|name| !is_known(name)).collect();
+            fields.0.iter().map(|(name, _)| name.as_str()).filter(|name| kind_of(name).is_none()).collect();
         refuse_unknown("the request", &unknown)?;
         let mut values = Map::new();
         for (name, raw) in &fields.0 {
@@ -103,67 +104,8 @@ impl ChatRequest {
     }
 }
 
-/// What a field may hold.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Text,
-    Flag,
-    Number,
-    /// 1, because several answers at once are several times the work.
-    One,
-    TextOrTexts,
-    Numbers,
-    Messages,
-    Tools,
-    ToolChoice,
-    ResponseFormat,
-    StreamOptions,
-    TemplateOptions,
-}
-
-const FIELDS: &[(&str, Kind)] = &[
-    ("messages", Kind::Messages),
-    ("model", Kind::Text),
-    ("stream", Kind::Flag),
-    ("stream_options", Kind::StreamOptions),
-    ("tools", Kind::Tools),
-    ("tool_choice", Kind::ToolChoice),
-    ("parallel_tool_calls", Kind::Flag),
-    ("temperature", Kind::Number),
-    ("top_p", Kind::Number),
-    ("top_k", Kind::Number),
-    ("min_p", Kind::Number),
-    ("max_tokens", Kind::Number),
-    ("max_completion_tokens", Kind::Number),
-    ("stop", Kind::TextOrTexts),
-    ("seed", Kind::Number),
-    ("presence_penalty", Kind::Number),
-    ("frequency_penalty", Kind::Number),
-    ("response_format", Kind::ResponseFormat),
-    ("logit_bias", Kind::Numbers),
-    ("n", Kind::One),
-    ("reasoning_effort", Kind::Text),
-    ("chat_template_kwargs", Kind::TemplateOptions),
-];
-
-/// Fields that are not OpenAI's, and the servers that know them. Any other server would leave them out without a word.
-const NOT_OF_OPENAI: &[(&str, &[Provider])] = &[
-    ("top_k", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap, Provider::LmStudio]),
-    ("min_p", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap]),
-    ("chat_template_kwargs", &[Provider::Vllm, Provider::Sglang, Provider::Llamacpp, Provider::LlamaSwap]),
-];
-
-fn is_known_by(name: &str, server: Provider) -> bool {
-    let listed = NOT_OF_OPENAI.iter().find(|(field, _)| *field == name);
-    server == Provider::Demo || listed.is_none_or(|(_, servers)| servers.contains(&server))
-}
-
-fn is_known(name: &str) -> bool {
-    FIELDS.iter().any(|(known, _)| *known == name)
-}
-
 fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
-    let Some((_, kind)) = FIELDS.iter().find(|(known, _)| *known == name) else {
+    let Some(kind) = kind_of(name) else {
         return Err(at(name, "is not known"));
     };
     let expect = |good: bool, rule: &str| if good { Ok(()) } else { Err(at(name, rule)) };

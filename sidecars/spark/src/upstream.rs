@@ -5,7 +5,6 @@
 //! connection that cannot be made is tried once more; what was sent is never sent again. The key is read from its file for every request, so a changed file counts at once; it never reaches
 //! the log or an error message.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 
 use crate::breaker::{Breaker, Open};
+use crate::fault::{Broken, cause, incomplete, innermost};
 use crate::gather::gathered;
 use crate::place::{Limits, Place, Times};
 use crate::refusal::{Refusal, quote};
@@ -35,17 +35,6 @@ const OPEN_RETRY_SECONDS: u32 = 2;
 
 /// The body of an answer.
 pub type Source = BoxStream<'static, Result<Bytes, Broken>>;
-
-/// Why an answer has no end.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Broken {
-    /// The connection broke.
-    #[error("{0}")]
-    Cut(String),
-    /// The request took as long as a request may take in all.
-    #[error("it took longer than a request may take")]
-    TooLong,
-}
 
 /// Where and how patiently a box is talked to.
 #[derive(Debug, Clone)]
@@ -292,55 +281,9 @@ pub async fn collect(mut body: Source, max_bytes: usize, deadline: Instant) -> R
     }
 }
 
-/// The connection broke after an answer had begun.
-pub fn incomplete(broken: &Broken) -> Refusal {
-    match broken {
-        Broken::Cut(cause) => Refusal::router(
-            ErrorCode::UpstreamIncomplete,
-            format!("the connection to the model box broke in the middle of its answer: {cause}"),
-        ),
-        Broken::TooLong => took_too_long(),
-    }
-}
-
-/// The refusal for a request that took as long as a request may take in all.
-pub fn took_too_long() -> Refusal {
-    Refusal::router(
-        ErrorCode::UpstreamTimeoutTotal,
-        "the request took longer than a request may take; ask for less, or raise [spark].total_seconds",
-    )
-}
-
 /// Seconds of a `Retry-After`; the form with a date is not used by model servers.
 pub fn retry_after(headers: &HeaderMap) -> Option<u32> {
     headers.get(header::RETRY_AFTER).map(HeaderValue::to_str)?.ok()?.trim().parse().ok()
-}
-
-/// The last error of a kind in the chain of causes.
-fn innermost<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut found = None;
-    let mut source = error.source();
-    while let Some(inner) = source {
-        found = inner.downcast_ref().or(found);
-        source = inner.source();
-    }
-    found
-}
-
-/// The innermost cause: "connection refused" rather than "error sending request".
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() && error.is_connect() {
-        return "no connection in time".to_owned();
-    }
-    let mut innermost: &dyn std::error::Error = error;
-    let mut source = error.source();
-    while let Some(inner) = source {
-        innermost = inner;
-        source = inner.source();
-    }
-    let text = innermost.to_string();
-    // The resolver's own words are those of a protocol trace.
-    if text.contains("no records found") { "its name cannot be resolved".to_owned() } else { quote(&text) }
 }
 
 fn parse_url(text: &str) -> Result<Url, UpstreamError> {

@@ -149,3 +149,17 @@ async fn the_key_is_needed() {
     running.push(2, llama.backend(None), &["personal"]).await.unwrap();
     assert_eq!(lane.ask(chat(MODEL, "hi", "")).await.refusal().0, "upstream_unauthorized");
 }
+
+/// The server ends a kept connection after a hundred requests, and after 5 s.
+#[tokio::test]
+async fn more_requests_than_it_takes_on_one_connection() {
+    let mut llama = Llama::start(None, CONTEXT);
+    let running = llama.behind(None).await;
+    let lane = running.lane("personal");
+    for count in 0..120 {
+        let answer = lane.ask(chat(MODEL, "hi", r#","temperature":0,"max_tokens":2"#)).await;
+        assert_eq!(answer.status, 200, "{count}: {answer:?}");
+    }
+    let status = running.counted("all answered", |status| status.inflight == 0).await;
+    assert_eq!((status.requests_total, status.errors_total, status.output_tokens_total), (120, 0, 240));
+}

@@ -5,8 +5,9 @@
 
 pub mod schedule;
 mod seated;
+mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +17,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::refusal::Refusal;
-use schedule::{Depth, Full, Id, Schedule};
-
-/// `Retry-After` of a full queue while nothing is known of its pace; answers take seconds.
-const RETRY_SECONDS: u32 = 2;
-/// Longest `Retry-After` of a full queue.
-const MAX_RETRY_SECONDS: u32 = 600;
+use schedule::Id;
+use state::{Hold, MAX_RETRY_SECONDS, State};
 
 /// What a waiter waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,38 +37,6 @@ pub struct Queue {
     state: Mutex<State>,
     /// How many run.
     running: watch::Sender<usize>,
-}
-
-#[derive(Debug)]
-struct State {
-    schedule: Schedule,
-    held: Option<Hold>,
-    waiting: HashMap<Id, Waiting>,
-    lanes: BTreeMap<ProfileName, Tally>,
-}
-
-/// Nobody starts, perhaps until then.
-#[derive(Debug, Clone, Copy)]
-struct Hold {
-    until: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    turn: watch::Sender<Turn>,
-    since: Instant,
-    /// Its position when it came.
-    began_at: u32,
-}
-
-/// One profile since the process started.
-#[derive(Debug, Default)]
-struct Tally {
-    admitted: u64,
-    waited: Duration,
-    full: u64,
-    /// How long one position of the queue takes, smoothed.
-    pace: Option<Duration>,
 }
 
 /// What becomes of a request that comes.
@@ -100,9 +65,7 @@ pub struct Waiter {
 
 impl Default for Queue {
     fn default() -> Self {
-        let SparkLimits { concurrency, queue, .. } = SparkLimits::default();
-        let schedule = Schedule::new(size(concurrency), size(queue), 1);
-        let state = State { schedule, held: None, waiting: HashMap::new(), lanes: BTreeMap::new() };
+        let state = State::new(&SparkLimits::default());
         Self { state: Mutex::new(state), running: watch::Sender::new(0) }
     }
 }
@@ -110,14 +73,7 @@ impl Default for Queue {
 impl Queue {
     /// Puts limits in force for these profiles.
     pub fn resize(&self, limits: &SparkLimits, profiles: &[ProfileName]) {
-        self.change(|state| {
-            state.schedule.resize(size(limits.concurrency), size(limits.queue), profiles.len());
-            state.lanes.retain(|profile, _| profiles.contains(profile));
-            for profile in profiles {
-                state.lanes.entry(profile.clone()).or_default();
-            }
-            state.advance(None);
-        });
+        self.change(|state| state.resize(limits, profiles));
     }
 
     /// A request comes.
@@ -131,10 +87,7 @@ impl Queue {
                 state.tally(profile).admitted += 1;
                 return Ok(Entered::Seated(Seat { queue: self.clone(), profile: profile.clone() }));
             }
-            let began_at = state.position(profile, id);
-            let (sender, turn) = watch::channel(state.held.map_or(Turn::At(began_at), |hold| Turn::Held(hold.until)));
-            state.waiting.insert(id, Waiting { turn: sender, since: Instant::now(), began_at });
-            state.tell(profile);
+            let turn = state.wait(profile, id);
             Ok(Entered::Waits(Waiter { queue: self.clone(), profile: profile.clone(), id, turn, is_seated: false }))
         })
     }
@@ -204,81 +157,6 @@ impl Queue {
     }
 }
 
-impl State {
-    /// Gives free places away; whether `own` got one.
-    fn advance(&mut self, own: Option<Id>) -> bool {
-        let mut is_own = false;
-        while let Some((profile, id)) = self.schedule.start() {
-            if own == Some(id) {
-                is_own = true;
-            } else if let Some(Waiting { turn, since, began_at }) = self.waiting.remove(&id) {
-                let waited = since.elapsed();
-                let tally = self.tally(&profile);
-                tally.admitted += 1;
-                tally.waited += waited;
-                let sample = waited / began_at.max(1);
-                tally.pace = Some(tally.pace.map_or(sample, |pace| (pace * 3 + sample) / 4));
-                turn.send_replace(Turn::Go);
-                self.tell(&profile);
-            }
-        }
-        is_own
-    }
-
-    /// Tells the waiters of a profile where they stand.
-    fn tell(&self, profile: &ProfileName) {
-        if self.held.is_some() {
-            return;
-        }
-        for (position, id) in (1..).zip(self.schedule.order(profile)) {
-            if let Some(waiting) = self.waiting.get(&id) {
-                let now = Turn::At(position);
-                waiting.turn.send_if_modified(|turn| std::mem::replace(turn, now) != now);
-            }
-        }
-    }
-
-    fn position(&self, profile: &ProfileName, id: Id) -> u32 {
-        let order = self.schedule.order(profile);
-        let before = order.iter().take_while(|other| **other != id).count();
-        u32::try_from(before + 1).unwrap_or(u32::MAX)
-    }
-
-    fn full(&mut self, profile: &ProfileName, Full { share }: Full) -> Refusal {
-        let oldest = self.oldest(profile);
-        let tally = self.tally(profile);
-        tally.full += 1;
-        // One position takes at least as long as the oldest of the queue has been waiting.
-        let seconds = |pace: Duration| u32::try_from(pace.as_secs() + 1).unwrap_or(u32::MAX).min(MAX_RETRY_SECONDS);
-        let seconds = tally.pace.max(oldest).map_or(RETRY_SECONDS, seconds);
-        let message = format!("{share} requests of this profile wait for the model box; try again in {seconds} s");
-        Refusal::router(ErrorCode::QueueFull, message).with_retry_after(seconds)
-    }
-
-    /// How long the oldest waiter of a profile waits.
-    fn oldest(&self, profile: &ProfileName) -> Option<Duration> {
-        let order = self.schedule.order(profile);
-        order.iter().filter_map(|id| self.waiting.get(id)).map(|waiting| waiting.since.elapsed()).max()
-    }
-
-    fn tally(&mut self, profile: &ProfileName) -> &mut Tally {
-        self.lanes.entry(profile.clone()).or_default()
-    }
-
-    fn lane(&self, profile: &ProfileName, tally: &Tally) -> LaneStatus {
-        let Depth { running, chats, crons } = self.schedule.depth(profile);
-        LaneStatus {
-            running: running as u64,
-            waiting_chat: chats as u64,
-            waiting_cron: crons as u64,
-            longest_wait_millis: millis(self.oldest(profile).unwrap_or_default()),
-            admitted_total: tally.admitted,
-            waited_millis_total: millis(tally.waited),
-            queue_full_total: tally.full,
-        }
-    }
-}
-
 impl Drop for Seat {
     fn drop(&mut self) {
         self.queue.change(|state| {
@@ -322,10 +200,6 @@ impl Drop for Waiter {
     }
 }
 
-fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

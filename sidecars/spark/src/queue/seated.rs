@@ -9,7 +9,8 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Seat;
-use crate::upstream::{Broken, Source};
+use crate::fault::Broken;
+use crate::upstream::Source;
 
 struct Seated {
     source: Option<(Source, Seat)>,
