@@ -15,7 +15,7 @@ const sockets = { egress: '/run/bot/egress/egress.sock', llm: '/run/bot/llm/llm.
 
 export class Attacker {
   static async of(bot, profile) {
-    const attacker = Object.assign(new Attacker(), { bot, profile, copy: `${bot.name}-attacker`, running: [], servers: [] });
+    const attacker = Object.assign(new Attacker(), { bot, profile, copy: `${bot.name}-${profile}-attacker`, running: [], servers: [] });
     attacker.image = await buildProbe();
     attacker.folder = await copyVolume(`${bot.name}-${profile}-state`, attacker.copy);
     return attacker;

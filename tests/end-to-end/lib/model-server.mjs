@@ -17,8 +17,21 @@ export async function startModelServer(network, which = 'alpha') {
   const base = `http://127.0.0.1:${port}`;
   await until('the model server answers', async () => (await fetch(`${base}/v1/models`)).ok, 60);
   const address = await docker('network', 'inspect', network, '--format', '{{(index .IPAM.Config 0).Gateway}}');
+  const way = await relay(address, port);
+  return {
+    base,
+    url: `http://${address}:${way.port}/v1`,
+    stop() {
+      child.kill();
+      way.close();
+    },
+  };
+}
+
+/** Passes what comes to `address` on to a port of the host's loopback. */
+export async function relay(address, port) {
   const sockets = new Set();
-  const relay = net.createServer((inbound) => {
+  const server = net.createServer((inbound) => {
     const outbound = net.connect(port, '127.0.0.1');
     for (const socket of [inbound, outbound]) {
       sockets.add(socket);
@@ -27,16 +40,14 @@ export async function startModelServer(network, which = 'alpha') {
     }
     inbound.pipe(outbound).pipe(inbound);
   });
-  const relayPort = await new Promise((resolve, reject) => {
-    relay.on('error', reject);
-    relay.listen(0, address, () => resolve(relay.address().port));
+  const own = await new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(0, address, () => resolve(server.address().port));
   });
   return {
-    base,
-    url: `http://${address}:${relayPort}/v1`,
-    stop() {
-      child.kill();
-      relay.close();
+    port: own,
+    close() {
+      server.close();
       for (const socket of sockets) socket.destroy();
     },
   };

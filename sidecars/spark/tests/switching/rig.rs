@@ -49,6 +49,7 @@ impl Drop for Rig {
     fn drop(&mut self) {
         self.stop.cancel();
         self.stop_sshd();
+        self.stop_hook();
         self.stop_model();
     }
 }
@@ -314,6 +315,14 @@ impl Rig {
         assert!(status.success(), "{hook}");
     }
 
+    /// Ends a hook that hangs, as its time would.
+    fn stop_hook(&self) {
+        if let Ok(pid) = fs::read_to_string(self.root.join("box/state/hang")) {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", pid.trim()]).status();
+        }
+    }
+
     fn stop_model(&self) {
         // What is left of it lies in the directory that is removed next.
         let _ = Command::new(self.root.join("box/stop-model")).status();
@@ -355,7 +364,7 @@ fn hooks(directory: &Path, port: u16) {
     let start = format!(
         "#!/bin/sh\nhere=$(dirname \"$0\")\nhow=well\n[ ! -s \"$here/behaviour\" ] || read -r how <\"$here/behaviour\"\n\
          echo \"$1\" >>\"$here/state/starts\"\nname=$1\ncase $how in\n\
-         hang) exec tail -f /dev/null ;;\nfail) echo no such weights >&2; exit 3 ;;\nnever) exit 0 ;;\n\
+         hang) echo $$ >\"$here/state/hang\"; exec tail -f /dev/null ;;\nfail) echo no such weights >&2; exit 3 ;;\nnever) exit 0 ;;\n\
          old) name={ALPHA} ;;\nslow) while [ -e \"$here/behaviour\" ]; do :; done ;;\nesac\n\
          case $name in *alpha*) which=alpha ;; *) which=beta ;; esac\n\
          CONTEXT=4096 setsid {serve} \"$which\" {port} </dev/null >\"$here/state/server.log\" 2>&1 &\necho $! >\"$here/state/pid\"\n",
