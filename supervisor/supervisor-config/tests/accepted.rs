@@ -128,7 +128,8 @@ fn the_shipped_example_is_valid_with_and_without_its_comments() {
 fn uncommented(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("# ")?;
     let first = rest.split(' ').next()?;
-    let is_key = rest[first.len()..].starts_with(" = ") && first.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_key =
+        rest[first.len()..].starts_with(" = ") && first.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     (is_key || first.starts_with('[')).then_some(rest)
 }
 

@@ -2,26 +2,21 @@
 //! llama.cpp server, and a router in front of it.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use ed25519_dalek::{Signer as _, SigningKey};
 use platform_kit::SystemClock;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
-use platform_types::egress::{Asked, Card, Outcome, SignedDecision, Verdict};
+use platform_types::egress::{Asked, Card, Outcome, Verdict};
 use platform_types::spark::{Backend, SparkConfig, SparkHealth, SparkLimits};
 use platform_types::switch::{
-    Approver, Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchReport, SwitchRequest,
-    SwitchStatus,
+    Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchReport, SwitchRequest, SwitchStatus,
 };
-use platform_types::{DeviceId, ModelId, Port, ProfileName, Revision, SecretName};
-use sha2::{Digest as _, Sha256};
+use platform_types::{ModelId, Port, ProfileName, Revision, SecretName};
 use spark::place::{Limits, Place};
 use spark::process::Process;
 use spark::switch::SwitchLimits;
@@ -29,6 +24,8 @@ use spark::switch::machine::Times;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::within;
+use crate::device::Device;
+use crate::model_box::{free_port, hooks, login, public, sshd};
 
 pub const ALPHA: &str = "tiny-lab/Bigram-1.4M.alpha-v1.0";
 pub const BETA: &str = "tiny-lab/Bigram-1.4M.beta-v1.0";
@@ -52,41 +49,6 @@ impl Drop for Rig {
         self.stop_hook();
         self.stop_model();
     }
-}
-
-/// A device that signs.
-pub struct Device {
-    pub key: SigningKey,
-    pub id: DeviceId,
-}
-
-impl Device {
-    pub fn new(seed: u8) -> Self {
-        let key = SigningKey::from_bytes(&[seed; 32]);
-        let id = HEXLOWER.encode(&Sha256::digest(key.verifying_key().as_bytes()));
-        Self { key, id: DeviceId::new(id).unwrap() }
-    }
-
-    fn approver(&self) -> Approver {
-        let public_key = BASE64URL_NOPAD.encode(self.key.verifying_key().as_bytes());
-        Approver { id: self.id.clone(), public_key, name: "phone".to_owned() }
-    }
-
-    /// What the gate would hand on of this device.
-    pub fn decision(&self, profile: &str, card: &Card, verdict: Verdict) -> SwitchDecision {
-        let profile = ProfileName::new(profile).unwrap();
-        let text = SignedDecision { profile: &profile, device: &self.id, id: &card.id, digest: &card.digest, verdict };
-        let signature = BASE64URL_NOPAD.encode(&self.key.sign(text.to_string().as_bytes()).to_bytes());
-        SwitchDecision::Device { profile, device: self.id.clone(), verdict, digest: card.digest.clone(), signature }
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn peers(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../compose/peers").join(path).canonicalize().unwrap()
 }
 
 /// Short times, so that what never comes is seen soon; a configured second is 100 ms.
@@ -123,7 +85,7 @@ impl Rig {
         let config = SwitchConfig {
             host: "127.0.0.1".to_owned(),
             port: Port::new(port).unwrap(),
-            user: nix_user(),
+            user: login(),
             host_key: public(&path.join("host_ed25519.pub")),
             key: SecretName::new("spark-ssh").unwrap(),
             models: vec![ModelId::new(ALPHA).unwrap(), ModelId::new(BETA).unwrap()],
@@ -326,53 +288,5 @@ impl Rig {
     fn stop_model(&self) {
         // What is left of it lies in the directory that is removed next.
         let _ = Command::new(self.root.join("box/stop-model")).status();
-    }
-}
-
-fn nix_user() -> String {
-    let output = Command::new("id").arg("-un").output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-pub fn public(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
-async fn sshd(root: &Path, port: u16, host_keys: &str) -> Child {
-    let log = fs::File::create(root.join("sshd.log")).unwrap();
-    let child = Command::new(peers("sshd/serve"))
-        .args([root.as_os_str(), "127.0.0.1".as_ref(), port.to_string().as_ref()])
-        .env("HOST_KEYS", host_keys)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    within("sshd listens", async { while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {} }).await;
-    child
-}
-
-/// The site's own part of the box: which file is which model, and how they are stopped and started.
-fn hooks(directory: &Path, port: u16) {
-    fs::create_dir_all(directory.join("state")).unwrap();
-    fs::write(directory.join("models"), format!("# what may be started\n{ALPHA}\n{BETA}\n")).unwrap();
-    fs::write(directory.join("state/starts"), "").unwrap();
-    let serve = peers("llm/serve");
-    let stop = "#!/bin/sh\nhere=$(dirname \"$0\")/state\nread -r pid <\"$here/pid\" || exit 0\nkill -KILL \"$pid\" 2>/dev/null\n\
-                while kill -0 \"$pid\" 2>/dev/null; do :; done\nrm -f \"$here/pid\"\n";
-    let start = format!(
-        "#!/bin/sh\nhere=$(dirname \"$0\")\nhow=well\n[ ! -s \"$here/behaviour\" ] || read -r how <\"$here/behaviour\"\n\
-         echo \"$1\" >>\"$here/state/starts\"\nname=$1\ncase $how in\n\
-         hang) echo $$ >\"$here/state/hang\"; exec tail -f /dev/null ;;\nfail) echo no such weights >&2; exit 3 ;;\nnever) exit 0 ;;\n\
-         old) name={ALPHA} ;;\nslow) while [ -e \"$here/behaviour\" ]; do :; done ;;\nesac\n\
-         case $name in *alpha*) which=alpha ;; *) which=beta ;; esac\n\
-         CONTEXT=4096 setsid {serve} \"$which\" {port} </dev/null >\"$here/state/server.log\" 2>&1 &\necho $! >\"$here/state/pid\"\n",
-        serve = serve.display(),
-    );
-    for (name, text) in [("stop-model", stop), ("start-model", start.as_str())] {
-        let path = directory.join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! `[spark.switch]`.
 
-use std::collections::BTreeSet;
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
 use platform_types::switch::{HOST_KEY_ALGORITHM, MAX_SWITCH_MODELS, is_switchable};
