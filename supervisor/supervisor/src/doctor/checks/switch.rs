@@ -56,21 +56,21 @@ mod tests {
         supervisor_config::read(&toml, &surroundings).config.expect("a good configuration")
     }
 
-    fn check(port: u16, tried: Option<Result<SwitchCheck, String>>, verdict: Verdict, says: &str) {
-        let found = judge(tried.is_some().then(|| config(port)).as_ref().and_then(Config::switch), tried.as_ref());
+    fn check(port: u16, tried: Option<&Result<SwitchCheck, String>>, verdict: Verdict, says: &str) {
+        let found = judge(tried.is_some().then(|| config(port)).as_ref().and_then(Config::switch), tried);
         assert_eq!((found.verdict, found.summary.contains(says)), (verdict, true), "{}", found.summary);
     }
 
     #[test]
     fn what_the_way_to_the_box_came_to() {
-        let tried = |well, message: &str| Some(Ok(SwitchCheck { well, message: message.to_owned() }));
+        let tried = |well, message: &str| Ok(SwitchCheck { well, message: message.to_owned() });
         check(2222, None, Verdict::Ok, "no switch of the model box is configured");
-        check(2222, tried(true, "idle"), Verdict::Ok, "bot@spark.example:2222 answers: idle");
-        check(22, tried(true, "idle"), Verdict::Warning, "port 22, where Tailscale SSH bypasses");
-        check(22, tried(false, "no SSH connection\u{1b}[2J"), Verdict::Problem, r"no SSH connection\u{1b}[2J");
+        check(2222, Some(&tried(true, "idle")), Verdict::Ok, "bot@spark.example:2222 answers: idle");
+        check(22, Some(&tried(true, "idle")), Verdict::Warning, "port 22, where Tailscale SSH bypasses");
+        check(22, Some(&tried(false, "no SSH connection\u{1b}[2J")), Verdict::Problem, r"no SSH connection\u{1b}[2J");
         check(
             2222,
-            Some(Err("spark was never started".to_owned())),
+            Some(&Err("spark was never started".to_owned())),
             Verdict::Unknown,
             "could not be tried: spark was never",
         );
