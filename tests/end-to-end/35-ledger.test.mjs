@@ -55,14 +55,14 @@ async function recovered(sentence) {
   assert.deepEqual(await bot.ids(), before, 'no container was replaced');
   const { stdout } = await bot.botctl('events');
   assert.match(stdout, sentence);
-  assert.match((await bot.botctl('status')).stdout, /botctl open personal/);
+  assert.match((await bot.botctl('status')).stdout, /botctl --root \S+ open personal/);
   const { devices } = await bot.json('device', 'list', 'personal');
   assert.equal(devices.filter((known) => !known.revoked_at).length, 0, 'nobody has access');
   await page.goto('about:blank');
   await pair(page, await bot.link('personal'));
   await page.getByText('before all of it').first().waitFor();
   assert.match(await ask(page, 'here again'), /here again/);
-  assert.doesNotMatch((await bot.botctl('status')).stdout, /botctl open personal/);
+  assert.doesNotMatch((await bot.botctl('status')).stdout, /botctl --root \S+ open personal/);
 }
 
 test('a ledger that was moved away', async () => {
