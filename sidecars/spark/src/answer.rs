@@ -17,13 +17,14 @@ use platform_types::ErrorCode;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backend::{Backend, contradiction};
+use crate::chunk::Chunk;
 use crate::diagnosis;
 use crate::fault::incomplete;
 use crate::models::Listed;
 use crate::refusal::Refusal;
 use crate::request::ChatRequest;
 use crate::ticket::Ticket;
-use crate::transcript::{Chunk, First, Transcript, foreign, too_long};
+use crate::transcript::{First, Transcript, foreign, too_long};
 use crate::upstream::{Source, collect};
 
 /// Longest plain answer.
@@ -91,7 +92,8 @@ pub fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Respo
 pub async fn answer(backend: &Backend, request: &ChatRequest, opened: Opened, ticket: Ticket) -> Answer {
     let Opened { listed, source, deadline, idle } = opened;
     if request.stream {
-        stream(backend, Relay::new(listed, source, ticket, idle, !request.wants_usage), deadline).await
+        let transcript = Transcript::new(!request.wants_usage, backend.redaction());
+        stream(backend, Relay::new(listed, source, ticket, idle, transcript), deadline).await
     } else {
         plain(backend, &listed, source, ticket, deadline.max(Instant::now() + idle)).await
     }
@@ -101,12 +103,13 @@ async fn plain(backend: &Backend, listed: &Listed, source: Source, mut ticket: T
     let outcome = async {
         let body = collect(source, MAX_ANSWER_BYTES, deadline).await?;
         ticket.begins();
-        let chunk: Chunk<'_> = serde_json::from_slice(&body).map_err(|_| foreign(&body))?;
+        let said = || backend.redaction().body(&body).into_owned();
+        let chunk: Chunk<'_> = serde_json::from_slice(&body).map_err(|_| foreign(&said()))?;
         if chunk.error.is_some() || chunk.is_flat_error() {
-            return Err(diagnosis::in_place_of_an_answer(&body));
+            return Err(diagnosis::in_place_of_an_answer(&said()));
         }
         if chunk.choices.as_ref().is_none_or(Vec::is_empty) {
-            return Err(foreign(&body));
+            return Err(foreign(&said()));
         }
         if let Some(name) = chunk.model.as_deref().filter(|name| !listed.answers_as(name)) {
             return Err(backend.contradiction(listed, name).await);
@@ -146,8 +149,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    fn new(listed: Listed, source: Source, ticket: Ticket, idle: Duration, hide_usage: bool) -> Self {
-        let transcript = Transcript::new(hide_usage);
+    fn new(listed: Listed, source: Source, ticket: Ticket, idle: Duration, transcript: Transcript) -> Self {
         Self { listed, source, transcript, ticket, idle, held: Bytes::new(), compared: false, ended: false }
     }
 
@@ -257,6 +259,7 @@ impl Relay {
             Some(First::Chunk { model }) if !self.compared => {
                 self.compared = true;
                 let name = model.as_deref().filter(|name| !self.listed.answers_as(name))?;
+                let name = &*self.transcript.redaction().text(name);
                 tracing::warn!(asked = %self.listed.id, echoed = crate::refusal::quote(name), "the model box answered as another model");
                 Some(contradiction(&self.listed, name))
             }

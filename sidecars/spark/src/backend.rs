@@ -12,6 +12,7 @@ use crate::demo;
 use crate::diagnosis::{Complaint, diagnose};
 use crate::models::Listed;
 use crate::place::Limits;
+use crate::redaction::Redaction;
 use crate::refusal::{Refusal, quote};
 use crate::request::ChatRequest;
 use crate::upstream::{Manner, Source, Upstream, UpstreamError, retry_after};
@@ -34,6 +35,7 @@ pub struct ModelBox {
     /// Expected beside it.
     others: Vec<ModelId>,
     catalogue: Catalogue,
+    redaction: Redaction,
     limits: Limits,
 }
 
@@ -45,10 +47,11 @@ impl Backend {
             }
             spark::Backend::Box { url, model, key } => {
                 let key = key.as_ref().map(|name| manner.place.secrets.join(name.as_str()));
+                let redaction = Redaction::of(key.as_deref());
                 let upstream = Upstream::new(url, key, manner)?;
                 let (model, others) = (model.clone(), manner.models.to_vec());
                 let (catalogue, limits) = (Catalogue::default(), manner.limits);
-                Ok(Self::Box(Box::new(ModelBox { upstream, model, others, catalogue, limits })))
+                Ok(Self::Box(Box::new(ModelBox { upstream, model, others, catalogue, redaction, limits })))
             }
         }
     }
@@ -79,7 +82,7 @@ impl Backend {
     pub async fn list(&self, max_age: Duration) -> Outcome {
         match self {
             Self::Demo(model) => Ok([demo::listed(model)].into()),
-            Self::Box(model_box) => model_box.catalogue.list(&model_box.upstream, max_age).await,
+            Self::Box(model_box) => model_box.catalogue.list(&model_box.upstream, &model_box.redaction, max_age).await,
         }
     }
 
@@ -102,6 +105,14 @@ impl Backend {
         match self {
             Self::Demo(_) => None,
             Self::Box(model_box) => Some(model_box.upstream.breaker()),
+        }
+    }
+
+    /// Takes the box's key out of what the box says.
+    pub fn redaction(&self) -> Redaction {
+        match self {
+            Self::Demo(_) => Redaction::default(),
+            Self::Box(model_box) => model_box.redaction.clone(),
         }
     }
 
@@ -153,6 +164,7 @@ impl Backend {
 
     /// The box answered for `asked` under another name: most likely its model was changed a moment ago.
     pub async fn contradiction(&self, asked: &Listed, echoed: &str) -> Refusal {
+        let echoed = &*self.redaction().text(echoed);
         tracing::warn!(asked = %asked.id, echoed = quote(echoed), "the model box answered as another model");
         let fresh = match self.list(Duration::ZERO).await {
             Ok(listed) => choose(&listed, &asked.id).err(),
@@ -194,6 +206,7 @@ impl ModelBox {
         let read_until = deadline.min(Instant::now() + COMPLAINT_TIME);
         let body = self.upstream.complaint(reply.body, read_until).await;
         let retry_after = retry_after(&reply.headers);
-        Err(diagnose(Complaint { status: reply.status.as_u16(), body: &body, retry_after }))
+        let body = &*self.redaction.body(&body);
+        Err(diagnose(Complaint { status: reply.status.as_u16(), body, retry_after }))
     }
 }

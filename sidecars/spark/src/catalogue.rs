@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::diagnosis::{Complaint, diagnose};
 use crate::models::{self, Listed, Load};
+use crate::redaction::Redaction;
 use crate::refusal::{Refusal, quote};
 use crate::upstream::{Upstream, retry_after};
 
@@ -39,7 +40,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// The list, at most `max_age` old; a failure is never older than the question.
-    pub async fn list(&self, upstream: &Upstream, max_age: Duration) -> Outcome {
+    pub async fn list(&self, upstream: &Upstream, redaction: &Redaction, max_age: Duration) -> Outcome {
         let asked = Instant::now();
         let mut seen = self.asking.lock().await;
         if let Some(seen) = &*seen {
@@ -48,7 +49,7 @@ impl Catalogue {
                 return seen.outcome.clone();
             }
         }
-        let outcome = ask(upstream).await;
+        let outcome = ask(upstream, redaction).await;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
         *seen = Some(Seen { outcome: outcome.clone(), at: Instant::now() });
         outcome
@@ -60,13 +61,15 @@ impl Catalogue {
     }
 }
 
-async fn ask(upstream: &Upstream) -> Outcome {
+async fn ask(upstream: &Upstream, redaction: &Redaction) -> Outcome {
     let (status, headers, body) = upstream.models(MAX_LIST_BYTES).await?;
     if status != StatusCode::OK {
-        let complaint = Complaint { status: status.as_u16(), body: &body, retry_after: retry_after(&headers) };
+        let body = &*redaction.body(&body);
+        let complaint = Complaint { status: status.as_u16(), body, retry_after: retry_after(&headers) };
         return Err(diagnose(complaint));
     }
     models::parse(&body).map(Arc::from).map_err(|error| {
+        let body = &*redaction.body(&body);
         let begin = quote(&String::from_utf8_lossy(&body[..body.len().min(2048)]));
         let url = upstream.url();
         Refusal::backend(

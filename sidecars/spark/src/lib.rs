@@ -16,8 +16,8 @@
 //! | [`queue`] | who gets the next place at the box |
 //! | [`errand`], [`progress`] | one chat request on its way, and what its client sees meanwhile |
 //! | [`upstream`], [`breaker`], [`fault`] | HTTP to the box: timeouts, the key; whether there is a connection; what goes wrong |
-//! | [`refusal`], [`diagnosis`] | errors: our own, and those of all servers in one shape |
-//! | [`gather`], [`sse`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
+//! | [`refusal`], [`diagnosis`], [`redaction`] | errors: our own, and those of all servers in one shape, without the key |
+//! | [`gather`], [`sse`], [`chunk`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`] | one request from admission to its line in the log |
 //! | [`health`] | three facts about the box |
 //! | [`watch`] | asking it now and then, so that the notes are true while nobody chats |
@@ -29,6 +29,7 @@ pub mod answer;
 pub mod backend;
 pub mod breaker;
 pub mod catalogue;
+pub mod chunk;
 pub mod demo;
 pub mod diagnosis;
 pub mod errand;
@@ -45,6 +46,7 @@ pub mod place;
 pub mod process;
 pub mod progress;
 pub mod queue;
+pub mod redaction;
 pub mod refusal;
 pub mod request;
 pub mod sse;

@@ -11,7 +11,7 @@ use platform_types::meters::{
 };
 use platform_types::{ErrorCode, ModelId, ProfileName};
 
-use crate::transcript::Usage;
+use crate::chunk::Usage;
 
 /// The word for a request whose client went away, where others have the code of their error.
 const CANCELLED: &str = "cancelled";

@@ -115,7 +115,7 @@ impl Shared {
             Manner { place: &self.place, limits: self.limits, times, models: &models, clock: self.clock.clone() };
         let backend = Backend::new(&backend, &manner)
             .map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
-        let armed = self.switch.prepare(switch.as_ref(), &self.place);
+        let armed = self.switch.prepare(switch.as_ref(), &self.place, backend.redaction());
         let armed = armed.map_err(|error| Failure::new(ErrorCode::BadRequest, with_source(&error)))?;
         sockets.fit(self, &profiles).map_err(|error| Failure::new(ErrorCode::Internal, with_source(&error)))?;
         let kind = backend.kind();

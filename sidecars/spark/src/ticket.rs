@@ -13,10 +13,10 @@ use platform_types::{BotName, ErrorCode, ModelId, ProfileName};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::chunk::Usage;
 use crate::meters::{self, Ended, Recorder, Sent};
 use crate::models::Listed;
 use crate::refusal::{Origin, Refusal};
-use crate::transcript::Usage;
 use crate::usage::UsageBook;
 
 /// Since the process started, and what bots have used since they were first counted.

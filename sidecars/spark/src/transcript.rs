@@ -1,91 +1,18 @@
-//! What a streamed answer says, read from a copy of its bytes. Pure.
+//! What a streamed answer says, read from a copy of its bytes. Pure, but that an error is cleared of the box's key.
 //!
 //! Invariants: every event is forwarded as it came, in order. The exceptions: the usage-only chunk, which is taken out
 //! when spark asked for it and the client had not; an error in a shape that no client knows, which becomes one in the
-//! shape that all know; the `[DONE]` of an answer without a word. Half an event is never forwarded.
-
-use std::borrow::Cow;
+//! shape that all know; an error that has the box's key in it, which goes on without; the `[DONE]` of an answer without a
+//! word. Half an event is never forwarded. Whatever is kept here of what the box said has no key in it.
 
 use bytes::{Bytes, BytesMut};
 use platform_types::ErrorCode;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
+use crate::chunk::{Choice, Chunk, Usage};
 use crate::diagnosis::in_place_of_an_answer;
+use crate::redaction::Redaction;
 use crate::refusal::{Refusal, quote};
 use crate::sse::{Event, MAX_EVENT_BYTES, Splitter, TooLong};
-
-/// Tokens of one answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub input: u64,
-    pub output: u64,
-    /// Of the input: read from the server's prompt cache, where it tells.
-    pub cached: u64,
-    /// Counted by chunks, because the server told nothing.
-    pub estimated: bool,
-}
-
-/// Usage as servers tell it.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub struct WireUsage {
-    #[serde(default)]
-    prompt_tokens: Option<u64>,
-    #[serde(default)]
-    completion_tokens: Option<u64>,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-    /// The demo model says so itself.
-    #[serde(default)]
-    estimated: Option<bool>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-}
-
-impl From<WireUsage> for Usage {
-    fn from(wire: WireUsage) -> Self {
-        Self {
-            input: wire.prompt_tokens.unwrap_or(0),
-            output: wire.completion_tokens.unwrap_or(0),
-            cached: wire.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-            estimated: wire.estimated.unwrap_or(false),
-        }
-    }
-}
-
-/// The parts of a chunk, or of a plain answer, that matter here.
-#[derive(Debug, Deserialize)]
-pub struct Chunk<'a> {
-    #[serde(borrow, default)]
-    pub model: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub choices: Option<Vec<Choice>>,
-    #[serde(default)]
-    pub usage: Option<WireUsage>,
-    #[serde(borrow, default)]
-    pub error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    object: Option<Cow<'a, str>>,
-}
-
-impl Chunk<'_> {
-    /// vLLM and `SGLang` write some errors flat: `{"object":"error","message":…}`.
-    pub fn is_flat_error(&self) -> bool {
-        self.object.as_deref() == Some("error")
-    }
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Choice {
-    /// Whatever it is, the answer is over.
-    #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
-}
 
 /// The first event, on which the head of the answer waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +21,9 @@ pub enum First {
     Life,
     /// A chunk, and the model that it says it is from.
     Chunk { model: Option<String> },
-    /// An error in place of an answer, as it came.
+    /// An error in place of an answer.
     Error(Bytes),
-    /// Something else, as it came.
+    /// Something else.
     Foreign(Bytes),
 }
 
@@ -125,13 +52,29 @@ pub struct Transcript {
     hide_usage: bool,
     /// An error that was not forwarded, because no client would know it.
     kept_back: Option<Bytes>,
-    /// The first error, as it came.
+    /// The first error.
     error: Option<Bytes>,
+    redaction: Redaction,
+}
+
+/// What becomes of an event.
+enum Forward {
+    /// It goes on as it came.
+    On,
+    Not,
+    /// This goes on in its place.
+    Instead(Bytes),
+}
+
+impl From<bool> for Forward {
+    fn from(goes_on: bool) -> Self {
+        if goes_on { Self::On } else { Self::Not }
+    }
 }
 
 impl Transcript {
     /// `hide_usage`: the client has not asked for the usage-only chunk.
-    pub fn new(hide_usage: bool) -> Self {
+    pub fn new(hide_usage: bool, redaction: Redaction) -> Self {
         Self {
             splitter: Splitter::default(),
             first: None,
@@ -141,7 +84,13 @@ impl Transcript {
             hide_usage,
             kept_back: None,
             error: None,
+            redaction,
         }
+    }
+
+    /// Takes the key out of what the box says.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 
     /// Takes bytes of the server; gives what is to be forwarded.
@@ -149,9 +98,11 @@ impl Transcript {
         self.splitter.push(bytes);
         let mut forward = BytesMut::new();
         while let Some(event) = self.splitter.event()? {
-            if self.observe(&event) {
+            match self.observe(&event) {
                 // Neighbours in one buffer: this joins them without copying.
-                forward.unsplit(event);
+                Forward::On => forward.unsplit(event),
+                Forward::Instead(other) => forward.extend_from_slice(&other),
+                Forward::Not => {}
             }
         }
         Ok(forward.freeze())
@@ -202,12 +153,14 @@ impl Transcript {
     pub fn end(&mut self) -> (Bytes, Option<Refusal>) {
         let rest = std::mem::take(&mut self.splitter).rest();
         let mut last = Bytes::new();
-        if !rest.is_empty() && is_readable(&rest) && self.observe(&rest) {
-            let mut closed = rest;
-            closed.extend_from_slice(b"\n\n");
-            last = closed.freeze();
+        if !rest.is_empty() && is_readable(&rest) {
+            last = match self.observe(&rest) {
+                Forward::On => [&rest[..], b"\n\n"].concat().into(),
+                Forward::Instead(other) => other,
+                Forward::Not => Bytes::new(),
+            };
         } else if !rest.is_empty() && self.first.is_none() {
-            self.first = Some(First::Foreign(rest.freeze()));
+            self.first = Some(First::Foreign(self.cleared(&rest)));
         }
         (last, self.complaint())
     }
@@ -234,44 +187,48 @@ impl Transcript {
         }
     }
 
-    /// Reads one event; whether it is to be forwarded.
-    fn observe(&mut self, event: &[u8]) -> bool {
+    /// Reads one event.
+    fn observe(&mut self, event: &[u8]) -> Forward {
         match Event::read(event) {
-            Event::Life => self.begins_with(|| First::Life),
-            Event::Foreign => self.begins_with(|| First::Foreign(Bytes::copy_from_slice(event))),
+            Event::Life => self.begins_with(|_| First::Life),
+            Event::Foreign => self.begins_with(|this| First::Foreign(this.cleared(event))),
             Event::Done => {
                 // After an error it is the error that counts.
                 if self.mark != Mark::Failed {
                     self.mark = if self.chunks == 0 { Mark::Empty } else { Mark::Done };
                 }
-                self.begins_with(|| First::Chunk { model: None });
-                return self.mark != Mark::Empty && self.kept_back.is_none();
+                self.begins_with(|_| First::Chunk { model: None });
+                return (self.mark != Mark::Empty && self.kept_back.is_none()).into();
             }
             Event::Error(error) => return self.keep_back(error),
             Event::Data(data) => match serde_json::from_slice::<Chunk<'_>>(&data) {
-                Ok(chunk) => return self.read(&chunk, &data),
-                Err(_) => self.begins_with(|| First::Foreign(Bytes::copy_from_slice(&data))),
+                Ok(chunk) => return self.read(&chunk, &data, event),
+                Err(_) => self.begins_with(|this| First::Foreign(this.cleared(&data))),
             },
         }
-        true
+        Forward::On
     }
 
-    fn begins_with(&mut self, first: impl FnOnce() -> First) {
+    fn cleared(&self, said: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(&self.redaction.body(said))
+    }
+
+    fn begins_with(&mut self, first: impl FnOnce(&Self) -> First) {
         if self.first.as_ref().is_none_or(|known| *known == First::Life) {
-            self.first = Some(first());
+            self.first = Some(first(self));
         }
     }
 
     /// An error that is not forwarded as it is.
-    fn keep_back(&mut self, error: &[u8]) -> bool {
+    fn keep_back(&mut self, error: &[u8]) -> Forward {
         self.mark = Mark::Failed;
-        let error = Bytes::copy_from_slice(error);
+        let error = self.cleared(error);
         self.kept_back.get_or_insert_with(|| error.clone());
-        self.begins_with(|| First::Error(error));
-        false
+        self.begins_with(|_| First::Error(error));
+        Forward::Not
     }
 
-    fn read(&mut self, chunk: &Chunk<'_>, data: &[u8]) -> bool {
+    fn read(&mut self, chunk: &Chunk<'_>, data: &[u8], event: &[u8]) -> Forward {
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage.into());
         }
@@ -280,22 +237,23 @@ impl Transcript {
         }
         if chunk.error.is_some() {
             self.mark = Mark::Failed;
-            self.error.get_or_insert_with(|| Bytes::copy_from_slice(data));
-            self.begins_with(|| First::Error(Bytes::copy_from_slice(data)));
-            return true;
+            let error = self.cleared(data);
+            self.error.get_or_insert_with(|| error.clone());
+            self.begins_with(|_| First::Error(error));
+            return self.redaction.event(event, data).map_or(Forward::On, Forward::Instead);
         }
-        self.begins_with(|| First::Chunk { model: chunk.model.as_deref().map(str::to_owned) });
+        self.begins_with(|_| First::Chunk { model: chunk.model.as_deref().map(str::to_owned) });
         match chunk.choices.as_deref() {
-            Some([]) if chunk.usage.is_some() => !self.hide_usage,
+            Some([]) if chunk.usage.is_some() => (!self.hide_usage).into(),
             Some(choices) if !choices.is_empty() => {
                 self.chunks += 1;
-                let finished = choices.iter().any(|choice| choice.finish_reason.is_some());
+                let finished = choices.iter().any(Choice::is_last);
                 if finished && self.mark == Mark::Open {
                     self.mark = Mark::Finished;
                 }
-                true
+                Forward::On
             }
-            _ => true,
+            _ => Forward::On,
         }
     }
 }

@@ -13,7 +13,7 @@ const ERROR: &str = "data: {\"error\":{\"message\":\"boom\",\"code\":500}}\n\n";
 /// What was forwarded, and the code of the complaint at the end.
 fn run(stream: &str, hide_usage: bool) -> (String, Option<ErrorCode>, Transcript) {
     let mut results = (0..=stream.len()).filter(|cut| stream.is_char_boundary(*cut)).map(|cut| {
-        let mut transcript = Transcript::new(hide_usage);
+        let mut transcript = Transcript::new(hide_usage, Redaction::default());
         let mut forwarded = Vec::new();
         for part in [&stream[..cut], &stream[cut..]] {
             forwarded.extend_from_slice(&transcript.take(&Bytes::copy_from_slice(part.as_bytes())).unwrap());
@@ -101,7 +101,7 @@ fn the_end_of_an_answer_that_never_began_is_no_answer() {
 
 #[test]
 fn the_first_event_is_known_once_it_is_complete() {
-    let mut transcript = Transcript::new(true);
+    let mut transcript = Transcript::new(true, Redaction::default());
     let mut take = |text: &str| {
         transcript.take(&Bytes::copy_from_slice(text.as_bytes())).unwrap();
         transcript.first().cloned()
@@ -111,7 +111,7 @@ fn the_first_event_is_known_once_it_is_complete() {
     assert_eq!(take(&CHUNK[20..]), Some(First::Chunk { model: Some("m".to_owned()) }));
     assert_eq!(take(ERROR), Some(First::Chunk { model: Some("m".to_owned()) }));
 
-    let mut transcript = Transcript::new(true);
+    let mut transcript = Transcript::new(true, Redaction::default());
     transcript.take(&Bytes::from_static(ERROR.as_bytes())).unwrap();
     assert!(matches!(transcript.first(), Some(First::Error(body)) if body.starts_with(b"{\"error\"")));
 }

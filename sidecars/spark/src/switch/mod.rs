@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::place::Place;
 use crate::process::Shared;
+use crate::redaction::Redaction;
 use crate::refusal::Refusal;
 use confirm::decide::holds;
 use confirm::store::Store;
@@ -128,9 +129,14 @@ impl Switch {
     }
 
     /// Parses a configuration, and opens what lies in the volume.
-    pub fn prepare(&self, config: Option<&SwitchConfig>, place: &Place) -> Result<Option<Arc<Armed>>, SwitchError> {
+    pub fn prepare(
+        &self,
+        config: Option<&SwitchConfig>,
+        place: &Place,
+        redaction: Redaction,
+    ) -> Result<Option<Arc<Armed>>, SwitchError> {
         let Some(config) = config else { return Ok(None) };
-        let settings = Settings::new(config, &self.limits, place)?;
+        let settings = Settings::new(config, &self.limits, place, redaction)?;
         let store = if let Some(store) = self.store.get() {
             store.clone()
         } else {

@@ -12,6 +12,7 @@ use super::SwitchLimits;
 use super::machine::Times;
 use super::ssh::{NotAHostKey, Remote};
 use crate::place::Place;
+use crate::redaction::Redaction;
 
 /// Why the switch cannot be used with this configuration.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +44,13 @@ pub struct Device {
 }
 
 impl Settings {
-    /// `limits` holds what the configuration does not say.
-    pub fn new(config: &SwitchConfig, limits: &SwitchLimits, place: &Place) -> Result<Self, SettingsError> {
+    /// `limits` holds what the configuration does not say; `redaction` is for what the command says.
+    pub fn new(
+        config: &SwitchConfig,
+        limits: &SwitchLimits,
+        place: &Place,
+        redaction: Redaction,
+    ) -> Result<Self, SettingsError> {
         if config.models.is_empty() {
             return Err(SettingsError::NoModels);
         }
@@ -61,7 +67,7 @@ impl Settings {
             (asker.profile.clone(), devices.collect())
         });
         Ok(Self {
-            remote: Remote::new(config, &place.secrets)?,
+            remote: Remote::new(config, &place.secrets, redaction)?,
             models: config.models.clone(),
             times: Times { drain, wait, ..limits.times },
             askers: askers.collect(),

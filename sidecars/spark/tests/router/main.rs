@@ -23,6 +23,8 @@ mod passing;
 #[cfg(test)]
 mod queueing;
 #[cfg(test)]
+mod redacting;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod scripted;

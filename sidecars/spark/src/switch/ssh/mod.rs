@@ -24,6 +24,7 @@ use russh::{Channel, ChannelMsg, Disconnect, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::redaction::Redaction;
 use said::Said;
 use verb::Verb;
 
@@ -43,6 +44,7 @@ pub struct Remote {
     user: String,
     host_key: PublicKey,
     key: PathBuf,
+    redaction: Redaction,
 }
 
 /// Nothing runs on the box: why, and what to do.
@@ -84,7 +86,8 @@ pub enum Ended {
 pub struct NotAHostKey;
 
 impl Remote {
-    pub fn new(config: &SwitchConfig, secrets: &std::path::Path) -> Result<Self, NotAHostKey> {
+    /// `redaction`: for what the command says.
+    pub fn new(config: &SwitchConfig, secrets: &std::path::Path, redaction: Redaction) -> Result<Self, NotAHostKey> {
         let host_key = PublicKey::from_openssh(&config.host_key).map_err(|_| NotAHostKey)?;
         if host_key.algorithm() != Algorithm::Ed25519 {
             return Err(NotAHostKey);
@@ -95,6 +98,7 @@ impl Remote {
             user: config.user.clone(),
             host_key,
             key: secrets.join(config.key.as_str()),
+            redaction,
         })
     }
 
@@ -186,7 +190,8 @@ impl Remote {
         until: Instant,
         tell: &mut impl FnMut(&str),
     ) -> Result<Ended, NotBegun> {
-        let (mut out, mut err, mut status) = (Said::default(), Said::default(), None);
+        let said = || Said::new(self.redaction.clone());
+        let (mut out, mut err, mut status) = (said(), said(), None);
         loop {
             let Ok(message) = timeout_at(until, channel.wait()).await else {
                 return Ok(Ended::Lost("the command did not end in time".to_owned()));

@@ -3,6 +3,8 @@
 use platform_types::text::neutral_cut;
 use serde::Deserialize;
 
+use crate::redaction::Redaction;
+
 /// Longest line that is looked at, in bytes; the rest of it is left out.
 const MAX_LINE_BYTES: usize = 1024;
 /// Most bytes of a command that are read at all; a switch says ten lines.
@@ -24,9 +26,15 @@ pub struct Said {
     line: Vec<u8>,
     read: usize,
     last: Option<String>,
+    redaction: Redaction,
 }
 
 impl Said {
+    /// A command that starts a model server may show that server's key.
+    pub fn new(redaction: Redaction) -> Self {
+        Self { redaction, ..Self::default() }
+    }
+
     /// Takes what came; hands each whole line on, as it is to be shown. `false`: the command says too much.
     pub fn take(&mut self, bytes: &[u8], mut tell: impl FnMut(&str)) -> bool {
         self.read = self.read.saturating_add(bytes.len());
@@ -52,7 +60,7 @@ impl Said {
         if line.trim().is_empty() {
             return;
         }
-        let shown = shown(&line);
+        let shown = shown(&self.redaction.text(&line));
         tell(&shown);
         self.last = Some(shown);
     }
@@ -93,6 +101,17 @@ mod tests {
         );
         check(&["\u{1b}[31mred\n"], &[r"\u{1b}[31mred"], Some(r"\u{1b}[31mred"));
         check(&[], &[], None);
+    }
+
+    #[test]
+    fn the_key_of_the_model_server_is_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("spark-key");
+        std::fs::write(&path, "sk-box-1").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+        let mut said = Said::new(Redaction::of(Some(&path)));
+        assert!(said.take(b"+ vllm serve --api-key sk-box-1 --port 8000\n", |_| {}));
+        assert_eq!(said.finish().as_deref(), Some("+ vllm serve --api-key [key] --port 8000"));
     }
 
     #[test]

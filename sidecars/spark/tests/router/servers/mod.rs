@@ -12,7 +12,7 @@
 mod llama_cpp;
 mod llama_swap;
 mod lm_studio;
-mod log;
+pub mod log;
 mod ollama;
 mod sglang;
 mod vllm;
