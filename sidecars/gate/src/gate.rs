@@ -140,7 +140,7 @@ impl Gate {
             websockets: self.sockets.open(),
             waiting: self.door.waiting(),
             pairings_pending: self.pairing.requests.undecided(self.clock.now()).len() as u64,
-            confirmations_pending: self.confirmations.pending(),
+            confirmations_pending: self.confirmations.pending() as u64,
             senders_pending: self.senders.undecided(self.clock.now()).len() as u64,
             ..self.tally.status()
         }

@@ -10,6 +10,7 @@
 //! | [`socket`] | binding and connecting Unix sockets, with and without trust in names |
 //! | [`client`] | a bounded HTTP client over a Unix socket |
 //! | [`journal`] | a file of steps, each on the disk before it counts |
+//! | [`confirmation`] | what waits for a person, is decided once, and carried out at most once |
 //! | [`lines`] | newline-delimited answers, line by line |
 //! | [`serve`] | an axum router on a listener, drained on shutdown |
 //! | [`admin`] | `/healthz`, `/readyz`, `/release`, and the health check that images run |
@@ -22,6 +23,7 @@ pub mod answer;
 pub mod chain;
 pub mod client;
 pub mod clock;
+pub mod confirmation;
 pub mod environment;
 pub mod journal;
 pub mod lines;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use gate_rules::{Admitted, fill, fill_path, shown, with_id};
 use platform_kit::Failure;
+use platform_kit::confirmation::Phase;
 use platform_types::egress::{Asked, Card, CardState, Confirm, Fact};
 use platform_types::text::neutral_cut;
 use serde_json::{Value, json};
 
-use super::record::{KeptRequest, Phase, Record, rule_digest};
+use super::record::{KeptRequest, Record, rule_digest};
 use crate::audit::record::AGENT;
 use crate::audit::trail::Durable;
 use crate::config::Config;
@@ -28,7 +29,7 @@ pub async fn ask(
     asked: &request::Asked,
     (admitted, confirm): (Admitted, &Confirm),
 ) -> Result<Asked, Failure> {
-    gate.confirmations.room()?;
+    gate.confirmations.room(None)?;
     let id = platform_kit::random::id();
     let request = KeptRequest::of(&admitted);
     let admitted = with_id(admitted, confirm, &id);

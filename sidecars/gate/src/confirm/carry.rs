@@ -55,7 +55,7 @@ async fn carry(gate: Arc<Gate>, record: Record) {
         Outcome::Failed { message } => json!({ "id": id, "outcome": "failed", "reason": message }),
         _ => json!({ "id": id, "outcome": "unknown" }),
     };
-    gate.confirmations.end(id, outcome, gate.clock.now());
+    gate.confirmations.close(id, outcome);
     let _ = gate.record("confirmation.ended", GATE, entry, Durable::Now);
 }
 
@@ -65,7 +65,7 @@ fn released(gate: &Gate, record: &Record) -> Result<(Arc<Way>, Admitted), String
     let found = holds(&config, record).ok_or("the rule changed before it was carried out")?;
     let entry = json!({ "id": record.card.id, "digest": record.card.digest });
     gate.record("confirmation.released", GATE, entry, Durable::Now).map_err(|failure| failure.message)?;
-    gate.confirmations.release(&record.card.id, gate.clock.now()).map_err(|failure| failure.message)?;
+    gate.confirmations.begin(&record.card.id, gate.clock.now()).map_err(|failure| failure.message)?;
     Ok(found)
 }
 

@@ -72,8 +72,7 @@ pub fn expire(gate: &Gate) {
 
 /// Ends what the configuration in force does not allow any more.
 pub fn supersede(gate: &Gate, config: &Config) {
-    let now = gate.clock.now();
-    for record in gate.confirmations.supersede(now, |record| carry::holds(config, record).is_some()) {
+    for record in gate.confirmations.supersede(|record| carry::holds(config, record).is_some()) {
         let entry = json!({ "id": record.card.id, "turn": record.turn });
         gate.note_durably("confirmation.superseded", crate::audit::record::SUPERVISOR, entry);
     }

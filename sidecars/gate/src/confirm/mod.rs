@@ -1,18 +1,12 @@
 //! Confirmations: requests that wait for a person, kept and carried out by the gate itself.
 //!
-//! ```text
-//! created ─▶ decided: allow ─▶ released ─▶ done | failed | unknown
-//!    │  └──▶ decided: deny        └─ the gate stopped here: unknown, and never again
-//!    ├─────▶ expired
-//!    └─────▶ superseded: the rule is another, or gone
-//! ```
-//!
-//! Each step is on the disk before anything follows from it.
+//! Their life is that of [`platform_kit::confirmation`]: what is *begun* was released to its upstream. Where the gate stopped then,
+//! the outcome is not known, and it is never repeated.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`record`] | one confirmation, and its steps |
-//! | [`store`] | all confirmations |
+//! | [`record`] | one confirmation: the request that waits (pure) |
+//! | [`store`] | all of them, and spark's among them |
 //! | [`ask`] | from an admitted request to a card, with facts |
 //! | [`decide`] | devices and the operator |
 //! | [`carry`] | what was allowed, carried out once |

@@ -1,9 +1,9 @@
-//! One confirmation, and the steps that it takes. Pure.
+//! One confirmation: the request that waits. Pure.
 
 use data_encoding::HEXLOWER;
 use gate_rules::Admitted;
-use platform_types::Timestamp;
-use platform_types::egress::{Card, CardState, Decider, Outcome, Rule, Upstream, Verdict};
+use platform_kit::confirmation::{Confirmation, Phase};
+use platform_types::egress::{Card, CardState, Outcome, Rule, Upstream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +15,7 @@ pub struct Record {
     /// Over the rule and what it was used with: another one supersedes.
     pub rule_digest: String,
     pub turn: Option<String>,
-    pub phase: Phase,
+    pub phase: Phase<Outcome>,
 }
 
 /// The request as it was admitted, before the id was placed: admitting it again gives the same.
@@ -27,77 +27,27 @@ pub struct KeptRequest {
     pub body: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Phase {
-    Pending,
-    Denied,
-    Expired,
-    Superseded,
-    Allowed,
-    Released,
-    Ended { outcome: Outcome },
-}
+impl Confirmation for Record {
+    type End = Outcome;
+    const WHAT: &'static str = "request";
 
-/// A line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "snake_case")]
-pub enum Step {
-    Created { record: Box<Record> },
-    Decided { id: String, verdict: Verdict, by: Decider, at: Timestamp },
-    Expired { id: String, at: Timestamp },
-    Superseded { id: String, at: Timestamp },
-    Released { id: String, at: Timestamp },
-    Ended { id: String, at: Timestamp, outcome: Outcome },
-}
+    fn card(&self) -> &Card {
+        &self.card
+    }
 
-impl Step {
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Created { record } => &record.card.id,
-            Self::Decided { id, .. }
-            | Self::Expired { id, .. }
-            | Self::Superseded { id, .. }
-            | Self::Released { id, .. }
-            | Self::Ended { id, .. } => id,
-        }
+    fn phase(&self) -> &Phase<Outcome> {
+        &self.phase
+    }
+
+    fn stand(&mut self) -> (&mut Phase<Outcome>, &mut CardState) {
+        (&mut self.phase, &mut self.card.state)
     }
 }
 
 impl Record {
-    /// Takes a step; `false`: it does not follow from where this one stands, and nothing changes.
-    pub fn take(&mut self, step: &Step) -> bool {
-        let (phase, state) = match (&self.phase, step) {
-            (Phase::Pending, Step::Decided { verdict, by, at, .. }) => {
-                let phase = if *verdict == Verdict::Allow { Phase::Allowed } else { Phase::Denied };
-                (phase, CardState::Decided { decision: *verdict, by: by.clone(), at: *at })
-            }
-            (Phase::Pending, Step::Expired { .. }) => (Phase::Expired, CardState::Expired),
-            (Phase::Pending, Step::Superseded { .. }) => (Phase::Superseded, CardState::Superseded),
-            (Phase::Allowed, Step::Released { .. }) => (Phase::Released, self.card.state.clone()),
-            (Phase::Allowed | Phase::Released, Step::Ended { outcome, .. }) => {
-                (Phase::Ended { outcome: outcome.clone() }, self.card.state.clone())
-            }
-            _ => return false,
-        };
-        self.phase = phase;
-        self.card.state = state;
-        true
-    }
-
-    pub fn is_pending(&self) -> bool {
-        self.phase == Phase::Pending
-    }
-
+    /// How it stands, as the agent is told.
     pub fn outcome(&self) -> Outcome {
-        match &self.phase {
-            Phase::Pending => Outcome::Pending { expires_at: self.card.expires_at },
-            Phase::Denied => Outcome::Denied,
-            Phase::Expired => Outcome::Expired,
-            Phase::Superseded => Outcome::Superseded,
-            Phase::Allowed | Phase::Released => Outcome::Running,
-            Phase::Ended { outcome } => outcome.clone(),
-        }
+        self.phase.outcome(self.card.expires_at, Outcome::clone)
     }
 }
 

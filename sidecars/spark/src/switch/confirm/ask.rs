@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use platform_kit::Failure;
+use platform_kit::confirmation::Phase;
 use platform_types::switch::SwitchRequest;
 use platform_types::{ErrorCode, ModelId};
 
 use super::card::{self, Facts, Wanted};
-use super::record::{By, Phase, Record};
+use super::record::{By, Record};
 use crate::process::Shared;
 use crate::switch::look::{self, Standing};
 use crate::switch::{Armed, refusal};
@@ -16,7 +17,7 @@ use crate::switch::{Armed, refusal};
 pub async fn ask(shared: &Arc<Shared>, armed: &Armed, by: By, request: &SwitchRequest) -> Result<Record, Failure> {
     let to = known(armed, &request.model)?;
     armed.store.sweep(shared.clock.now());
-    armed.store.room(&by)?;
+    armed.store.room(by.profile())?;
     if let Some(run) = shared.switch.running() {
         return Err(refusal(&run, shared.clock.now()).failure);
     }
@@ -34,8 +35,7 @@ pub async fn ask(shared: &Arc<Shared>, armed: &Armed, by: By, request: &SwitchRe
     let wanted = Wanted { id: &id, by: &by, from: from.as_ref(), to };
     let card = card::card(&wanted, &armed.settings.remote, &facts, request.reason.as_deref(), (now, expires_at));
     let to = to.clone();
-    let record = Record { by, from, to, card, phase: Phase::Pending };
-    armed.store.create(record.clone())?;
+    let record = armed.store.create(Record { by, from, to, card, phase: Phase::Pending })?;
     tracing::info!(confirmation = id, by = %record.by, to = %record.to, "a switch of the model waits for a person");
     Ok(record)
 }

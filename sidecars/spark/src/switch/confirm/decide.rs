@@ -23,7 +23,7 @@ pub fn decide(shared: &Arc<Shared>, armed: &Arc<Armed>, id: &str, word: &SwitchD
     let asked = armed.store.get(id).ok_or_else(|| Failure::new(ErrorCode::NotFound, "this confirmation is gone"))?;
     if !holds(armed, &asked) {
         armed.store.supersede(|record| holds(armed, record));
-        if asked.is_pending() {
+        if asked.phase.is_pending() {
             return Err(Failure::new(ErrorCode::Conflict, "the configuration changed since it was asked; ask again"));
         }
     }

@@ -1,19 +1,13 @@
 //! Confirmations of the switch: kept and judged by spark itself.
 //!
-//! ```text
-//! created ─▶ decided: allow ─▶ commanded ─▶ ended
-//!    │  └──▶ decided: deny         └─ spark stopped here: it goes on watching, and never commands again
-//!    ├─────▶ expired
-//!    └─────▶ superseded: what was shown does not hold any more
-//! ```
-//!
-//! Each step is on the disk before anything follows from it. One that was used stays used: no step leads back.
+//! Their life is that of [`platform_kit::confirmation`]: what is *begun* was commanded. Where spark stopped then, it goes on watching,
+//! and never commands again.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`record`] | one confirmation, and its steps (pure) |
+//! | [`record`] | one confirmation (pure) |
 //! | [`card`] | what a person reads, and the digest (pure) |
-//! | [`store`] | all of them, and the file |
+//! | [`store`] | all of them |
 //! | [`ask`] | from a request to a card |
 //! | [`decide`] | devices and the operator |
 
