@@ -88,11 +88,12 @@ impl Shared {
         })
     }
 
-    /// Counters, the queue, and whether there is a connection.
+    /// Counters, the queue, whether there is a connection, and the switch.
     pub fn status(&self) -> SparkStatus {
         let known = self.known();
         let breaker = known.as_ref().and_then(|in_force| in_force.backend.breaker()).map(Breaker::status);
-        SparkStatus { lanes: self.queue.lanes(), breaker, ..self.counters.status() }
+        let (lanes, switch) = (self.queue.lanes(), self.switch.meters());
+        SparkStatus { lanes, breaker, switch, ..self.counters.status() }
     }
 
     fn known(&self) -> Option<InForce> {

@@ -44,6 +44,9 @@ async fn an_agent_asks_a_device_allows_and_the_other_model_answers() {
     assert!(card.request.ends_with(&format!("\n\nswitch {BETA}")) && card.request.contains("host key SHA256:"));
     assert_eq!(card.reason.as_deref(), Some("the long document"));
     assert_eq!((rig.starts(), rig.status().await.running), (1, None), "nothing happens before somebody allows it");
+    let meters = rig.meters().await;
+    let waits = (meters.pending.iter().map(|(profile, count)| (profile.as_str(), *count)), meters.pending_operator);
+    assert_eq!((waits.0.collect::<Vec<_>>(), waits.1, meters.running), (vec![("ops", 1)], 0, false));
 
     rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await.unwrap();
     let Outcome::Done { status: 200, body: Some(report) } = rig.outcome(&asked.id).await else { panic!("not done") };
@@ -166,8 +169,15 @@ async fn a_hook_that_fails() {
     // The way back: nothing answers, and a switch starts what was there.
     rig.behave("well");
     rig.switch(ALPHA).await;
-    assert_eq!(rig.over().await.outcome, SwitchOutcome::Done);
+    let done = rig.over().await;
+    assert_eq!(done.outcome, SwitchOutcome::Done);
     assert_eq!(rig.answers_as().await.as_deref(), Some(ALPHA));
+    let meters = rig.meters().await;
+    let counted: Vec<_> = meters.ended.iter().map(|(outcome, took)| (outcome.as_str(), took.total())).collect();
+    assert_eq!(counted, [("done", 1), ("failed", 1)]);
+    let took = u64::try_from(done.ended_at.millis_since(done.began_at)).unwrap();
+    assert_eq!(meters.ended["done"].sum, took * 1000);
+    assert!(meters.pending.is_empty() && meters.pending_operator == 0 && !meters.running, "{meters:?}");
 }
 
 #[tokio::test]
@@ -214,6 +224,7 @@ async fn a_connection_that_is_cut_is_judged_by_the_box() {
         status.running.as_ref().is_some_and(|run| run.progress.starts_with("starting"))
     })
     .await;
+    assert!(rig.meters().await.running);
     rig.cut();
     rig.until("the end is lost", |status| status.running.as_ref().is_some_and(|run| run.phase == SwitchPhase::Waiting))
         .await;

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::meters::Meters;
-use crate::switch::SwitchConfig;
+use crate::switch::{SwitchConfig, SwitchMeters};
 use crate::{ModelId, ProfileName, Revision, SecretName, Timestamp};
 
 /// The id of the built-in model that answers when no box is configured.
@@ -296,6 +296,9 @@ pub struct SparkStatus {
     /// Distributions, by profile and model.
     #[serde(default, skip_serializing_if = "Meters::is_empty")]
     pub meters: Meters,
+    /// `None`: no switch is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<SwitchMeters>,
 }
 
 /// One profile's part of the queue. Totals count since the process started.

@@ -23,10 +23,12 @@
 //! socket, of which only root holds the other end. Gate and supervisor carry the cards and the signatures and can make neither.
 
 use core::ops::RangeInclusive;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::egress::{Card, Verdict};
+use crate::meters::Histogram;
 use crate::{DeviceId, ModelId, Port, ProfileName, SecretName, Timestamp};
 
 /// The [`Card::upstream`] and [`Card::rule`] of spark's cards.
@@ -220,6 +222,37 @@ pub enum SwitchOutcome {
     Unknown,
 }
 
+impl SwitchOutcome {
+    pub const ALL: [Self; 4] = [Self::Done, Self::NothingDone, Self::Failed, Self::Unknown];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NothingDone => "nothing_done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Upper bounds for how long a switch takes, in seconds: drain and wait together take half an hour at most.
+pub const SWITCH_SECONDS: &[f64] =
+    &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 450.0, 600.0, 900.0, 1_800.0];
+
+/// What became of switches since the process started, and what there is now; part of spark's `GET /status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SwitchMeters {
+    /// By [`SwitchOutcome::as_str`]: how long they took, from their permission to their end, within [`SWITCH_SECONDS`].
+    pub ended: BTreeMap<String, Histogram>,
+    /// One runs now.
+    pub running: bool,
+    /// Undecided confirmations, by the profile that asked.
+    pub pending: BTreeMap<ProfileName, u64>,
+    /// Those of the operator.
+    pub pending_operator: u64,
+}
+
 /// Answer of `POST /switch/check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchCheck {
@@ -246,6 +279,13 @@ mod tests {
         }
         check(&"a".repeat(MAX_SWITCH_ID_BYTES), true);
         check(&"a".repeat(MAX_SWITCH_ID_BYTES + 1), false);
+    }
+
+    #[test]
+    fn an_outcome_has_one_word_everywhere() {
+        for outcome in SwitchOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).expect("serialises"), outcome.as_str());
+        }
     }
 
     #[test]

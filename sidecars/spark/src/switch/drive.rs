@@ -34,7 +34,9 @@ pub fn resume(shared: &Arc<Shared>, armed: &Arc<Armed>, record: Record) {
     let now = shared.clock.now();
     let Some(at) = commanded_at(&record) else {
         let message = "spark stopped before the command; nothing was done".to_owned();
-        armed.store.end(report(armed, &record, (SwitchOutcome::NothingDone, message), (now, now)));
+        let report = report(armed, &record, (SwitchOutcome::NothingDone, message), (now, now));
+        shared.switch.tally.count(&report);
+        armed.store.end(report);
         return;
     };
     tracing::warn!(confirmation = record.card.id, "a switch was under way when spark stopped; the box is watched");
@@ -197,6 +199,7 @@ impl Run {
         let report = report(&self.armed, &self.record, (outcome, message), (self.began_at, now));
         let SwitchReport { id, to, message, .. } = &report;
         tracing::info!(confirmation = id, %to, ?outcome, message, "the switch is over");
+        self.shared.switch.tally.count(&report);
         self.armed.store.end(report);
         self.shared.switch.show(None);
         self.shared.queue.release();

@@ -10,6 +10,7 @@
 //! | [`ssh`] | the command |
 //! | [`look`] | what the box has |
 //! | [`routes`] | of the agents' sockets and of the admin socket |
+//! | [`tally`] | what became of switches, in numbers |
 //!
 //! Invariants: nothing goes over SSH that a person has not allowed, except `status`. One switch at a time. Requests that run
 //! are never cut off. Whatever the command says, the box decides whether it is done.
@@ -21,13 +22,14 @@ pub mod machine;
 pub mod routes;
 pub mod settings;
 pub mod ssh;
+pub mod tally;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use platform_kit::clock::SharedClock;
-use platform_types::switch::{SwitchConfig, SwitchRun, SwitchStatus};
+use platform_types::switch::{SwitchConfig, SwitchMeters, SwitchRun, SwitchStatus};
 use platform_types::{ErrorCode, ModelId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +41,7 @@ use confirm::decide::holds;
 use confirm::store::Store;
 use machine::Times;
 use settings::{Settings, SettingsError};
+use tally::Tally;
 
 /// How long a switch takes as long as none was done: big models take minutes.
 const ESTIMATE_SECONDS: u32 = 300;
@@ -93,6 +96,7 @@ pub struct Switch {
     /// Opened once: there is one writer of the journal.
     store: OnceLock<Arc<Store>>,
     run: RwLock<Option<SwitchRun>>,
+    tally: Tally,
 }
 
 /// A switch that is configured.
@@ -120,6 +124,7 @@ impl Switch {
             armed: RwLock::default(),
             store: OnceLock::new(),
             run: RwLock::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -175,6 +180,13 @@ impl Switch {
     pub fn status(&self, armed: &Armed) -> SwitchStatus {
         let models = armed.settings.models.clone();
         SwitchStatus { models, running: self.running(), last: armed.store.last() }
+    }
+
+    /// In numbers; `None`: it is not configured.
+    pub fn meters(&self) -> Option<SwitchMeters> {
+        let store = &self.armed()?.store;
+        store.sweep(self.clock.now());
+        Some(self.tally.meters(&store.records(), self.running().is_some()))
     }
 
     /// How a chat with this model stands to the switch that runs: it may begin, it waits for the switch, or it is told to come

@@ -12,9 +12,10 @@ use platform_kit::SystemClock;
 use platform_kit::client::{CallError, Client};
 use platform_kit::socket::Peer;
 use platform_types::egress::{Asked, Card, Outcome, Verdict};
-use platform_types::spark::{Backend, SparkConfig, SparkHealth, SparkLimits};
+use platform_types::spark::{Backend, SparkConfig, SparkHealth, SparkLimits, SparkStatus};
 use platform_types::switch::{
-    Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchReport, SwitchRequest, SwitchStatus,
+    Asker, OperatorSwitch, SwitchCards, SwitchConfig, SwitchDecision, SwitchMeters, SwitchReport, SwitchRequest,
+    SwitchStatus,
 };
 use platform_types::{ModelId, Port, ProfileName, Revision, SecretName};
 use spark::place::{Limits, Place};
@@ -182,6 +183,12 @@ impl Rig {
 
     pub async fn status(&self) -> SwitchStatus {
         self.admin().get("/switch").await.unwrap()
+    }
+
+    /// What `GET /status` has of the switch.
+    pub async fn meters(&self) -> SwitchMeters {
+        let status: SparkStatus = self.admin().get("/status").await.unwrap();
+        status.switch.expect("a switch is configured")
     }
 
     /// The report of the switch that runs, once it is over.

@@ -83,6 +83,10 @@ metrics! {
     SPARK_REFUSED = Counter "bot_spark_refused_total" ["profile", "code"] "Requests that were refused before they were sent.";
     SPARK_CANCELS = Counter "bot_spark_cancels_total" ["phase"] "Requests whose client went away: queued, waiting for the first byte, streaming.";
     SPARK_BREAKER = Gauge "bot_spark_breaker_open" [] "1 while no connection to the model box can be made, and requests are refused at once.";
+    SPARK_SWITCHES = Counter "bot_spark_switches_total" ["outcome"] "Switches of the model box that ended: done, nothing_done, failed, unknown; absent where no switch is configured.";
+    SPARK_SWITCH_SECONDS = Histogram "bot_spark_switch_duration_seconds" ["outcome"] "How long they took, from the permission to the end.";
+    SPARK_SWITCHING = Gauge "bot_spark_switch_running" [] "1 while one runs.";
+    SPARK_SWITCH_PENDING = Gauge "bot_spark_switch_confirmations_pending" ["profile"] "Switches that wait for a person, by the profile that asked; empty for the operator.";
     GENAI_DURATION = Histogram "gen_ai_client_operation_duration_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending a request to the model box to the end of its answer.";
     GENAI_FIRST = Histogram "gen_ai_client_operation_time_to_first_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending it to the first byte of the answer.";
     GENAI_TOKENS = Histogram "gen_ai_client_token_usage" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type", "profile"] "Tokens of a request: input, output.";

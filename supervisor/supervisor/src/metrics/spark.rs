@@ -6,6 +6,7 @@ use platform_types::meters::{
     Histogram, MAX_MODELS, MAX_SERIES, Meters, OWN_SECONDS, Operation, SECONDS, TOKENS, Tokens,
 };
 use platform_types::spark::{Breaker, LaneStatus, Priority, SparkStatus};
+use platform_types::switch::{SWITCH_SECONDS, SwitchMeters, SwitchOutcome};
 use platform_types::{ErrorCode, ModelId, ProfileName};
 
 use super::catalogue as is;
@@ -30,7 +31,25 @@ pub(super) fn spark(samples: &mut Samples, status: &SparkStatus) {
     if let Some(breaker) = &status.breaker {
         samples.add(&is::SPARK_BREAKER, [], truth(matches!(breaker, Breaker::Open { .. })));
     }
+    if let Some(switch) = &status.switch {
+        of_switch(samples, switch);
+    }
     measured(samples, &status.meters);
+}
+
+fn of_switch(samples: &mut Samples, switch: &SwitchMeters) {
+    let SwitchMeters { ended, running, pending, pending_operator } = switch;
+    let none = Histogram::default();
+    for outcome in SwitchOutcome::ALL.map(SwitchOutcome::as_str) {
+        let took = ended.get(outcome).unwrap_or(&none);
+        samples.add(&is::SPARK_SWITCHES, [outcome], number(took.total()));
+        samples.push(&is::SPARK_SWITCH_SECONDS, [outcome], times(took, SWITCH_SECONDS));
+    }
+    samples.add(&is::SPARK_SWITCHING, [], truth(*running));
+    samples.add(&is::SPARK_SWITCH_PENDING, [""], number(*pending_operator));
+    for (profile, count) in pending.iter().take(MAX_PROFILES) {
+        samples.add(&is::SPARK_SWITCH_PENDING, [profile.as_str()], number(*count));
+    }
 }
 
 fn of_lane(samples: &mut Samples, profile: &str, lane: &LaneStatus) {
@@ -135,6 +154,8 @@ pub(super) fn example() -> SparkStatus {
         histogram.number(TOKENS, count);
         histogram
     };
+    let mut switched = Histogram::default();
+    switched.time(SWITCH_SECONDS, 250_000_000);
     let model = Some(ModelId::new("openai/gpt-oss-120b").unwrap());
     let provider = Provider::Vllm;
     let codes = [("queue_full", 5), ("\"}\n# made up", 1)].map(|(code, count)| (code.to_owned(), count));
@@ -161,9 +182,15 @@ pub(super) fn example() -> SparkStatus {
             }],
             queue_wait: BTreeMap::from([(profile.clone(), time(1_000))]),
             overhead: time(60),
-            refused: BTreeMap::from([(profile, BTreeMap::from(codes))]),
+            refused: BTreeMap::from([(profile.clone(), BTreeMap::from(codes))]),
             cancelled: Cancelled { queued: 0, waiting: 4, streaming: 0 },
         },
+        switch: Some(SwitchMeters {
+            ended: BTreeMap::from([("done".to_owned(), switched), ("made up".to_owned(), Histogram::default())]),
+            running: true,
+            pending: BTreeMap::from([(profile, 2)]),
+            pending_operator: 1,
+        }),
         ..SparkStatus::default()
     }
 }
