@@ -1,13 +1,13 @@
 // Guardrails from end to end: what a model may reach, what a person confirms, what is on record and cannot be taken back.
 
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 
+import { editRecord } from './lib/ledger.mjs';
 import { Installation } from './lib/installation.mjs';
-import { docker, run, until } from './lib/shell.mjs';
+import { MODEL, serveOn } from './lib/scripted-model.mjs';
+import { docker, until } from './lib/shell.mjs';
 
-const MODEL = 'scripted/model';
 const SECRET = 'first-token-of-the-house';
 const NEXT_SECRET = 'second-token-of-the-house';
 
@@ -21,8 +21,8 @@ const asked = [];
 before(async () => {
   bot = await Installation.create('guard');
   await bot.up();
-  model = await serve(`${bot.name}-spark`, think);
-  house = await serve(bot.container('gate', 'personal'), answer);
+  model = await serveOn(`${bot.name}-spark`, think);
+  house = await serveOn(bot.container('gate', 'personal'), answer);
   await bot.botctl('secret', 'set', 'house-token', { input: SECRET });
   await bot.configure((text) => `${text.replace('tools = ["clock.now"]', 'tools = ["clock.now", "http.get", "http.request"]')}
 [spark]
@@ -60,19 +60,6 @@ after(async () => {
   house?.stop();
   await bot?.remove();
 });
-
-/** A server on the bridge's own address: a bridged container cannot reach the host's loopback. */
-async function serve(network, handle) {
-  const address = await docker('network', 'inspect', network, '--format', '{{(index .IPAM.Config 0).Gateway}}');
-  const server = http.createServer(async (request, response) => {
-    let body = '';
-    for await (const part of request) body += part;
-    handle(request, body, response);
-  });
-  await new Promise((resolve, reject) => server.on('error', reject).listen(0, address, resolve));
-  const url = `http://${address}:${server.address().port}`;
-  return { address, url, stop: () => { server.close(); server.closeAllConnections(); } };
-}
 
 /** A model that calls the tool it is told to, and says what came back. */
 function think(request, body, response) {
@@ -187,15 +174,7 @@ test('all of it is on record, in three chains that hold', async () => {
 
 test('an entry that an agent takes back is found', async () => {
   const volume = await docker('volume', 'inspect', `${bot.name}-personal-state`, '--format', '{{.Mountpoint}}');
-  const edit = `
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], timeout=10)
-for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'").fetchall():
-    database.execute(f'DROP TRIGGER "{name}"')
-database.execute("UPDATE audit SET actor = 'nobody' WHERE n = 2")
-database.commit()
-`;
-  await run('python3', ['-c', edit, `${volume}/current/agent.db`]);
+  await editRecord(`${volume}/current/agent.db`, 'audit', "UPDATE audit SET actor = 'nobody' WHERE n = 2");
   const found = await bot.botctl('audit', 'personal', '--verify', { mayFail: true });
   assert.equal(found.code, 1);
   assert.match(found.stdout, /agent +entry 2 was changed/);

@@ -9,8 +9,9 @@ import { after, before, test } from 'node:test';
 
 import { Attacker, startUpstream } from './lib/attacker.mjs';
 import { device, launch } from './lib/browser.mjs';
+import { editRecord } from './lib/ledger.mjs';
 import { Installation } from './lib/installation.mjs';
-import { repository, run, until } from './lib/shell.mjs';
+import { repository, until } from './lib/shell.mjs';
 import { ask, assertQuiet, pair } from './lib/talk.mjs';
 
 const secret = randomBytes(30).toString('base64url');
@@ -181,15 +182,7 @@ test('what was done about it is on record, and the gates keep the head of that r
 });
 
 test('a ledger that lost the end of its record is found by the heads that the gates keep', async () => {
-  const edit = `
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1], timeout=10)
-for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_entry'").fetchall():
-    database.execute(f'DROP TRIGGER "{name}"')
-database.execute("DELETE FROM audit_entry WHERE n > 3")
-database.commit()
-`;
-  await run('python3', ['-c', edit, path.join(bot.root, 'lib/supervisor.db')]);
+  await editRecord(path.join(bot.root, 'lib/supervisor.db'), 'audit_entry', 'DELETE FROM audit_entry WHERE n > 3');
   const found = await bot.botctl('audit', 'personal', '--verify', { mayFail: true });
   assert.equal(found.code, 1);
   assert.match(found.stdout, /supervisor +the chain ends at entry 3, but entry \d+ was anchored: it was cut/);

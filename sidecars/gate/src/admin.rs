@@ -31,12 +31,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// All routes of the admin socket.
 pub fn router(gate: &Arc<Gate>) -> Router {
-    let release = Release {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        schema_writes: 0,
-        schema_reads_from: 0,
-        schema_readable_by: 0,
-    };
+    let release = Release::without_schema(env!("CARGO_PKG_VERSION"));
     let asked = gate.clone();
     Router::new()
         .route("/config", put(configure))

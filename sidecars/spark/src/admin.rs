@@ -34,17 +34,10 @@ pub fn routes(shared: &Arc<Shared>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_CONFIG_BYTES))
         .with_state(shared.clone())
         .merge(crate::switch::routes::of_admin(shared.clone()))
-        .merge(platform_kit::admin::routes(release(), move || readiness.readiness()))
+        .merge(platform_kit::admin::routes(Release::without_schema(env!("CARGO_PKG_VERSION")), move || {
+            readiness.readiness()
+        }))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route; see docs/reference/spark.md") })
-}
-
-fn release() -> Release {
-    Release {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        schema_writes: 0,
-        schema_reads_from: 0,
-        schema_readable_by: 0,
-    }
 }
 
 async fn configure(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<StatusCode, Failure> {

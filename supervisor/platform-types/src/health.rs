@@ -41,3 +41,10 @@ pub struct Release {
     /// The oldest schema whose release still reads what it writes.
     pub schema_readable_by: u32,
 }
+
+impl Release {
+    /// Of a program that keeps no database.
+    pub fn without_schema(version: &str) -> Self {
+        Self { version: version.to_owned(), schema_writes: 0, schema_reads_from: 0, schema_readable_by: 0 }
+    }
+}

@@ -120,6 +120,24 @@ pub struct Confinement {
     pub restart_policy: String,
 }
 
+impl Confinement {
+    /// Nothing that is not needed: what every container of ours has.
+    pub fn strict(seccomp: Seccomp) -> Self {
+        Self {
+            read_only_root: true,
+            cap_drop: BTreeSet::from(["ALL".to_owned()]),
+            cap_add: BTreeSet::new(),
+            no_new_privileges: true,
+            privileged: false,
+            seccomp,
+            init: false,
+            host_namespaces: BTreeSet::new(),
+            devices: BTreeSet::new(),
+            restart_policy: "no".to_owned(),
+        }
+    }
+}
+
 /// The filter on system calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "profile", rename_all = "lowercase")]

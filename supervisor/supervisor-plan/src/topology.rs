@@ -234,18 +234,7 @@ pub fn base(image: &Image, uid: u32) -> ContainerSpec {
             pids: SIDECAR_PIDS,
             open_files: OPEN_FILES,
         },
-        confinement: Confinement {
-            read_only_root: true,
-            cap_drop: BTreeSet::from(["ALL".to_owned()]),
-            cap_add: BTreeSet::new(),
-            no_new_privileges: true,
-            privileged: false,
-            seccomp: Seccomp::Default,
-            init: false,
-            host_namespaces: BTreeSet::new(),
-            devices: BTreeSet::new(),
-            restart_policy: "no".to_owned(),
-        },
+        confinement: Confinement::strict(Seccomp::Default),
         log: LogLimits { driver: "json-file".to_owned(), max_bytes: LOG_BYTES, files: LOG_FILES },
     }
 }

@@ -18,18 +18,7 @@ fn gate() -> ContainerSpec {
         network: Network::Bridge { name: "bot-personal-gate".to_owned(), publish: Some(publish) },
         mounts: BTreeMap::from([("/state".to_owned(), volume)]),
         limits: Limits { memory_bytes: 128 << 20, cpu_milli: 1000, pids: 64, open_files: 4096 },
-        confinement: Confinement {
-            read_only_root: true,
-            cap_drop: BTreeSet::from(["ALL".to_owned()]),
-            cap_add: BTreeSet::new(),
-            no_new_privileges: true,
-            privileged: false,
-            seccomp: Seccomp::Default,
-            init: false,
-            host_namespaces: BTreeSet::new(),
-            devices: BTreeSet::new(),
-            restart_policy: "no".to_owned(),
-        },
+        confinement: Confinement::strict(Seccomp::Default),
         log: LogLimits { driver: "json-file".to_owned(), max_bytes: 10 << 20, files: 3 },
     }
 }

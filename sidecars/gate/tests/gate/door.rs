@@ -8,18 +8,8 @@ use gate::limits::{DoorLimits, Limits};
 use serde_json::json;
 
 use crate::support::agent::Call;
-use crate::support::rig::TOKEN;
+use crate::support::rig::bearer;
 use crate::support::{Agent, Rig, TestDevice};
-
-async fn with_token(limits: Limits) -> Rig {
-    let rig = Rig::start_with(limits).await;
-    rig.token().await;
-    rig
-}
-
-fn bearer() -> String {
-    format!("Bearer {TOKEN}")
-}
 
 fn impatient() -> Limits {
     let door = DoorLimits { patience: Duration::from_millis(100), ..DoorLimits::default() };
@@ -28,7 +18,7 @@ fn impatient() -> Limits {
 
 #[tokio::test]
 async fn many_wait_at_a_held_door_and_none_is_lost() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     rig.hold().await;
     let bearer = bearer();
     let fields = [("authorization", bearer.as_str())];
@@ -55,7 +45,7 @@ async fn many_wait_at_a_held_door_and_none_is_lost() {
 
 #[tokio::test]
 async fn an_open_door_waits_for_an_agent_that_restarts() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let bearer = bearer();
     let fields = [("authorization", bearer.as_str())];
     drop(Agent::echo(&rig.agent_socket(1)));
@@ -69,7 +59,7 @@ async fn an_open_door_waits_for_an_agent_that_restarts() {
 
 #[tokio::test]
 async fn an_agent_in_standby_is_waited_for() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let device = TestDevice::new(1);
     rig.push(|config| config.devices = vec![device.paired()]).await;
     let standby = Agent::start(&rig.agent_socket(1), |call| async move {
@@ -89,7 +79,7 @@ async fn an_agent_in_standby_is_waited_for() {
 
 #[tokio::test]
 async fn waiting_is_bounded_in_time_and_number() {
-    let rig = with_token(impatient()).await;
+    let rig = Rig::with_token(impatient()).await;
     let device = TestDevice::new(1);
     rig.push(|config| config.devices = vec![device.paired()]).await;
     let bearer = bearer();
@@ -105,7 +95,7 @@ async fn waiting_is_bounded_in_time_and_number() {
     }
 
     let door = DoorLimits { waiting: 1, ..DoorLimits::default() };
-    let rig = with_token(Limits { door, ..Limits::default() }).await;
+    let rig = Rig::with_token(Limits { door, ..Limits::default() }).await;
     rig.hold().await;
     let second = async {
         rig.until(|status| status.waiting == 1).await;
@@ -120,7 +110,7 @@ async fn waiting_is_bounded_in_time_and_number() {
 
 #[tokio::test]
 async fn who_leaves_does_not_wait() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     rig.hold().await;
     let device = TestDevice::new(1);
     rig.push(|config| config.devices = vec![device.paired()]).await;
@@ -137,7 +127,7 @@ async fn who_leaves_does_not_wait() {
 
 #[tokio::test]
 async fn hostile_names_are_not_connected_to() {
-    let rig = with_token(impatient()).await;
+    let rig = Rig::with_token(impatient()).await;
     let bearer = bearer();
     let fields = [("authorization", bearer.as_str())];
     // A socket of somebody else, which must not hear a byte.
@@ -169,7 +159,7 @@ async fn an_agent_that_accepts_and_says_nothing() {
     let mut limits = impatient();
     limits.socket.agent_time = Duration::from_millis(50);
     limits.forward.head_time = Duration::from_millis(50);
-    let rig = with_token(limits).await;
+    let rig = Rig::with_token(limits).await;
     let device = TestDevice::new(1);
     rig.push(|config| config.devices = vec![device.paired()]).await;
     let _agent = Agent::start(&rig.agent_socket(1), Call::gone);

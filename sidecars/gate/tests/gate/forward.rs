@@ -7,22 +7,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::agent::{Call, field};
 use crate::support::browser::read_to_end;
-use crate::support::rig::TOKEN;
+use crate::support::rig::bearer;
 use crate::support::{Agent, Rig, within};
 
 const COMPLETIONS: &str = "/v1/chat/completions";
 /// More than fits into the buffers in between.
 const PIECES: usize = 200;
-
-async fn with_token(limits: Limits) -> Rig {
-    let rig = Rig::start_with(limits).await;
-    rig.token().await;
-    rig
-}
-
-fn bearer() -> String {
-    format!("Bearer {TOKEN}")
-}
 
 #[tokio::test]
 async fn only_valid_tokens() {
@@ -50,7 +40,7 @@ async fn only_valid_tokens() {
 #[tokio::test]
 async fn guessing_is_slowed_down() {
     let pairing = PairingLimits { failures: 2, ..PairingLimits::default() };
-    let rig = with_token(Limits { pairing, ..Limits::default() }).await;
+    let rig = Rig::with_token(Limits { pairing, ..Limits::default() }).await;
     let _agent = Agent::echo(&rig.agent_socket(1));
     let mut statuses = Vec::new();
     for _ in 0..4 {
@@ -62,7 +52,7 @@ async fn guessing_is_slowed_down() {
 
 #[tokio::test]
 async fn the_request_is_written_anew() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let mut agent = Agent::start(&rig.agent_socket(1), |mut call| async move {
         let body = call.body(18).await;
         call.answer("200 OK", "content-type: application/json\r\n", &body).await;
@@ -97,7 +87,7 @@ async fn the_request_is_written_anew() {
 
 #[tokio::test]
 async fn response_headers_are_the_gates_own() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let _agent = Agent::start(&rig.agent_socket(1), |call| async move {
         let fields = "content-type: application/json; charset=evil\r\nset-cookie: a=b\r\naccess-control-allow-origin: *\r\n\
             content-security-policy: default-src *\r\nservice-worker-allowed: /\r\nclear-site-data: \"*\"\r\nx-evil: 1\r\n\
@@ -130,7 +120,7 @@ async fn response_headers_are_the_gates_own() {
 
 #[tokio::test]
 async fn hostile_answers_become_errors() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let json = "content-type: application/json\r\n";
     let cases: [(String, u16, &str); 11] = [
         ("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nhi".into(), 502, "agent_invalid"),
@@ -165,7 +155,7 @@ async fn hostile_answers_become_errors() {
 
 #[tokio::test]
 async fn errors_of_the_agent_keep_their_shape() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let error = "{\"error\":{\"message\":\"no bot\",\"type\":\"invalid_request_error\",\"param\":\"model\",\"code\":\"not_found\"}}";
     let _agent = Agent::start(&rig.agent_socket(1), move |call| async move {
         call.answer("429 Too Many", "content-type: application/json\r\nretry-after: 99999999\r\n", error).await;
@@ -177,7 +167,7 @@ async fn errors_of_the_agent_keep_their_shape() {
 
 #[tokio::test]
 async fn an_endless_answer_is_cut() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let _agent = Agent::start(&rig.agent_socket(1), |mut call| async move {
         call.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").await;
         let piece = "x".repeat(64 * 1024);
@@ -212,7 +202,7 @@ async fn stream_pieces(
 
 #[tokio::test]
 async fn a_stream_arrives_piece_by_piece() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let (tell, pieces) = tokio::sync::mpsc::channel(1);
     let pieces = std::sync::Arc::new(tokio::sync::Mutex::new(pieces));
     let _agent = Agent::start(&rig.agent_socket(1), move |call| stream_pieces(call, pieces.clone()));
@@ -229,7 +219,7 @@ async fn a_stream_arrives_piece_by_piece() {
 
 #[tokio::test]
 async fn an_agent_that_dies_in_the_middle_is_seen() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let (tell, pieces) = tokio::sync::mpsc::channel(1);
     let pieces = std::sync::Arc::new(tokio::sync::Mutex::new(pieces));
     let agent = Agent::start(&rig.agent_socket(1), move |call| stream_pieces(call, pieces.clone()));
@@ -243,7 +233,7 @@ async fn an_agent_that_dies_in_the_middle_is_seen() {
 
 #[tokio::test]
 async fn a_client_that_goes_takes_the_agents_connection_with_it() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     for streaming in [true, false] {
         let generation = if streaming { 1 } else { 2 };
         let (gone, left) = tokio::sync::oneshot::channel();
@@ -279,7 +269,7 @@ async fn a_client_that_goes_takes_the_agents_connection_with_it() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_the_agent_back_and_loses_nothing() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
 
     let (told, mut sent) = tokio::sync::watch::channel(0_usize);
     let _agent = Agent::start(&rig.agent_socket(1), move |mut call| {
@@ -308,7 +298,7 @@ async fn a_slow_reader_holds_the_agent_back_and_loses_nothing() {
 #[tokio::test]
 async fn a_body_that_stalls_ends_the_request() {
     let http = HttpLimits { body_stall: Duration::from_millis(50), ..HttpLimits::default() };
-    let rig = with_token(Limits { http, ..Limits::default() }).await;
+    let rig = Rig::with_token(Limits { http, ..Limits::default() }).await;
     let _agent = Agent::start(&rig.agent_socket(1), Call::gone);
     let host = rig.host();
     let request = format!(
@@ -321,7 +311,7 @@ async fn a_body_that_stalls_ends_the_request() {
 
 #[tokio::test]
 async fn a_client_that_asks_before_it_sends_its_body() {
-    let rig = with_token(Limits::default()).await;
+    let rig = Rig::with_token(Limits::default()).await;
     let _agent = Agent::start(&rig.agent_socket(1), |mut call| async move {
         let body = call.body(2).await;
         call.answer("200 OK", "content-type: application/json\r\n", &body).await;

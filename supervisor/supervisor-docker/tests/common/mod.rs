@@ -75,18 +75,7 @@ impl Site {
                 ("/bind".to_owned(), mount(MountSource::Bind { path: bind.display().to_string() }, true)),
             ]),
             limits: Limits { memory_bytes: 64 << 20, cpu_milli: 500, pids: 16, open_files: 256 },
-            confinement: Confinement {
-                read_only_root: true,
-                cap_drop: BTreeSet::from(["ALL".to_owned()]),
-                cap_add: BTreeSet::new(),
-                no_new_privileges: true,
-                privileged: false,
-                seccomp: Seccomp::Custom { json: seccomp.to_owned() },
-                init: false,
-                host_namespaces: BTreeSet::new(),
-                devices: BTreeSet::new(),
-                restart_policy: "no".to_owned(),
-            },
+            confinement: Confinement::strict(Seccomp::Custom { json: seccomp.to_owned() }),
             log: LogLimits { driver: "json-file".to_owned(), max_bytes: 10 << 20, files: 3 },
         }
     }

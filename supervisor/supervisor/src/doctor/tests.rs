@@ -111,17 +111,20 @@ fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
 }
 
 /// The one check gives this verdict and says this; every finding has a remedy.
-fn check(change: impl FnOnce(&mut Facts), name: &str, verdict: Verdict, says: &str) {
-    let mut facts = sound();
-    change(&mut facts);
-    let checks = examine(&facts);
-    let found = of(&checks, name);
+pub(in crate::doctor) fn expect(checks: &[Check], name: &str, verdict: Verdict, says: &str) {
+    let found = of(checks, name);
     let said = format!("{} {}", found.summary, found.details.join(" "));
     assert!(said.contains(says), "{name} says {said:?}, not {says:?}");
     assert_eq!(found.verdict, verdict, "{name}: {said}");
     if matches!(verdict, Verdict::Advice | Verdict::Warning | Verdict::Problem) {
         assert!(found.remedy.is_some(), "{name} has no remedy");
     }
+}
+
+fn check(change: impl FnOnce(&mut Facts), name: &str, verdict: Verdict, says: &str) {
+    let mut facts = sound();
+    change(&mut facts);
+    expect(&examine(&facts), name, verdict, says);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{code, gates, operations};
 use crate::api::wire::registry as wire;
 use crate::example::{self, Daemon, NOW, profile};
-use crate::state::{Command, Shared};
+use crate::state::{Command, Shared, World};
 
 mod senders;
 mod switch;
@@ -74,6 +74,14 @@ async fn decision(State(gate): State<Gate>, Path(id): Path<String>, Json(word): 
     Json(())
 }
 
+/// What a supervisor shares, and what has to live as long. Every push is confirmed.
+fn daemon() -> (Shared, (tempfile::TempDir, watch::Sender<World>)) {
+    let directory = tempfile::tempdir().unwrap();
+    let Daemon { shared, commands, world } = example::daemon(directory.path());
+    confirm_pushes(commands);
+    (shared, (directory, world))
+}
+
 /// Confirms every push, as the reconciler does.
 fn confirm_pushes(mut commands: mpsc::Receiver<Command>) {
     platform_kit::task::spawn("test reconciler", async move {
@@ -108,9 +116,7 @@ fn setup_code(link: &wire::Link) -> &str {
 
 #[tokio::test]
 async fn a_link_pairs_the_first_device_with_everything_and_the_second_not_at_all() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("personal");
     let (gate, mut decisions) = Gate::serve(&shared, &name);
     let stop = CancellationToken::new();
@@ -143,9 +149,7 @@ async fn a_link_pairs_the_first_device_with_everything_and_the_second_not_at_all
 
 #[tokio::test]
 async fn a_request_waits_for_the_operator_whose_word_reaches_the_browser() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("ops");
     let (gate, mut decisions) = Gate::serve(&shared, &name);
     let stop = CancellationToken::new();
@@ -180,9 +184,7 @@ async fn a_request_waits_for_the_operator_whose_word_reaches_the_browser() {
 
 #[tokio::test]
 async fn what_a_gate_says_is_checked_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("personal");
     let (gate, mut decisions) = Gate::serve(&shared, &name);
     let stop = CancellationToken::new();
@@ -199,9 +201,7 @@ async fn what_a_gate_says_is_checked_again() {
 
 #[tokio::test]
 async fn of_two_gates_that_report_the_same_code_one_is_told_yes() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("personal");
     let link = operations::create_link(&shared, &name, ANNA, None).await.unwrap();
     let (gate, mut decisions) = Gate::serve(&shared, &name);
@@ -226,9 +226,7 @@ async fn of_two_gates_that_report_the_same_code_one_is_told_yes() {
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_its_digest_is_pushed() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("personal");
     let created = operations::create_token(&shared, &name, ANNA, "laptop script").await.unwrap();
     assert_eq!(created.base_url, "https://vm102.example.ts.net/v1");
@@ -261,9 +259,7 @@ async fn wait_for(shared: &Shared, name: &ProfileName, requests: usize) -> wire:
 
 #[tokio::test]
 async fn a_device_gets_other_scopes_and_a_name_and_all_of_it_is_on_record() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("ops");
     let link = operations::create_link(&shared, &name, ANNA, None).await.unwrap();
     let code_sha256 = code::sha256_hex(setup_code(&link));

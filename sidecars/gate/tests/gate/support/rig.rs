@@ -61,6 +61,10 @@ impl Resolve for TestNames {
 
 pub const TOKEN: &str = "bot_0123456789012345678901234567890123456789012";
 
+pub fn bearer() -> String {
+    format!("Bearer {TOKEN}")
+}
+
 pub struct Rig {
     pub directory: tempfile::TempDir,
     pub port: u16,
@@ -142,6 +146,13 @@ impl Rig {
     }
 
     /// A script token.
+    /// A gate that lets a script in with [`bearer`].
+    pub async fn with_token(limits: Limits) -> Self {
+        let rig = Self::start_with(limits).await;
+        rig.token().await;
+        rig
+    }
+
     pub async fn token(&self) {
         let token = ScriptToken { name: "nightly".into(), token_sha256: sha256(TOKEN) };
         self.push(|config| config.tokens = vec![token]).await;

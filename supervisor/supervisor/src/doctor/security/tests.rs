@@ -15,6 +15,7 @@ use super::evidence::{Evidence, PrivateFile};
 use super::examine;
 use crate::api::wire::findings::{Check, Verdict};
 use crate::doctor::host;
+use crate::doctor::tests::expect;
 use crate::example::{self, profile};
 
 fn report(outcome: Outcome) -> Report {
@@ -56,22 +57,10 @@ fn sound() -> Evidence {
     }
 }
 
-fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-    checks.iter().find(|check| check.check == name).unwrap()
-}
-
-/// The one check gives this verdict and says this.
 fn check(change: impl FnOnce(&mut Evidence), name: &str, verdict: Verdict, says: &str) {
     let mut evidence = sound();
     change(&mut evidence);
-    let checks = examine(&evidence);
-    let found = of(&checks, name);
-    let said = format!("{} {}", found.summary, found.details.join(" "));
-    assert!(said.contains(says), "{name} says {said:?}, not {says:?}");
-    assert_eq!(found.verdict, verdict, "{name}: {said}");
-    if matches!(verdict, Verdict::Advice | Verdict::Warning | Verdict::Problem) {
-        assert!(found.remedy.is_some(), "{name} has no remedy");
-    }
+    expect(&examine(&evidence), name, verdict, says);
 }
 
 /// Changes the agent of ops.

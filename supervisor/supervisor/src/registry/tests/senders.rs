@@ -20,9 +20,7 @@ fn sender(id: i64, code: &str) -> SenderRequest {
 
 #[tokio::test]
 async fn a_sender_is_let_in_by_his_code_and_silenced_by_his_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let Daemon { shared, commands, world: _world } = example::daemon(directory.path());
-    confirm_pushes(commands);
+    let (shared, _alive) = daemon();
     let name = profile("personal");
     let (gate, _decisions) = Gate::serve(&shared, &name);
     let stop = CancellationToken::new();
