@@ -89,9 +89,10 @@ pub fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Respo
 }
 
 /// Waits for the whole of a plain answer, or the first event of a stream.
-pub async fn answer(backend: &Backend, request: &ChatRequest, opened: Opened, ticket: Ticket) -> Answer {
+pub async fn answer(backend: &Backend, request: &ChatRequest, opened: Opened, mut ticket: Ticket) -> Answer {
     let Opened { listed, source, deadline, idle } = opened;
     if request.stream {
+        ticket.streams();
         let transcript = Transcript::new(!request.wants_usage, backend.redaction());
         stream(backend, Relay::new(listed, source, ticket, idle, transcript), deadline).await
     } else {
@@ -269,6 +270,7 @@ impl Relay {
 
     /// Brings the ticket up to date: from here on the client may be gone at any moment.
     fn note(&mut self) {
+        self.ticket.reaches(self.transcript.chunks());
         self.ticket.uses(self.transcript.usage());
         if self.transcript.is_whole() {
             self.ticket.finish();

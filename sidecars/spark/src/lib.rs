@@ -18,7 +18,7 @@
 //! | [`upstream`], [`breaker`], [`fault`] | HTTP to the box: timeouts, the key; whether there is a connection; what goes wrong |
 //! | [`refusal`], [`diagnosis`], [`redaction`] | errors: our own, and those of all servers in one shape, without the key |
 //! | [`gather`], [`sse`], [`chunk`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
-//! | [`ticket`] | one request from admission to its line in the log |
+//! | [`ticket`], [`pace`] | one request from admission to its line in the log, and how fast its chunks come |
 //! | [`health`] | three facts about the box |
 //! | [`watch`] | asking it now and then, so that the notes are true while nobody chats |
 //! | [`switch`] | another model for the box: asked, allowed by a person, done over SSH, judged by the box |
@@ -42,6 +42,7 @@ pub mod lane;
 pub mod listen;
 pub mod meters;
 pub mod models;
+pub mod pace;
 pub mod place;
 pub mod process;
 pub mod progress;

@@ -12,6 +12,7 @@ use platform_types::meters::{
 use platform_types::{ErrorCode, ModelId, ProfileName};
 
 use crate::chunk::Usage;
+use crate::pace::Pace;
 
 /// The word for a request whose client went away, where others have the code of their error.
 const CANCELLED: &str = "cancelled";
@@ -35,6 +36,8 @@ pub struct Ended<'a> {
     pub own: Option<Duration>,
     pub queued: Option<Duration>,
     pub sent: Option<Sent>,
+    /// Of a streamed answer.
+    pub pace: Option<&'a Pace>,
     pub usage: Option<Usage>,
 }
 
@@ -98,16 +101,19 @@ fn operation(meters: &mut Meters, ended: &Ended<'_>, sent: Sent) {
         let other = meters.operations.iter().position(|known| is_full && is(known, None));
         other.unwrap_or_else(|| {
             let (profile, error) = (ended.profile.clone(), error.map(str::to_owned));
-            let (duration, first_byte) = (Histogram::default(), Histogram::default());
-            meters.operations.push(Operation { profile, provider, model, error, duration, first_byte });
+            let (duration, first_byte, per_chunk) = Default::default();
+            meters.operations.push(Operation { profile, provider, model, error, duration, first_byte, per_chunk });
             meters.operations.len() - 1
         })
     });
     let Some(operation) = meters.operations.get_mut(place) else { return };
     operation.duration.time(SECONDS, micros(sent.took));
+    let Some(streamed) = ended.pace else { return };
     if let Some(first_byte) = sent.first_byte {
         operation.first_byte.time(SECONDS, micros(first_byte));
     }
+    let (counts, micros) = streamed.read();
+    operation.per_chunk.add(counts, micros);
 }
 
 fn tokens(meters: &mut Meters, ended: &Ended<'_>) {
@@ -145,9 +151,20 @@ fn micros(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use platform_types::meters::Cancelled;
+    use tokio::time::Instant;
 
     use super::*;
+
+    /// Three chunks, a second between the first and the others.
+    static STREAMED: LazyLock<Pace> = LazyLock::new(|| {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        pace.reached(1, began);
+        pace.reached(3, began + Duration::from_secs(1));
+        pace
+    });
 
     fn profile(name: &str) -> ProfileName {
         ProfileName::new(name).unwrap()
@@ -165,6 +182,7 @@ mod tests {
             own: Some(Duration::from_micros(60)),
             queued: Some(Duration::from_millis(30)),
             sent: Some(sent(100)),
+            pace: Some(&STREAMED),
             usage: Some(Usage { input: 100, output: 7, cached: 60, estimated: false }),
         }
     }
@@ -180,18 +198,22 @@ mod tests {
         let first_byte = Some(Sent { took: Duration::from_secs(1), first_byte: None });
         recorder.record(&Ended { sent: first_byte, usage: None, ..ended(&ops, &model, End::Cancelled) });
         recorder.record(&Ended { sent: None, model: None, ..ended(&ops, &model, End::Failed(ErrorCode::QueueFull)) });
+        // A plain answer has no first chunk.
+        recorder.record(&Ended { pace: None, ..ended(&ops, &model, End::Finished) });
         let meters = recorder.read();
         let operations: Vec<(Option<&str>, u64, u64)> = meters
             .operations
             .iter()
             .map(|one| (one.error.as_deref(), one.duration.total(), one.first_byte.total()))
             .collect();
-        assert_eq!(operations, [(None, 2, 2), (Some("upstream_incomplete"), 1, 1), (Some("cancelled"), 2, 1)]);
+        assert_eq!(operations, [(None, 3, 2), (Some("upstream_incomplete"), 1, 1), (Some("cancelled"), 2, 1)]);
+        let per_chunk = &meters.operations[0].per_chunk;
+        assert_eq!((per_chunk.total(), per_chunk.sum), (4, 2_000_000));
         assert_eq!(meters.cancelled, Cancelled { queued: 1, waiting: 1, streaming: 1 });
         assert_eq!(meters.refused[&ops]["queue_full"], 1);
         let [tokens] = meters.tokens.as_slice() else { panic!("{:?}", meters.tokens) };
-        assert_eq!((tokens.input.sum, tokens.output.sum, tokens.cached), (400, 28, 240));
-        assert_eq!((meters.overhead.total(), meters.queue_wait[&ops].total()), (7, 7));
+        assert_eq!((tokens.input.sum, tokens.output.sum, tokens.cached), (500, 35, 300));
+        assert_eq!((meters.overhead.total(), meters.queue_wait[&ops].total()), (8, 8));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::chunk::Usage;
 use crate::meters::{self, Ended, Recorder, Sent};
 use crate::models::Listed;
+use crate::pace::Pace;
 use crate::refusal::{Origin, Refusal};
 use crate::usage::UsageBook;
 
@@ -88,6 +89,8 @@ pub struct Ticket {
     /// What the box said, when it said an error.
     original: Option<String>,
     usage: Option<Usage>,
+    /// Of a streamed answer.
+    pace: Option<Pace>,
     end: End,
     bytes: Option<OwnedSemaphorePermit>,
 }
@@ -126,6 +129,7 @@ impl Ticket {
             moments: Moments::default(),
             original: None,
             usage: None,
+            pace: None,
             end: End::Cancelled,
             bytes: None,
         }
@@ -175,6 +179,18 @@ impl Ticket {
         self.moments.first_byte = Some(Instant::now());
     }
 
+    /// Its answer is a stream.
+    pub fn streams(&mut self) {
+        self.pace = Some(Pace::default());
+    }
+
+    /// So many chunks of the stream are there by now.
+    pub fn reaches(&mut self, chunks: u64) {
+        if let Some(pace) = &mut self.pace {
+            pace.reached(chunks, Instant::now());
+        }
+    }
+
     /// The tokens so far.
     pub fn uses(&mut self, usage: Usage) {
         self.usage = Some(usage);
@@ -213,6 +229,7 @@ impl Ticket {
             own,
             queued: between(queued, seated),
             sent: sent.map(took),
+            pace: self.pace.as_ref(),
             usage: self.usage,
         });
         if sent.is_some() {

@@ -113,6 +113,11 @@ impl Transcript {
         self.first.as_ref()
     }
 
+    /// Chunks of an answer so far.
+    pub fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
     /// There was at least one chunk of an answer.
     pub fn has_begun(&self) -> bool {
         self.chunks > 0

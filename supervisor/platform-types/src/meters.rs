@@ -62,6 +62,19 @@ impl Histogram {
         self.count(bounds, number as f64, number);
     }
 
+    /// Adds what was counted elsewhere within the same bounds.
+    pub fn add(&mut self, counts: &[u64], sum: u64) {
+        self.counts.resize(self.counts.len().max(counts.len()), 0);
+        for (count, more) in self.counts.iter_mut().zip(counts) {
+            *count = count.saturating_add(*more);
+        }
+        self.sum = self.sum.saturating_add(sum);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0)
+    }
+
     fn count(&mut self, bounds: &[f64], value: f64, sum: u64) {
         self.counts.resize(bounds.len() + 1, 0);
         let place = bounds.iter().position(|bound| value <= *bound).unwrap_or(bounds.len());
@@ -161,8 +174,11 @@ pub struct Operation {
     pub error: Option<String>,
     /// From sending the request to the end of the answer.
     pub duration: Histogram,
-    /// From sending it to the first byte of the answer, where there was one.
+    /// From sending it to the first byte of a streamed answer, where there was one.
     pub first_byte: Histogram,
+    /// Between two chunks of a streamed answer.
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub per_chunk: Histogram,
 }
 
 /// Tokens of one profile and one model, as the server tells them, or estimated.
@@ -252,6 +268,11 @@ mod tests {
         let mut tokens = Histogram::default();
         tokens.number(TOKENS, 5);
         assert_eq!((tokens.counts[2], tokens.sum, tokens.counts.len()), (1, 5, TOKENS.len() + 1));
+        let mut both = Histogram::default();
+        assert!(both.is_empty());
+        both.add(&tokens.counts, tokens.sum);
+        both.add(&tokens.counts, tokens.sum);
+        assert_eq!((both.counts[2], both.sum, both.total()), (2, 10, 2));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is measured and what is kept of it: numbers in `/status`, usage in `/usage`, the error of the box in the log.
 
-use platform_types::meters::{Cancelled, Provider, UsageReport, Used};
+use http_body_util::BodyExt as _;
+use platform_types::meters::{Cancelled, Histogram, Provider, UsageReport, Used};
 use platform_types::{BotName, ModelId, ProfileName};
 
 use crate::running::{Running, chat, within};
@@ -17,6 +18,31 @@ fn profile(name: &str) -> ProfileName {
 fn counted(report: &UsageReport) -> Vec<(&str, Option<&str>, Used)> {
     let row = |row: &platform_types::meters::UsageRow| Used { last: platform_types::Timestamp::default(), ..row.used };
     report.rows.iter().map(|one| (one.profile.as_str(), one.bot.as_ref().map(BotName::as_str), row(one))).collect()
+}
+
+#[tokio::test]
+async fn chunks_of_a_stream_are_timed_and_a_plain_answer_has_none() {
+    let rest = [chunk("b"), chunk("c"), ending()].concat();
+    let steps = vec![stream_head(), send(&chunk("a")), Step::Hold, send(&rest)];
+    let plain = plain(MODEL);
+    let scripted = ScriptedBox::start(move |seen| match seen.is_list() {
+        true => list(),
+        false if seen.body.contains("plain") => whole(200, "", &plain),
+        false => steps.clone(),
+    })
+    .await;
+    let running = Running::with(scripted.backend(), Limits::default()).await;
+    let mut body = running.lane("ops").open(chat(MODEL, "hi", STREAM)).await.into_body();
+    within("the first chunk", body.frame()).await.unwrap().unwrap();
+    scripted.go();
+    within("the rest", body.collect()).await.unwrap();
+    assert_eq!(running.lane("ops").ask(chat(MODEL, "plain", "")).await.status, 200);
+
+    let meters = running.counted("both have ended", |status| status.inflight == 0).await.meters;
+    let [operation] = meters.operations.as_slice() else { panic!("{:?}", meters.operations) };
+    let totals = [&operation.duration, &operation.first_byte, &operation.per_chunk].map(Histogram::total);
+    assert_eq!(totals, [2, 1, 3], "the last chunk has the reason for the end");
+    assert!(operation.per_chunk.sum > 0 && operation.per_chunk.sum < operation.duration.sum, "{operation:?}");
 }
 
 #[tokio::test]

@@ -88,7 +88,8 @@ metrics! {
     SPARK_SWITCHING = Gauge "bot_spark_switch_running" [] "1 while one runs.";
     SPARK_SWITCH_PENDING = Gauge "bot_spark_switch_confirmations_pending" ["profile"] "Switches that wait for a person, by the profile that asked; empty for the operator.";
     GENAI_DURATION = Histogram "gen_ai_client_operation_duration_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending a request to the model box to the end of its answer.";
-    GENAI_FIRST = Histogram "gen_ai_client_operation_time_to_first_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending it to the first byte of the answer.";
+    GENAI_FIRST = Histogram "gen_ai_client_operation_time_to_first_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "From sending it to the first byte of a streamed answer.";
+    GENAI_CHUNK = Histogram "gen_ai_client_operation_time_per_output_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type", "profile"] "Between two chunks of a streamed answer, as they arrive; those that arrive together have no time between them.";
     GENAI_TOKENS = Histogram "gen_ai_client_token_usage" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type", "profile"] "Tokens of a request: input, output.";
     GENAI_CACHED = Counter "gen_ai_client_inference_usage_cache_read_input_tokens_total" ["gen_ai_provider_name", "gen_ai_request_model", "profile"] "Input tokens that the server read from its prompt cache, where it tells.";
 }

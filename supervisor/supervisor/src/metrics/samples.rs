@@ -269,6 +269,7 @@ mod tests {
             "bot_spark_refused_total{profile=\"personal\",code=\"other\"} 1.0",
             "gen_ai_client_operation_duration_seconds_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",error_type=\"\",profile=\"personal\"} 1",
             "gen_ai_client_operation_duration_seconds_sum{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",error_type=\"\",profile=\"personal\"} 2.5",
+            "gen_ai_client_operation_time_per_output_chunk_seconds_bucket{le=\"0.02\",gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",error_type=\"\",profile=\"personal\"} 1",
             "gen_ai_client_token_usage_sum{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",gen_ai_token_type=\"input\",profile=\"personal\"} 900.0",
             "gen_ai_client_inference_usage_cache_read_input_tokens_total{gen_ai_provider_name=\"vllm\",gen_ai_request_model=\"openai/gpt-oss-120b\",profile=\"personal\"} 800.0",
             "bot_status_up{profile=\"ops\",role=\"agent\"} 0.0",

@@ -94,12 +94,15 @@ fn of_refused(samples: &mut Samples, profile: &ProfileName, codes: &BTreeMap<Str
 }
 
 fn of_operation(samples: &mut Samples, operation: &Operation) {
-    let Operation { profile, provider, model, error, duration, first_byte } = operation;
+    let Operation { profile, provider, model, error, duration, first_byte, per_chunk } = operation;
     let error = error.as_deref().map_or("", word);
     let labels = [CHAT, provider.as_str(), name(model.as_ref()), error, profile.as_str()];
     samples.push(&is::GENAI_DURATION, labels, times(duration, SECONDS));
     if !first_byte.counts.is_empty() {
         samples.push(&is::GENAI_FIRST, labels, times(first_byte, SECONDS));
+    }
+    if !per_chunk.is_empty() {
+        samples.push(&is::GENAI_CHUNK, labels, times(per_chunk, SECONDS));
     }
 }
 
@@ -171,6 +174,7 @@ pub(super) fn example() -> SparkStatus {
                 error: None,
                 duration: time(2_500_000),
                 first_byte: time(300_000),
+                per_chunk: time(20_000),
             }],
             tokens: vec![Tokens {
                 profile: profile.clone(),
