@@ -25,6 +25,7 @@ use platform_types::ModelId;
 use platform_types::egress::{Outcome, Verdict};
 use platform_types::switch::{SwitchCheck, SwitchOutcome, SwitchPhase, SwitchStatus};
 use rig::{ALPHA, BETA, Rig, limits};
+use spark::switch::SwitchLimits;
 
 use serde_json::{Value, json};
 
@@ -236,6 +237,58 @@ async fn a_connection_that_is_cut_is_judged_by_the_box() {
 }
 
 #[tokio::test]
+async fn a_connection_that_freezes_is_noticed_and_the_box_is_watched() {
+    let keep_alive = std::time::Duration::from_secs(1);
+    let mut rig = Rig::with(SwitchLimits { keep_alive, ..limits() }).await;
+    rig.config.wait_seconds = 900;
+    rig.push().await.unwrap();
+    rig.behave("slow");
+    let asked = rig.ask(BETA).await.unwrap();
+    let card = rig.card(&asked.id).await;
+    rig.decide(&asked.id, &Device::new(1).decision("ops", &card, Verdict::Allow)).await.unwrap();
+    rig.until("the command starts the model", |status| {
+        status.running.as_ref().is_some_and(|run| run.progress.starts_with("starting"))
+    })
+    .await;
+    rig.freeze();
+    // Nothing is closed: only silence tells. The command's time is far from over, and the switch goes on.
+    let lost = rig
+        .until("the end is lost", |status| status.running.as_ref().is_none_or(|run| run.phase == SwitchPhase::Waiting))
+        .await;
+    assert!(lost.running.is_some_and(|run| run.id == asked.id), "it is watched");
+    std::fs::remove_file(rig.root.join("box/behaviour")).unwrap();
+    let Outcome::Done { status: 200, body: Some(report) } = rig.outcome(&asked.id).await else { panic!("not done") };
+    let message = report["message"].as_str().unwrap();
+    assert!(message.contains("answered; how the command ended is not known: the connection to"), "{message}");
+    assert_eq!((rig.answers_as().await.as_deref(), rig.starts()), (Some(BETA), 2));
+}
+
+#[tokio::test]
+async fn a_frozen_connection_and_a_box_that_does_not_come_back_are_unknown() {
+    let keep_alive = std::time::Duration::from_millis(500);
+    let mut rig = Rig::with(SwitchLimits { keep_alive, ..limits() }).await;
+    rig.behave("hang");
+    let id = rig.switch(BETA).await;
+    rig.until("the command starts the model", |status| {
+        status.running.as_ref().is_some_and(|run| run.progress.starts_with("starting"))
+    })
+    .await;
+    rig.freeze();
+    let report = rig.over().await;
+    assert_eq!((report.id, report.outcome), (id, SwitchOutcome::Unknown), "{}", report.message);
+    assert!(report.message.contains("the connection to") && report.way_back.is_some(), "{}", report.message);
+}
+
+#[tokio::test]
+async fn a_server_that_is_frozen_before_the_command_changes_nothing() {
+    let mut rig = Rig::start().await;
+    rig.freeze_sshd();
+    let (outcome, message, way_back) = fails(&rig).await;
+    assert_eq!((outcome, way_back, rig.starts()), (SwitchOutcome::NothingDone, None, 1), "{message}");
+    assert!(message.contains("did not answer in time"), "{message}");
+}
+
+#[tokio::test]
 async fn a_restart_of_spark_goes_on_watching() {
     let mut rig = Rig::start().await;
     rig.behave("slow");
@@ -282,7 +335,7 @@ async fn rig_message(rig: &Rig) -> String {
 
 #[tokio::test]
 async fn an_undecided_one_expires() {
-    let rig = Rig::with(spark::switch::SwitchLimits { expiry_millis: 300, ..limits() }).await;
+    let rig = Rig::with(SwitchLimits { expiry_millis: 300, ..limits() }).await;
     let asked = rig.ask(BETA).await.unwrap();
     let card = rig.card(&asked.id).await;
     assert_eq!(rig.outcome(&asked.id).await, Outcome::Expired);

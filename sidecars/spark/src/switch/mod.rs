@@ -58,6 +58,8 @@ pub struct SwitchLimits {
     pub expiry_millis: i64,
     /// Everything up to the command: name, connection, keys, login.
     pub connect: Duration,
+    /// Between two questions to a silent connection whether it is there; three without an answer end it.
+    pub keep_alive: Duration,
     /// `status`, whole.
     pub check: Duration,
     /// Between two looks at the box.
@@ -76,6 +78,7 @@ impl Default for SwitchLimits {
             times: Times::default(),
             expiry_millis: 300_000,
             connect: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(5),
             check: Duration::from_secs(20),
             look_every: Duration::from_secs(2),
             answer: Duration::from_mins(2),

@@ -67,7 +67,7 @@ impl Settings {
             (asker.profile.clone(), devices.collect())
         });
         Ok(Self {
-            remote: Remote::new(config, &place.secrets, redaction)?,
+            remote: Remote::new(config, &place.secrets, limits.keep_alive, redaction)?,
             models: config.models.clone(),
             times: Times { drain, wait, ..limits.times },
             askers: askers.collect(),

@@ -38,6 +38,8 @@ pub struct Rig {
     pub config: SwitchConfig,
     pub llm: u16,
     sshd: Option<Child>,
+    /// Processes that [`Self::freeze`] stopped.
+    frozen: Vec<String>,
     stop: CancellationToken,
     revision: u64,
     _root: tempfile::TempDir,
@@ -47,6 +49,10 @@ impl Drop for Rig {
     fn drop(&mut self) {
         self.stop.cancel();
         self.stop_sshd();
+        for session in &self.frozen {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", session]).status();
+        }
         self.stop_hook();
         self.stop_model();
     }
@@ -103,6 +109,7 @@ impl Rig {
             config,
             llm,
             sshd: Some(sshd),
+            frozen: Vec::new(),
             stop: CancellationToken::new(),
             revision: 0,
             _root: root,
@@ -277,6 +284,24 @@ impl Rig {
         let sshd = self.sshd.as_ref().unwrap().id();
         let killed = Command::new("pkill").args(["-KILL", "-P", &sshd.to_string()]).status().unwrap();
         assert!(killed.success(), "there was a connection");
+    }
+
+    /// Freezes the connections that are open, and what serves them: nothing is closed, nothing is answered.
+    pub fn freeze(&mut self) {
+        let sshd = self.sshd.as_ref().unwrap().id().to_string();
+        let sessions = Command::new("pgrep").args(["-P", &sshd]).output().unwrap().stdout;
+        for session in String::from_utf8(sessions).unwrap().lines() {
+            let frozen = Command::new("kill").args(["-STOP", session]).status().unwrap();
+            assert!(frozen.success());
+            self.frozen.push(session.to_owned());
+        }
+        assert!(!self.frozen.is_empty(), "there was a connection");
+    }
+
+    /// Freezes the server itself: it is connected, and says nothing.
+    pub fn freeze_sshd(&mut self) {
+        let sshd = self.sshd.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &sshd]).status().unwrap().success());
     }
 
     fn run_hook(&self, hook: &str, argument: &str) {

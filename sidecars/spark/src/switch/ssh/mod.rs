@@ -28,8 +28,7 @@ use crate::redaction::Redaction;
 use said::Said;
 use verb::Verb;
 
-/// A frozen box is noticed after three of these without an answer.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A frozen box is noticed when so many questions have had no answer and the next would be due.
 const KEEP_ALIVES_LOST: usize = 3;
 /// Longest message that is kept of what the command says to its standard error, in characters.
 const MAX_ERROR_CHARS: usize = 300;
@@ -44,6 +43,7 @@ pub struct Remote {
     user: String,
     host_key: PublicKey,
     key: PathBuf,
+    keep_alive: Duration,
     redaction: Redaction,
 }
 
@@ -86,8 +86,13 @@ pub enum Ended {
 pub struct NotAHostKey;
 
 impl Remote {
-    /// `redaction`: for what the command says.
-    pub fn new(config: &SwitchConfig, secrets: &std::path::Path, redaction: Redaction) -> Result<Self, NotAHostKey> {
+    /// `keep_alive`: between two questions whether the connection is there. `redaction`: for what the command says.
+    pub fn new(
+        config: &SwitchConfig,
+        secrets: &std::path::Path,
+        keep_alive: Duration,
+        redaction: Redaction,
+    ) -> Result<Self, NotAHostKey> {
         let host_key = PublicKey::from_openssh(&config.host_key).map_err(|_| NotAHostKey)?;
         if host_key.algorithm() != Algorithm::Ed25519 {
             return Err(NotAHostKey);
@@ -98,6 +103,7 @@ impl Remote {
             user: config.user.clone(),
             host_key,
             key: secrets.join(config.key.as_str()),
+            keep_alive,
             redaction,
         })
     }
@@ -142,11 +148,12 @@ impl Remote {
         let broke = |cause: String| NotBegun::Connect { at: at.clone(), cause };
         let stream = self.connect().await?;
         let pin = Pin { pinned: self.host_key.clone() };
-        let mut session =
-            client::connect_stream(Arc::new(config()), stream, pin).await.map_err(|error| match error {
+        let mut session = client::connect_stream(Arc::new(config(self.keep_alive)), stream, pin).await.map_err(
+            |error| match error {
                 Fault::HostKey(shown) => NotBegun::HostKey { at: at.clone(), shown, pinned: self.fingerprint() },
                 Fault::Ssh(error) => broke(error.to_string()),
-            })?;
+            },
+        )?;
         let login = session.authenticate_publickey(&self.user, PrivateKeyWithHashAlg::new(Arc::new(key), None)).await;
         match login.map_err(|error| broke(error.to_string()))? {
             AuthResult::Success => {}
@@ -227,10 +234,10 @@ impl Remote {
 
 const NO_KEY: &str = "it is not an OpenSSH private key; store it with: botctl secret set NAME < id_ed25519";
 
-fn config() -> client::Config {
+fn config(keep_alive: Duration) -> client::Config {
     client::Config {
         preferred: Preferred { key: vec![Algorithm::Ed25519].into(), ..Preferred::default() },
-        keepalive_interval: Some(KEEP_ALIVE),
+        keepalive_interval: Some(keep_alive),
         keepalive_max: KEEP_ALIVES_LOST,
         nodelay: true,
         ..client::Config::default()
