@@ -1,6 +1,6 @@
 //! What can go wrong between spark and the box, in words.
 
-use std::error::Error as _;
+use std::error::Error;
 
 use platform_types::ErrorCode;
 
@@ -36,29 +36,11 @@ pub fn took_too_long() -> Refusal {
     )
 }
 
-/// The last error of a kind in the chain of causes.
-pub fn innermost<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut found = None;
-    let mut source = error.source();
-    while let Some(inner) = source {
-        found = inner.downcast_ref().or(found);
-        source = inner.source();
-    }
-    found
-}
-
 /// The innermost cause: "connection refused" rather than "error sending request".
-pub fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() && error.is_connect() {
-        return "no connection in time".to_owned();
-    }
-    let mut innermost: &dyn std::error::Error = error;
-    let mut source = error.source();
-    while let Some(inner) = source {
+pub fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(inner) = innermost.source() {
         innermost = inner;
-        source = inner.source();
     }
-    let text = innermost.to_string();
-    // The resolver's own words are those of a protocol trace.
-    if text.contains("no records found") { "its name cannot be resolved".to_owned() } else { quote(&text) }
+    quote(&innermost.to_string())
 }

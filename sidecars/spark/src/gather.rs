@@ -1,14 +1,12 @@
 //! Joins what a box has sent already, so that it is looked at, written and sent on once.
 //!
-//! A client library gives a body chunk by chunk and takes the next off its connection only when asked for it: a fast box's
-//! fifty events, read in one go, would go out in fifty writes. Nothing is waited for here: when the connection's task has
-//! had its turn and nothing more came, what is there goes on.
+//! A client library gives a body chunk by chunk: a fast box's fifty events, read in one go, would go out in fifty writes.
+//! Nothing is waited for here: when nothing more is there, what is there goes on.
 
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::task::yield_now;
 
 use crate::fault::Broken;
 use crate::upstream::Source;
@@ -44,24 +42,15 @@ impl Gathering {
         };
         let mut more = BytesMut::new();
         while first.len() + more.len() < PIECE_BYTES {
-            match self.ready().await {
-                Poll::Ready(Some(Ok(bytes))) => more.extend_from_slice(&bytes),
+            match self.source.next().now_or_never() {
+                Some(Some(Ok(bytes))) => more.extend_from_slice(&bytes),
                 other => {
-                    self.came = other;
+                    self.came = other.map_or(Poll::Pending, Poll::Ready);
                     break;
                 }
             }
         }
         Some(Ok(if more.is_empty() { first } else { [&first[..], &more[..]].concat().into() }))
-    }
-
-    /// What is there, after the connection's task had a turn if need be.
-    async fn ready(&mut self) -> Poll<Option<Result<Bytes, Broken>>> {
-        if let Some(came) = self.source.next().now_or_never() {
-            return Poll::Ready(came);
-        }
-        yield_now().await;
-        self.source.next().now_or_never().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

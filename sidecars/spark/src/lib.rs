@@ -16,6 +16,7 @@
 //! | [`queue`] | who gets the next place at the box |
 //! | [`errand`], [`progress`] | one chat request on its way, and what its client sees meanwhile |
 //! | [`upstream`], [`breaker`], [`fault`] | HTTP to the box: timeouts, the key; whether there is a connection; what goes wrong |
+//! | [`connection`], [`names`] | connections: name lookup, TCP, TLS, kept for the next request |
 //! | [`refusal`], [`diagnosis`], [`redaction`] | errors: our own, and those of all servers in one shape, without the key |
 //! | [`gather`], [`sse`], [`chunk`], [`transcript`], [`answer`] | an answer on its way: events, what they mean, the relay |
 //! | [`ticket`], [`pace`] | one request from admission to its line in the log, and how fast its chunks come |
@@ -30,6 +31,7 @@ pub mod backend;
 pub mod breaker;
 pub mod catalogue;
 pub mod chunk;
+pub mod connection;
 pub mod demo;
 pub mod diagnosis;
 pub mod errand;
@@ -42,6 +44,7 @@ pub mod lane;
 pub mod listen;
 pub mod meters;
 pub mod models;
+pub mod names;
 pub mod pace;
 pub mod place;
 pub mod process;

@@ -1,7 +1,7 @@
 //! HTTP/1.1 on a Unix socket, bounded: connections, heads, and how long a client may take nothing.
 //!
-//! One connection a request: a fresh Unix socket costs 0.05 ms, and no client can trip over one that was just closed. A
-//! client that closes its side is gone: whatever is done for it is dropped at once.
+//! A connection may carry one request after another; one that brings none for a while is closed. A client that closes its
+//! side is gone: whatever is done for it is dropped at once.
 
 use std::io;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// Connections of one socket at a time: the longest queue, as many at the box, and some that only look. One that opens more
 /// waits.
 const MAX_CONNECTIONS: usize = 256;
-/// Time for a request's head.
+/// Time for a request's head, and between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longest head, and the size of the buffer that a connection reads into.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -76,7 +76,6 @@ pub async fn serve(listener: UnixListener, router: Router, patience: Patience, s
 
 async fn connection(stream: Impatient, router: Router, stop: CancellationToken) {
     let connection = http1::Builder::new()
-        .keep_alive(false)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(MAX_HEAD_BYTES)

@@ -1,35 +1,33 @@
 //! HTTP to the model box.
 //!
-//! Invariants: no redirects, no proxies, no compression, HTTP/1.1. Each request has a connection of its own, so none can
-//! trip over one that the server has just closed (servers do so after 5 s, llama-server also after 100 requests). A
-//! connection that cannot be made is tried once more; what was sent is never sent again. The key is read from its file for every request, so a changed file counts at once; it never reaches
-//! the log or an error message.
+//! Invariants: no redirects, no proxies, no compression, HTTP/1.1. A connection that cannot be made is tried once more; what
+//! was sent is sent again only where [`connection`](crate::connection) says so. The key is read from its file for every
+//! request, so a changed file counts at once; it never reaches the log or an error message.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
 use platform_kit::Secret;
 use platform_kit::clock::SharedClock;
 use platform_kit::secret::{self, SecretError};
 use platform_types::{ErrorCode, ModelId};
-use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use crate::breaker::{Breaker, Open};
-use crate::fault::{Broken, cause, incomplete, innermost};
+use crate::connection::{ATTEMPTS, Connections, Dial, DialError, Unanswered};
+use crate::fault::{Broken, incomplete};
 use crate::gather::gathered;
 use crate::place::{Limits, Place, Times};
 use crate::refusal::{Refusal, quote};
 
 /// Longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// Attempts to make a connection.
-const ATTEMPTS: u32 = 2;
 /// When to come again while there is no connection: the box is asked that often.
 const OPEN_RETRY_SECONDS: u32 = 2;
 
@@ -52,23 +50,21 @@ pub struct Manner<'a> {
 pub enum UpstreamError {
     #[error("[spark].url {text:?} is not an http or https URL without user, query and fragment")]
     Url { text: String },
-    #[error("cannot read the certificates of {path}")]
-    ReadRoots { path: PathBuf, source: std::io::Error },
-    #[error("{path} does not hold certificates in PEM form")]
-    Roots { path: PathBuf, source: reqwest::Error },
-    #[error("cannot set up the HTTP client")]
-    Client(#[source] reqwest::Error),
+    #[error(transparent)]
+    Dial(#[from] DialError),
 }
 
 /// One model box.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Upstream {
     base: Url,
     key: Option<PathBuf>,
     /// For the whole of `GET /v1/models`.
     list: Duration,
-    client: Client,
-    breaker: Arc<Breaker>,
+    connections: Connections,
+    /// What every request has.
+    head: HeaderMap,
+    breaker: Breaker,
 }
 
 /// An answer with its head read.
@@ -83,26 +79,18 @@ impl Upstream {
     /// `key` is the file with the bearer key.
     pub fn new(url: &str, key: Option<PathBuf>, manner: &Manner<'_>) -> Result<Self, UpstreamError> {
         let base = parse_url(url)?;
-        let roots = read_roots(&manner.place.extra_roots())?;
-        let builder = Client::builder()
-            .user_agent(concat!("bot-spark/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(manner.times.connect)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .no_proxy()
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .http1_only()
-            .tcp_keepalive(Duration::from_secs(15))
-            .pool_max_idle_per_host(0);
-        let builder = roots.into_iter().fold(builder, ClientBuilder::add_root_certificate);
-        let client = builder.build().map_err(UpstreamError::Client)?;
+        let dial = Dial::new(&base, &manner.place.extra_roots(), manner.times.connect)?;
+        let host = HeaderValue::from_str(base.authority()).map_err(|_| UpstreamError::Url { text: quote(url) })?;
+        let head = HeaderMap::from_iter([
+            (header::HOST, host),
+            (header::USER_AGENT, HeaderValue::from_static(concat!("bot-spark/", env!("CARGO_PKG_VERSION")))),
+            (header::ACCEPT, HeaderValue::from_static("*/*")),
+            (header::ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+        ]);
         // So that a silent server is told from one that cannot be connected.
         let list = manner.limits.list + manner.times.connect * ATTEMPTS;
-        Ok(Self { base, key, list, client, breaker: Arc::new(Breaker::new(manner.clock.clone())) })
+        let (connections, breaker) = (Connections::new(dial), Breaker::new(manner.clock.clone()));
+        Ok(Self { base, key, list, connections, head, breaker })
     }
 
     /// Whether there is a connection.
@@ -158,46 +146,41 @@ impl Upstream {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>, deadline: Instant) -> Result<Reply, Refusal> {
-        if let Ok(outcome) = timeout_at(deadline, self.attempt(&method, path, body)).await {
-            return outcome;
-        }
-        // Attempts to connect are over long before: it was connected, and said nothing.
+        let request = self.request(method, path, body)?;
+        let Ok(outcome) = timeout_at(deadline, self.connections.send(request)).await else {
+            // Attempts to connect are over long before: it was connected, and said nothing.
+            self.breaker.connected();
+            return Err(self.too_late());
+        };
+        let response = outcome.map_err(|unanswered| self.unreachable(unanswered))?;
         self.breaker.connected();
-        Err(self.too_late())
+        let (head, body) = response.into_parts();
+        Ok(Reply { status: head.status, headers: head.headers, body: gathered(body.boxed()) })
     }
 
-    /// Sends a request; the second time only because the first found no connection.
-    async fn attempt(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Reply, Refusal> {
-        for attempt in 1.. {
-            match self.client.execute(self.request(method.clone(), path, body.clone())?).await {
-                Ok(response) => {
-                    self.breaker.connected();
-                    return Ok(reply(response));
-                }
-                Err(error) if error.is_connect() && attempt < ATTEMPTS => {
-                    tracing::debug!(cause = cause(&error), "no connection; once more");
-                }
-                Err(error) => return Err(self.unreachable(&error)),
-            }
-        }
-        unreachable!("the last attempt returns")
-    }
-
-    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<reqwest::Request, Refusal> {
-        let mut request = self.client.request(method, format!("{}/{path}", self.url()));
-        request = request.header(header::ACCEPT_ENCODING, "identity");
+    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Request<Full<Bytes>>, Refusal> {
+        let unwritable = |error: http::Error| {
+            let message = format!("the request to the model box cannot be written: {error}; check the key");
+            Refusal::router(ErrorCode::UpstreamUnauthorized, message)
+        };
+        let mut head = self.head.clone();
         if let Some(key) = self.bearer()? {
-            request = request.bearer_auth(key.expose());
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose()));
+            let mut bearer = bearer.map_err(|error| unwritable(error.into()))?;
+            bearer.set_sensitive(true);
+            head.insert(header::AUTHORIZATION, bearer);
         }
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        if body.is_some() {
+            head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        request.build().map_err(|error| {
-            Refusal::router(
-                ErrorCode::UpstreamUnauthorized,
-                format!("the request to the model box cannot be written: {}; check the key", cause(&error)),
-            )
-        })
+        let target = format!("{}/{path}", self.base.path().trim_end_matches('/'));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(unwritable)?;
+        *request.headers_mut() = head;
+        Ok(request)
     }
 
     fn bearer(&self) -> Result<Option<Secret<String>>, Refusal> {
@@ -214,23 +197,26 @@ impl Upstream {
         })
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Refusal {
-        let (url, cause) = (self.url(), cause(error));
-        if innermost::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
-            let message = format!("the model box at {url} does not answer in HTTP ({cause}); check [spark].url");
-            return Refusal::backend(ErrorCode::UpstreamInvalid, message);
-        }
-        if error.is_connect() {
-            self.breaker.failed(&cause);
-            return self.breaker.open().map_or_else(|| self.too_late(), |open| self.no_connection(&open));
-        }
-        self.breaker.connected();
-        Refusal::router(
-            ErrorCode::UpstreamUnreachable,
-            format!(
-                "the connection was closed before an answer by the model box at {url}: {cause}; is its model server running?"
+    fn unreachable(&self, unanswered: Unanswered) -> Refusal {
+        let url = self.url();
+        let (code, message) = match unanswered {
+            Unanswered::Unconnected(cause) => {
+                self.breaker.failed(&cause);
+                return self.breaker.open().map_or_else(|| self.too_late(), |open| self.no_connection(&open));
+            }
+            Unanswered::Foreign(cause) => {
+                let message = format!("the model box at {url} does not answer in HTTP ({cause}); check [spark].url");
+                return Refusal::backend(ErrorCode::UpstreamInvalid, message);
+            }
+            Unanswered::Closed(cause) => (
+                ErrorCode::UpstreamUnreachable,
+                format!(
+                    "the connection was closed before an answer by the model box at {url}: {cause}; is its model server running?"
+                ),
             ),
-        )
+        };
+        self.breaker.connected();
+        Refusal::router(code, message)
     }
 
     fn no_connection(&self, Open { since, cause }: &Open) -> Refusal {
@@ -246,14 +232,6 @@ impl Upstream {
             ErrorCode::UpstreamTimeoutFirstByte,
             format!("the model box at {} did not begin to answer in time", self.url()),
         )
-    }
-}
-
-fn reply(response: reqwest::Response) -> Reply {
-    Reply {
-        status: response.status(),
-        headers: response.headers().clone(),
-        body: gathered(response.bytes_stream().map(|bytes| bytes.map_err(|error| Broken::Cut(cause(&error)))).boxed()),
     }
 }
 
@@ -292,14 +270,4 @@ fn parse_url(text: &str) -> Result<Url, UpstreamError> {
     let plain =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     if matches!(url.scheme(), "http" | "https") && url.has_host() && plain { Ok(url) } else { Err(wrong()) }
-}
-
-fn read_roots(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, UpstreamError> {
-    let pem = match std::fs::read(path) {
-        Ok(pem) => pem,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(UpstreamError::ReadRoots { path: path.to_path_buf(), source }),
-    };
-    reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|source| UpstreamError::Roots { path: path.to_path_buf(), source })
 }

@@ -6,6 +6,9 @@ mod client;
 #[cfg(test)]
 #[path = "router/llama.rs"]
 mod llama;
+
+#[path = "router/plain.rs"]
+mod plain;
 #[cfg(test)]
 #[path = "router/running.rs"]
 mod running;

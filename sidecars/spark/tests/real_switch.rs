@@ -13,6 +13,9 @@ mod forging;
 #[cfg(test)]
 #[path = "switching/model_box.rs"]
 mod model_box;
+
+#[path = "router/plain.rs"]
+mod plain;
 #[cfg(test)]
 #[path = "switching/rig.rs"]
 mod rig;

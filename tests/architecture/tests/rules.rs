@@ -8,14 +8,13 @@ use std::process::Command;
 const PURE: &[&str] =
     &["platform-types", "supervisor-config", "supervisor-plan", "agent-core", "agent-policy", "gate-rules"];
 const IMPURE_DEPENDENCIES: &[&str] =
-    &["tokio", "hyper", "axum", "reqwest", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
+    &["tokio", "hyper", "axum", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
 
 /// Each foreign SDK has one crate.
 const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
     ("bollard", &["supervisor-docker"]),
     ("rusqlite", &["supervisor-store", "agent-store", "backup"]),
     ("rustic_core", &["backup"]),
-    ("reqwest", &["spark"]),
     ("russh", &["spark"]),
     ("comrak", &["agent"]),
     // What a device signed is checked by each process that acts on it; none of them trusts another.

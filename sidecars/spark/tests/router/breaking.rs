@@ -135,7 +135,7 @@ async fn no_answer_opens_it() {
     let scripted = ScriptedBox::start(|_| whole(503, "", r#"{"error":{"message":"Loading model"}}"#)).await;
     let running = Running::with(scripted.backend(), Limits::default()).await;
     assert_eq!(running.lane("personal").ask(chat(MODEL, "hi", "")).await.refusal().0, "model_loading");
-    let scripted = ScriptedBox::start(listing(vec![Step::Reset])).await;
+    let scripted = ScriptedBox::start(listing_and_closing(vec![Step::Reset])).await;
     running.push(2, scripted.backend(), &["personal"]).await.unwrap();
     let (code, message) = running.lane("personal").ask(chat(MODEL, "hi", "")).await.refusal();
     assert_eq!(code, ErrorCode::UpstreamUnreachable.as_str());

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use http_body_util::BodyExt as _;
 use platform_types::spark::{Backend, SparkHealth, SparkLimits};
 use platform_types::{ErrorBody, ModelId};
@@ -121,38 +120,6 @@ async fn a_box_that_ends_the_answer_but_not_the_connection_is_left() {
     let running = Running::with(scripted.backend(), Limits::default()).await;
     assert_eq!(running.lane("personal").ask(chat(MODEL, "hi", STREAM)).await.text, body);
     scripted.until_gone(1).await;
-}
-
-#[tokio::test]
-async fn no_request_trips_over_a_connection_that_was_kept() {
-    // A server that keeps connections, and closes each when the next request comes on it.
-    let used = std::sync::Mutex::new(std::collections::BTreeSet::new());
-    let scripted =
-        ScriptedBox::start(move |seen| match (used.lock().unwrap().insert(seen.connection), seen.is_list()) {
-            (false, _) => vec![],
-            (true, true) => list(),
-            (true, false) => whole(200, "", &plain(MODEL)),
-        })
-        .await;
-    let running = Running::with(scripted.backend(), Limits::default()).await;
-    let lane = running.lane("personal");
-    for _ in 0..3 {
-        let answers = join_all((0..4).map(|_| lane.ask(chat(MODEL, "hi", "")))).await;
-        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    }
-    let mut connections: Vec<_> = scripted.seen().iter().map(|seen| seen.connection).collect();
-    connections.sort_unstable();
-    assert_eq!(connections, (0..connections.len()).collect::<Vec<_>>(), "each request has a connection of its own");
-}
-
-#[tokio::test]
-async fn a_request_that_comes_to_nothing_is_not_sent_again() {
-    let scripted = ScriptedBox::start(listing(vec![])).await;
-    let running = Running::with(scripted.backend(), Limits::default()).await;
-    let (code, message) = running.lane("personal").ask(chat(MODEL, "hi", "")).await.refusal();
-    assert_eq!(code, "upstream_unreachable", "{message}");
-    assert!(message.contains("closed before an answer"), "{message}");
-    assert_eq!(scripted.chats().len(), 1);
 }
 
 #[tokio::test]

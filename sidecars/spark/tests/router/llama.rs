@@ -11,6 +11,7 @@ use platform_types::{ModelId, SecretName};
 use serde_json::Value;
 use spark::place::Limits;
 
+use crate::plain;
 use crate::running::{Running, within};
 
 pub const MODEL: &str = "tiny-lab/Bigram-1.4M.alpha-v1.0";
@@ -21,7 +22,7 @@ pub const CONTEXT: u32 = 2048;
 /// A llama-server with the model alpha; it ends with the test.
 pub struct Llama {
     child: Child,
-    url: String,
+    port: u16,
 }
 
 impl Drop for Llama {
@@ -40,12 +41,12 @@ impl Llama {
         let mut command = Command::new(serve);
         command.args(["alpha", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env("API_KEY", key.unwrap_or_default()).env("SLOTS", "2").env("CONTEXT", context.to_string());
-        Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}") }
+        Self { child: command.spawn().unwrap(), port }
     }
 
     pub fn backend(&self, key: Option<&str>) -> Backend {
         let key = key.map(|name| SecretName::new(name).unwrap());
-        Backend::Box { url: format!("{}/v1", self.url), model: ModelId::new(MODEL).unwrap(), key }
+        Backend::Box { url: format!("http://127.0.0.1:{}/v1", self.port), model: ModelId::new(MODEL).unwrap(), key }
     }
 
     /// A router in front of it, once it answers.
@@ -76,7 +77,7 @@ impl Llama {
     }
 
     async fn get(&self, path: &str) -> String {
-        reqwest::get(format!("{}{path}", self.url)).await.unwrap().text().await.unwrap()
+        plain::get(self.port, path).await.unwrap()
     }
 
     pub async fn busy_slots(&self) -> usize {

@@ -16,12 +16,17 @@ mod demo;
 mod faults;
 #[cfg(test)]
 mod https;
+
+#[cfg(test)]
+mod keeping;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod queueing;
+#[cfg(test)]
+mod reading;
 #[cfg(test)]
 mod redacting;
 #[cfg(test)]

@@ -205,9 +205,13 @@ pub fn stream(body: &str) -> Vec<Step> {
 
 /// The list of models with [`MODEL`].
 pub fn list() -> Vec<Step> {
+    list_with("")
+}
+
+fn list_with(headers: &str) -> Vec<Step> {
     whole(
         200,
-        "",
+        headers,
         &format!(
             r#"{{"object":"list","data":[{{"id":"{MODEL}","object":"model","owned_by":"vllm","max_model_len":4096}}]}}"#
         ),
@@ -217,6 +221,11 @@ pub fn list() -> Vec<Step> {
 /// Lists [`MODEL`], and answers chats with these steps.
 pub fn listing(chat: Vec<Step>) -> impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static {
     move |seen| if seen.is_list() { list() } else { chat.clone() }
+}
+
+/// The same by a box that keeps no connection: each chat comes on one of its own.
+pub fn listing_and_closing(chat: Vec<Step>) -> impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static {
+    move |seen| if seen.is_list() { list_with("connection: close\r\n") } else { chat.clone() }
 }
 
 /// A chunk with a word.

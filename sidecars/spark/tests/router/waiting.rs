@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use platform_types::spark::{Backend, DEMO_MODEL, Progress, SparkLimits};
 use spark::place::Limits;
 
 use crate::limits::{PATIENT, PROGRESS, hasty, limited, queue_of};
-use crate::running::{Lane, Running, chat, within};
+use crate::reading::Reading;
+use crate::running::{Running, chat};
 use crate::scripted::*;
 
 const STREAM: &str = r#","stream":true"#;
@@ -16,57 +15,6 @@ const STREAM: &str = r#","stream":true"#;
 const CANCEL: Duration = Duration::from_millis(10);
 /// Attempts of which one must be as quick: the machine does other things too.
 const ATTEMPTS: usize = 20;
-
-/// A stream that is read line by line.
-struct Reading {
-    body: Incoming,
-    text: String,
-}
-
-impl Reading {
-    async fn open(lane: &Lane, model: &str) -> Self {
-        let response = within("the head", lane.open_with(chat(model, "hi", STREAM), &[PROGRESS])).await;
-        assert_eq!(
-            (response.status().as_u16(), &response.headers()["content-type"]),
-            (200, &"text/event-stream".parse().unwrap())
-        );
-        Self { body: response.into_body(), text: String::new() }
-    }
-
-    /// The next event with its blank line; `None` at the end.
-    async fn event(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.text.find("\n\n") {
-                let rest = self.text.split_off(end + 2);
-                return Some(std::mem::replace(&mut self.text, rest));
-            }
-            let frame = within("the next event", self.body.frame()).await?.unwrap().into_data().unwrap();
-            self.text.push_str(std::str::from_utf8(&frame).unwrap());
-        }
-    }
-
-    /// Reads on until there is progress like this; there is nothing else before.
-    async fn until(&mut self, wanted: impl Fn(&Progress) -> bool) -> Progress {
-        loop {
-            let event = self.event().await.expect("the stream goes on");
-            let progress = Progress::from_comment(&event).unwrap_or_else(|| panic!("{event}"));
-            if wanted(&progress) {
-                return progress;
-            }
-        }
-    }
-
-    /// Everything but progress, to the end.
-    async fn rest(mut self) -> String {
-        let mut rest = String::new();
-        while let Some(event) = self.event().await {
-            if Progress::from_comment(&event).is_none() {
-                rest.push_str(&event);
-            }
-        }
-        rest
-    }
-}
 
 fn at(position: u32) -> impl Fn(&Progress) -> bool {
     move |progress| matches!(progress, Progress::Queued { position: now, .. } if *now == position)
@@ -133,7 +81,7 @@ async fn what_goes_wrong_behind_the_head_is_an_event() {
         (vec![Step::Hold, stream_head(), send("data: [DONE]\n\n")], "upstream_empty_stream"),
         (vec![Step::Hold, Step::Reset], "upstream_unreachable"),
     ] {
-        let scripted = ScriptedBox::start(listing(steps)).await;
+        let scripted = ScriptedBox::start(listing_and_closing(steps)).await;
         let running = limited(scripted.backend(), PATIENT, hasty()).await;
         let mut reading = Reading::open(&running.lane("personal"), MODEL).await;
         reading.until(|progress| matches!(progress, Progress::Waiting { .. })).await;

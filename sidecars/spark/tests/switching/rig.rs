@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::within;
 use crate::device::Device;
 use crate::model_box::{free_port, hooks, login, public, sshd};
+use crate::plain;
 
 pub const ALPHA: &str = "tiny-lab/Bigram-1.4M.alpha-v1.0";
 pub const BETA: &str = "tiny-lab/Bigram-1.4M.beta-v1.0";
@@ -240,8 +241,8 @@ impl Rig {
 
     /// What the model server itself calls itself.
     pub async fn answers_as(&self) -> Option<String> {
-        let list = reqwest::get(format!("http://127.0.0.1:{}/v1/models", self.llm)).await.ok()?;
-        let list: serde_json::Value = list.json().await.ok()?;
+        let list = plain::get(self.llm, "/v1/models").await?;
+        let list: serde_json::Value = serde_json::from_str(&list).ok()?;
         Some(list["data"][0]["id"].as_str()?.to_owned())
     }
 

@@ -8,13 +8,12 @@
 pub mod said;
 pub mod verb;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use hickory_resolver::TokioResolver;
 use platform_kit::secret;
 use platform_types::switch::SwitchConfig;
 use platform_types::text::neutral_cut;
@@ -24,6 +23,7 @@ use russh::{Channel, ChannelMsg, Disconnect, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::names::Names;
 use crate::redaction::Redaction;
 use said::Said;
 use verb::Verb;
@@ -50,7 +50,7 @@ pub struct Remote {
 /// Nothing runs on the box: why, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum NotBegun {
-    #[error("{0:?} has no address that can be found: {1}")]
+    #[error("the host {0:?} has no address that can be found: {1}")]
     Name(String, String),
     #[error("no SSH connection to {at}: {cause}")]
     Connect { at: String, cause: String },
@@ -165,7 +165,8 @@ impl Remote {
 
     async fn connect(&self) -> Result<TcpStream, NotBegun> {
         let mut cause = "it has no address".to_owned();
-        for ip in addresses(&self.host).await? {
+        let addresses = Names::new().addresses(&self.host).await;
+        for ip in addresses.map_err(|cause| NotBegun::Name(self.host.clone(), cause))? {
             match TcpStream::connect(SocketAddr::new(ip, self.port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => cause = error.to_string(),
@@ -242,17 +243,6 @@ fn config(keep_alive: Duration) -> client::Config {
         nodelay: true,
         ..client::Config::default()
     }
-}
-
-/// Without the C library, which crashes in a static program.
-async fn addresses(host: &str) -> Result<Vec<IpAddr>, NotBegun> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![address]);
-    }
-    let failed = |cause: String| NotBegun::Name(host.to_owned(), cause);
-    let resolver = TokioResolver::builder_tokio().map_err(|error| failed(error.to_string()))?.build();
-    let found = resolver.lookup_ip(host).await.map_err(|error| failed(error.to_string()))?;
-    Ok(found.iter().collect())
 }
 
 /// Lets one host key count.
