@@ -1,11 +1,12 @@
 //! What the box lists, kept for a while: a turn asks for its model's context window and must not wait for it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform_types::spark::{Model, ModelList};
 use platform_types::{ModelId, Timestamp};
 
+use crate::learned::Learned;
 use crate::{LlmClient, LlmError};
 
 /// A list older than this is asked for again.
@@ -18,6 +19,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Models {
     client: LlmClient,
     seen: Mutex<Option<Seen>>,
+    learned: Mutex<Learned>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ struct Seen {
 
 impl Models {
     pub fn new(client: LlmClient) -> Self {
-        Self { client, seen: Mutex::new(None) }
+        Self { client, seen: Mutex::new(None), learned: Mutex::default() }
     }
 
     /// Asks the box now.
@@ -40,24 +42,36 @@ impl Models {
             }
             other => LlmError::from_call(other),
         })?;
+        self.learned().check(&list.data);
         let seen = Seen { at: now, models: list.data.clone() };
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         Ok(list.data)
     }
 
-    /// The context window of `model`, in tokens. Asks the box when nothing is known; `None` where it does not tell.
+    /// The context window of `model`, in tokens: as listed, or less where the box told so later. Asks the box when nothing is
+    /// known; `None` where it does not tell.
     pub async fn context_window(&self, model: &ModelId, now: Timestamp) -> Option<u32> {
-        if let Some(listed) = self.listed(model) {
-            return listed.context_window;
+        if self.listed(model).is_none() {
+            // A box that cannot be asked is told about when the completion fails.
+            let _ = self.refresh(now).await;
         }
-        // A box that cannot be asked is told about when the completion fails.
-        let _ = self.refresh(now).await;
         self.known_window(model)
     }
 
     /// The context window of `model` as far as it is known already.
     pub fn known_window(&self, model: &ModelId) -> Option<u32> {
-        self.listed(model)?.context_window
+        let listed = self.listed(model).and_then(|listed| listed.context_window);
+        self.learned().window(model, listed)
+    }
+
+    /// Remembers a window, in estimated tokens, that the box told when a prompt did not fit.
+    pub fn learn(&self, model: &ModelId, window: u32) {
+        let listed = self.listed(model).and_then(|listed| listed.context_window);
+        self.learned().learn(model, window, listed);
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The list is old, or there is none.

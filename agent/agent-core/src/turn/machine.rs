@@ -32,6 +32,8 @@ pub struct Turn {
     pub(super) retried: bool,
     /// Tokens that a prompt may take.
     pub(super) budget: usize,
+    /// Learned from an overflow, in estimated tokens.
+    pub(super) window: Option<u32>,
     pub(super) usage: Option<Usage>,
     pub(super) tool_calls: u32,
     pub(super) denied_calls: u32,
@@ -64,6 +66,7 @@ impl Turn {
             model_calls: 0,
             retried: false,
             budget,
+            window: None,
             usage: None,
             tool_calls: 0,
             denied_calls: 0,
@@ -202,6 +205,7 @@ impl Turn {
         self.state = State::Idle;
         let nothing_said = self.text.len() == self.said_before;
         if let Some(overflow) = failure.overflow {
+            self.learn(overflow);
             if nothing_said && self.shorten(overflow) {
                 return self.call_model(effects);
             }
@@ -251,6 +255,7 @@ impl Turn {
             note,
             failure,
             shortened: self.retried && outcome != TurnOutcome::Failed,
+            window: self.window,
             exchange: std::mem::take(&mut self.exchange),
             usage: self.usage,
             model_calls: self.model_calls,

@@ -268,6 +268,8 @@ pub struct Answer {
     pub failure: Option<ModelFailure>,
     /// The conversation did not fit: older messages, or long results, were left out.
     pub shortened: bool,
+    /// The model's window in estimated tokens, where the server told it because a prompt did not fit.
+    pub window: Option<u32>,
     /// What later turns send to the model as this answer.
     pub exchange: Vec<Prompt>,
     /// `None` where the server does not count.
@@ -287,6 +289,7 @@ impl Answer {
             note: Some(Note { code: NoteCode::Failed, detail: Some(failure.message.clone()) }),
             failure: Some(failure),
             shortened: false,
+            window: None,
             exchange: Vec::new(),
             usage: None,
             model_calls: 0,

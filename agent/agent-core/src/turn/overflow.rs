@@ -5,6 +5,9 @@ use super::{ModelFailure, Overflow};
 use crate::fit::{self, Fitted, Parts};
 use crate::history;
 
+/// No model that can be talked to has a smaller window.
+const LEAST_WINDOW_TOKENS: u64 = 512;
+
 impl Turn {
     /// The prompt of the next call of the model.
     pub(super) fn prompt(&self) -> Fitted {
@@ -20,6 +23,19 @@ impl Turn {
             fitted.condense(self.budget);
         }
         fitted
+    }
+
+    /// Keeps what the server told of the model's window, in our estimated tokens: less where the estimate was too low.
+    pub(super) fn learn(&mut self, overflow: Overflow) {
+        let (Some(prompt), Some(window)) = (overflow.prompt_tokens, overflow.window_tokens) else { return };
+        if window >= prompt || window < LEAST_WINDOW_TOKENS {
+            // Not the two numbers that they should be.
+            return;
+        }
+        let sent = self.prompt().tokens as u64;
+        let fits = window.min(window.saturating_mul(sent) / prompt).max(LEAST_WINDOW_TOKENS);
+        let fits = u32::try_from(fits).unwrap_or(u32::MAX);
+        self.window = Some(self.window.map_or(fits, |before| before.min(fits)));
     }
 
     /// Makes room for one more try, unless there was one or nothing can go.

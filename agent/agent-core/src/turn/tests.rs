@@ -265,6 +265,10 @@ fn an_overflow_is_tried_once_more_with_less() {
     turn.apply(text(2, "It fits."));
     let said = answer(&turn.apply(finished(2)));
     assert_eq!((said.text.as_str(), said.note.as_ref(), said.shortened), ("It fits.", None, true));
+    let learned = said.window.unwrap();
+    assert!((1000..2000).contains(&learned), "the estimate was too low, so less than 2000 is told: {learned}");
+    let mut next = Turn::new(Setup { history: (0..10).map(group).collect(), context_window: Some(learned), ..setup() });
+    assert!(request(&next.apply(Event::Start)).messages.len() > 2, "it begins with what fits");
     let failed = answer(&start().apply(overflow(2, Some(2500), Some(2000))));
     let detail = failed.note.unwrap().detail.unwrap();
     assert!(
@@ -272,6 +276,21 @@ fn an_overflow_is_tried_once_more_with_less() {
         "{detail}"
     );
     assert_eq!((failed.text.as_str(), failed.shortened), ("", false));
+}
+
+#[test]
+fn a_window_is_learned_from_two_numbers_that_can_be_true() {
+    let check = |prompt, window, expect: Option<u32>| {
+        let mut turn = Turn::new(Setup { message: Prompt::User { text: "x".repeat(30_000) }, ..setup() });
+        turn.apply(Event::Start);
+        assert_eq!(answer(&turn.apply(overflow(1, prompt, window))).window, expect, "{prompt:?} {window:?}");
+    };
+    check(Some(9000), Some(4096), Some(4096));
+    check(Some(1_000_000), Some(4096), Some(512));
+    check(Some(9000), Some(8), None);
+    check(Some(4096), Some(9000), None);
+    check(Some(9000), None, None);
+    check(None, Some(4096), None);
 }
 
 #[test]

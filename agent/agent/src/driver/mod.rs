@@ -185,6 +185,9 @@ impl Driver {
             }
             Effect::Emit(emission) => return Some(Step::Emission(emission)),
             Effect::Finish(answer) => {
+                if let Some(window) = answer.window {
+                    self.tooling.models.learn(&self.owner.bot.model, window);
+                }
                 self.model = Model::Idle;
                 self.tools.abort_all();
                 self.questions.abort_all();

@@ -345,6 +345,16 @@ async fn a_conversation_that_overflows_is_tried_once_more_with_less() {
             "With less, yes\n\n*(older parts of the chat were left out: it is longer than the model takes)*\n"
         )
     );
+
+    // From now on the window is known: nothing is sent that does not fit.
+    page.send(&session, 22, "And then?").await;
+    let third = world.model.next().await;
+    assert!(third.prompt().len() < sent, "{} of {sent}", third.prompt().len());
+    let stream = third.stream();
+    stream.text("At once").await;
+    stream.finish("stop").await;
+    let answer = page.answer().await;
+    assert_eq!((answer.text.as_str(), answer.shortened), ("At once", false));
 }
 
 #[tokio::test]
