@@ -11,10 +11,10 @@ use platform_kit::socket::Peer;
 use platform_types::audit::Anchor;
 use platform_types::egress::{GATE_HOST, MAX_ANSWER_BYTES, Outcome};
 
+use crate::confirmed::{Keeper, POLL_TIME};
+
 /// Time for an upstream's answer: the gate has shorter limits of its own and says which one was hit.
 const EXCHANGE_TIME: Duration = Duration::from_secs(90);
-/// The gate answers an open question within 25 s.
-const POLL_TIME: Duration = Duration::from_secs(35);
 const ANCHOR_TIME: Duration = Duration::from_secs(2);
 /// Room for what the gate wraps around an answer.
 const MAX_BYTES: usize = MAX_ANSWER_BYTES + 64 * 1024;
@@ -36,17 +36,6 @@ impl Egress {
         self.exchange(request, EXCHANGE_TIME).await
     }
 
-    /// How a confirmation stands, at once when that is final, else after a while. `None` when the gate does not know it.
-    pub async fn confirmation(&self, id: &str) -> Result<Option<Outcome>, CallError> {
-        let request =
-            Request::get(format!("/confirmations/{id}")).header(header::HOST, GATE_HOST).body(Full::default())?;
-        match self.exchange(request, POLL_TIME).await? {
-            (StatusCode::OK, bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            (StatusCode::NOT_FOUND, _) => Ok(None),
-            (status, _) => Err(refused(status)),
-        }
-    }
-
     /// Has the gate keep the head of the audit.
     pub async fn anchor(&self, head: &Anchor) -> Result<(), CallError> {
         let request = Request::post("/anchor")
@@ -65,6 +54,18 @@ impl Egress {
             Ok((status, body.map_err(|_| CallError::TooLong)?.to_bytes()))
         };
         tokio::time::timeout(time, work).await.map_err(|_| CallError::Timeout(time))?
+    }
+}
+
+impl Keeper for Egress {
+    async fn confirmation(&self, id: &str) -> Result<Option<Outcome>, CallError> {
+        let request =
+            Request::get(format!("/confirmations/{id}")).header(header::HOST, GATE_HOST).body(Full::default())?;
+        match self.exchange(request, POLL_TIME).await? {
+            (StatusCode::OK, bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) => Err(refused(status)),
+        }
     }
 }
 

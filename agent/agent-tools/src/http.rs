@@ -12,25 +12,24 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use platform_kit::client::CallError;
-use platform_types::egress::{Asked, GATE_HOST, MAX_BODY_BYTES, Method, Outcome, REASON_HEADER, TURN_HEADER};
+use platform_types::egress::{Asked, GATE_HOST, MAX_BODY_BYTES, Method, REASON_HEADER, TURN_HEADER};
 use platform_types::{ErrorBody, ErrorCode, UpstreamName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::time::sleep;
 
+use crate::confirmed::{self, MAX_RUN, Words, is_id};
 use crate::egress::Egress;
 use crate::target;
-use crate::tool::{Context, Pending, Tool, ToolError};
+use crate::tool::{Context, Pending, Reach, Tool, ToolError};
 
-/// Waiting for a person is part of the run: close to the longest turn.
-const MAX_RUN: Duration = Duration::from_mins(28);
-/// Pause before a gate that does not answer is asked again how a confirmation stands.
-const POLL_PAUSE: Duration = Duration::from_secs(2);
-/// Polls in a row that may fail: a gate that is replaced is away for seconds.
-const MAX_FAILED_POLLS: u32 = 60;
 /// After a change that was sent, and whose answer is not known.
 const PERHAPS: &str = "; whether it took effect is not known, so do not repeat it";
+
+const WORDS: Words = Words {
+    superseded: "its rule changed before it was confirmed: nothing was done",
+    failed: "a person allowed it, but the upstream was not reached",
+};
 
 /// Reads from an upstream.
 #[derive(Debug)]
@@ -108,8 +107,8 @@ impl Tool for HttpGet {
     const RISK: Risk = Risk::Read;
     const MAX_RUN: Duration = MAX_RUN;
 
-    fn describe(&self, upstreams: &[UpstreamName]) -> Option<String> {
-        describe(Self::DESCRIPTION, upstreams)
+    fn describe(&self, reach: Reach<'_>) -> Option<String> {
+        describe(Self::DESCRIPTION, reach.upstreams)
     }
 
     fn call<'a>(&'a self, arguments: GetArguments, context: &'a Context) -> Pending<'a, Answer> {
@@ -128,8 +127,8 @@ impl Tool for HttpRequest {
     const RISK: Risk = Risk::Change;
     const MAX_RUN: Duration = MAX_RUN;
 
-    fn describe(&self, upstreams: &[UpstreamName]) -> Option<String> {
-        describe(Self::DESCRIPTION, upstreams)
+    fn describe(&self, reach: Reach<'_>) -> Option<String> {
+        describe(Self::DESCRIPTION, reach.upstreams)
     }
 
     fn call<'a>(&'a self, arguments: RequestArguments, context: &'a Context) -> Pending<'a, Answer> {
@@ -163,10 +162,8 @@ async fn run(egress: &Egress, wish: Wish, context: &Context) -> Result<Answer, T
     let (status, bytes) = egress.send(wish.request(context)?).await.map_err(|error| lost(&error, changes))?;
     let asked = (status == StatusCode::ACCEPTED).then(|| serde_json::from_slice::<Asked>(&bytes).ok()).flatten();
     if let Some(asked) = asked.filter(|asked| is_id(&asked.id)) {
-        context.progress.confirming(true);
-        let outcome = wait(egress, &asked.id).await;
-        context.progress.confirming(false);
-        return confirmed(outcome);
+        let (status, body) = confirmed::outcome(egress, &asked.id, context, WORDS).await?;
+        return Ok(Answer { status, body });
     }
     answered(status, &bytes, changes)
 }
@@ -204,45 +201,6 @@ impl Wish {
             .body(Full::from(body))
             .map_err(|error| ToolError(format!("this cannot be written as a request: {error}")))
     }
-}
-
-fn is_id(id: &str) -> bool {
-    id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-/// Waits until a confirmation is final. `None` when the gate does not know it, or does not answer any more.
-async fn wait(egress: &Egress, id: &str) -> Option<Outcome> {
-    let mut failed = 0;
-    loop {
-        match egress.confirmation(id).await {
-            Ok(Some(outcome)) if outcome.is_final() => return Some(outcome),
-            Ok(Some(_)) => failed = 0,
-            Ok(None) => return None,
-            Err(_) => {
-                failed += 1;
-                if failed > MAX_FAILED_POLLS {
-                    return None;
-                }
-                sleep(POLL_PAUSE).await;
-            }
-        }
-    }
-}
-
-fn confirmed(outcome: Option<Outcome>) -> Result<Answer, ToolError> {
-    let words = match outcome {
-        Some(Outcome::Done { status, body }) => return Ok(Answer { status, body }),
-        Some(Outcome::Denied) => "a person denied it: nothing was done. Do not try it again by other means",
-        Some(Outcome::Expired) => "nobody confirmed it in time: nothing was done",
-        Some(Outcome::Superseded) => "its rule changed before it was confirmed: nothing was done",
-        Some(Outcome::Failed { message }) => {
-            return Err(ToolError(format!("a person allowed it, but the upstream was not reached: {message}")));
-        }
-        Some(Outcome::Unknown | Outcome::Pending { .. } | Outcome::Running) | None => {
-            "whether it took effect is not known. Do not repeat it; find out by reading, or tell the person"
-        }
-    };
-    Err(ToolError(words.to_owned()))
 }
 
 fn answered(status: StatusCode, bytes: &[u8], changes: bool) -> Result<Answer, ToolError> {

@@ -7,15 +7,20 @@
 //! | `target` | path, query and reason as a model wrote them, made into parts of a request |
 //! | [`clock`] | `clock.now` |
 //! | [`egress`] | the gate's socket: the only way out |
+//! | `confirmed` | what a person confirms: waited for, and its outcome in words |
 //! | [`http`] | `http.get` and `http.request`: the profile's upstreams |
+//! | [`spark`] | `spark.switch` and `spark.status`: the model box |
 
 pub mod clock;
+mod confirmed;
 pub mod egress;
 pub mod http;
 pub mod registry;
+pub mod spark;
 mod target;
 pub mod tool;
 
 pub use egress::Egress;
 pub use registry::Registry;
-pub use tool::{Context, Progress, Tool, ToolError};
+pub use spark::Spark;
+pub use tool::{Context, Progress, Reach, Tool, ToolError};

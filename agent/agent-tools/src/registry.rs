@@ -10,14 +10,14 @@ use std::time::Duration;
 use agent_core::json;
 use agent_core::prompt::{ToolCall, ToolSpec};
 use agent_policy::{Call, Verdict};
-use platform_types::UpstreamName;
 use platform_types::agent::{Bot, PolicyRule, SessionKind};
 use serde_json::Value;
 
 use crate::clock::ClockNow;
 use crate::egress::Egress;
 use crate::http::{HttpGet, HttpRequest};
-use crate::tool::{AnyTool, Context, ToolError};
+use crate::spark::{Spark, SparkStatus, SparkSwitch};
+use crate::tool::{AnyTool, Context, Reach, ToolError};
 
 /// Tools by name.
 #[derive(Debug, Clone)]
@@ -27,9 +27,10 @@ pub struct Registry {
 
 impl Registry {
     /// Everything this release has.
-    pub fn of_release(egress: &Egress) -> Self {
+    pub fn of_release(egress: &Egress, spark: &Spark) -> Self {
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
-        Self::new(vec![Box::new(ClockNow), Box::new(get), Box::new(request)])
+        let (switch, status) = (SparkSwitch::new(spark.clone()), SparkStatus::new(spark.clone()));
+        Self::new(vec![Box::new(ClockNow), Box::new(get), Box::new(request), Box::new(switch), Box::new(status)])
     }
 
     pub fn new(tools: Vec<Box<dyn AnyTool>>) -> Self {
@@ -37,8 +38,8 @@ impl Registry {
     }
 
     /// What the model is offered for `bot`, in the order of its list.
-    pub fn offered(&self, bot: &Bot, upstreams: &[UpstreamName]) -> Vec<ToolSpec> {
-        bot.tools.iter().filter_map(|name| self.tools.get(name)).filter_map(|tool| tool.spec(upstreams)).collect()
+    pub fn offered(&self, bot: &Bot, reach: Reach<'_>) -> Vec<ToolSpec> {
+        bot.tools.iter().filter_map(|name| self.tools.get(name)).filter_map(|tool| tool.spec(reach)).collect()
     }
 
     /// Names in `bot`'s list that this release does not have.
@@ -76,12 +77,12 @@ impl Registry {
 mod tests {
     use agent_core::prompt::wire_name;
     use platform_types::agent::Effect;
-    use platform_types::{BotName, ModelId, Timestamp};
+    use platform_types::{BotName, ModelId, Timestamp, UpstreamName};
 
     use super::*;
 
     fn registry() -> Registry {
-        Registry::of_release(&Egress::new("/nowhere.sock"))
+        Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"))
     }
 
     fn bot(tools: &[&str]) -> Bot {
@@ -112,8 +113,8 @@ mod tests {
         assert!(denied(&bot(&[]), "clock.now").unwrap().contains("not in the tools of bot assistant"));
         assert!(denied(&bot(&["door.open"]), "door.open").unwrap().contains("not a tool of this release"));
         assert_eq!(registry.unknown(&bot(&["clock.now", "door.open"])), vec!["door.open".to_owned()]);
-        assert_eq!(registry.offered(&bot(&["clock.now", "door.open"]), &[]).len(), 1);
-        assert!(registry.offered(&bot(&[]), &[]).is_empty());
+        assert_eq!(registry.offered(&bot(&["clock.now", "door.open"]), Reach::default()).len(), 1);
+        assert!(registry.offered(&bot(&[]), Reach::default()).is_empty());
         assert_eq!(decide(&bot(&["clock.now"]), "clock.now", r#"{"zone":"a","zone":"b"}"#).effect, Effect::Deny);
         assert_eq!(decide(&bot(&["http.request"]), "http.request", "{}").effect, Effect::Ask);
         assert_eq!(decide(&bot(&["http.get"]), "http.get", "{}").effect, Effect::Allow);
@@ -123,18 +124,34 @@ mod tests {
     fn the_way_out_is_offered_where_there_is_one_and_names_it() {
         let registry = registry();
         let bot = bot(&["http.get", "http.request"]);
-        assert!(registry.offered(&bot, &[]).is_empty());
+        assert!(registry.offered(&bot, Reach::default()).is_empty());
         let upstreams = [UpstreamName::new("home-assistant").unwrap(), UpstreamName::new("jobs").unwrap()];
-        for spec in registry.offered(&bot, &upstreams) {
+        let reach = Reach { upstreams: &upstreams, ..Reach::default() };
+        for spec in registry.offered(&bot, reach) {
             assert!(spec.description.ends_with("Upstreams: home-assistant, jobs."), "{}", spec.description);
         }
+    }
+
+    #[test]
+    fn the_switch_is_offered_where_the_profile_may_ask_and_names_its_models() {
+        let (registry, bot) = (registry(), bot(&["spark.switch", "spark.status"]));
+        assert!(registry.offered(&bot, Reach::default()).is_empty());
+        let models = ["a/B-1", "c"].map(|id| ModelId::new(id).unwrap());
+        let offered = registry.offered(&bot, Reach { switch_models: &models, ..Reach::default() });
+        assert!(offered[0].description.ends_with("Models: a/B-1, c."), "{}", offered[0].description);
+        assert_eq!(offered[1].name, "spark.status");
+        let decide = |name: &str| registry.decide(&[], &bot, SessionKind::Chat, &call(name, "{}")).effect;
+        assert_eq!((decide("spark.switch"), decide("spark.status")), (Effect::Ask, Effect::Allow));
     }
 
     #[test]
     fn schemas_are_small_and_names_stay_apart_on_the_wire() {
         let registry = registry();
         let upstreams = [UpstreamName::new("jobs").unwrap()];
-        let specs: Vec<ToolSpec> = registry.tools.values().filter_map(|tool| tool.spec(&upstreams)).collect();
+        let models = [ModelId::new("a/b").unwrap()];
+        let reach = Reach { upstreams: &upstreams, switch_models: &models };
+        let specs: Vec<ToolSpec> = registry.tools.values().filter_map(|tool| tool.spec(reach)).collect();
+        assert_eq!(specs.len(), registry.tools.len());
         let mut names: Vec<String> = specs.iter().map(|spec| wire_name(&spec.name)).collect();
         names.sort();
         names.dedup();

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::prompt::{Risk, ToolSpec};
-use platform_types::{Timestamp, UpstreamName};
+use platform_types::agent::AgentConfig;
+use platform_types::{ModelId, Timestamp, UpstreamName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -26,6 +27,20 @@ pub struct Context {
     pub progress: Progress,
 }
 
+/// What the profile has and not every profile has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reach<'a> {
+    pub upstreams: &'a [UpstreamName],
+    /// What the model box may be switched to, where this profile may ask.
+    pub switch_models: &'a [ModelId],
+}
+
+impl<'a> From<&'a AgentConfig> for Reach<'a> {
+    fn from(config: &'a AgentConfig) -> Self {
+        Self { upstreams: &config.upstreams, switch_models: &config.switch_models }
+    }
+}
+
 /// Tells what a running call waits for.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(bool) + Send + Sync>);
@@ -35,7 +50,7 @@ impl Progress {
         Self(Arc::new(tell))
     }
 
-    /// The call waits for a person's decision at the gate, or does so no more.
+    /// The call waits for a person's decision on the gate's page, or does so no more.
     pub fn confirming(&self, waits: bool) {
         (self.0)(waits);
     }
@@ -67,8 +82,8 @@ pub trait Tool: Debug + Send + Sync + 'static {
     /// Longest run.
     const MAX_RUN: Duration = Duration::from_mins(2);
 
-    /// The description where it depends on the profile's upstreams; `None` where the tool is of no use without any.
-    fn describe(&self, _upstreams: &[UpstreamName]) -> Option<String> {
+    /// The description where it depends on what the profile has; `None` where the tool is of no use in it.
+    fn describe(&self, _reach: Reach<'_>) -> Option<String> {
         Some(Self::DESCRIPTION.to_owned())
     }
 
@@ -81,7 +96,7 @@ pub trait AnyTool: Debug + Send + Sync {
     fn risk(&self) -> Risk;
     fn max_run(&self) -> Duration;
     /// `None` where the tool is of no use.
-    fn spec(&self, upstreams: &[UpstreamName]) -> Option<ToolSpec>;
+    fn spec(&self, reach: Reach<'_>) -> Option<ToolSpec>;
     fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String>;
 }
 
@@ -98,9 +113,9 @@ impl<T: Tool> AnyTool for T {
         T::MAX_RUN
     }
 
-    fn spec(&self, upstreams: &[UpstreamName]) -> Option<ToolSpec> {
+    fn spec(&self, reach: Reach<'_>) -> Option<ToolSpec> {
         let (name, parameters, risk) = (T::NAME.to_owned(), schema::<T::Arguments>(), T::RISK);
-        Some(ToolSpec { name, description: self.describe(upstreams)?, parameters, risk })
+        Some(ToolSpec { name, description: self.describe(reach)?, parameters, risk })
     }
 
     fn call_json<'a>(&'a self, arguments: &'a str, context: &'a Context) -> Pending<'a, String> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use agent_llm::{LlmClient, Models, Timeouts};
 use agent_store::{Store, StoreError, schema};
-use agent_tools::{Egress, Registry};
+use agent_tools::{Egress, Registry, Spark};
 use platform_kit::Failure;
 use platform_kit::clock::SharedClock;
 use platform_types::ErrorCode;
@@ -198,7 +198,7 @@ impl Lifecycle {
         let tooling = Arc::new(Tooling {
             models: Models::new(llm.clone()),
             llm,
-            registry: Registry::of_release(&egress),
+            registry: Registry::of_release(&egress, &Spark::new(&self.settings.paths.llm_socket)),
             egress,
             clock: self.clock.clone(),
         });

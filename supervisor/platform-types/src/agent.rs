@@ -49,6 +49,9 @@ pub struct AgentConfig {
     /// Names of the ways out that the profile's gate has for tools.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<UpstreamName>,
+    /// What the model box may be switched to, where the profile's socket has the route for asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switch_models: Vec<ModelId>,
     /// Chats with people who are not at the page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<AgentChannel>,
@@ -272,6 +275,7 @@ mod tests {
             bots: Vec::new(),
             policy: Vec::new(),
             upstreams: Vec::new(),
+            switch_models: Vec::new(),
             channels: Vec::new(),
         };
         let value = serde_json::to_value(&config).expect("serialises");

@@ -29,7 +29,7 @@ impl TurnTask {
             system: owner.bot.instructions.clone(),
             history,
             message,
-            tools: self.tooling.registry.offered(&owner.bot, &owner.config.upstreams),
+            tools: self.tooling.registry.offered(&owner.bot, (&*owner.config).into()),
             sampling: agent_core::prompt::Sampling::default(),
             context_window: self.tooling.window(&owner.bot.model).await,
         };

@@ -94,7 +94,7 @@ async fn completions(
         system: asked.system(&bot.instructions),
         history: asked.history,
         message: asked.message,
-        tools: mind.tooling.registry.offered(&bot, &config.upstreams),
+        tools: mind.tooling.registry.offered(&bot, (&*config).into()),
         sampling: asked.sampling,
         context_window: mind.tooling.window(&bot.model).await,
     };

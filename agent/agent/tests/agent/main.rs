@@ -15,3 +15,4 @@ mod lifecycle;
 mod openai;
 mod restart;
 mod support;
+mod switch;

@@ -108,6 +108,7 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         model: bot.model.clone(),
         tools: bot.tools.clone(),
     });
+    let switch = sources.config.switch().filter(|switch| switch.profiles.contains(name));
     AgentConfig {
         revision: Revision::default(),
         profile: name.clone(),
@@ -115,6 +116,7 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         bots: bots.collect(),
         policy: profile.policy.clone(),
         upstreams: profile.upstreams_for_tools(),
+        switch_models: switch.map_or_else(Vec::new, |switch| switch.models.clone()),
         channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(name, channel)).collect(),
     }
 }
@@ -341,6 +343,11 @@ mod tests {
         let [asker] = switch.askers.as_slice() else { panic!("one profile may ask") };
         let ids: Vec<&str> = asker.approvers.iter().map(|approver| approver.id.as_str()).collect();
         assert_eq!((&asker.profile, ids), (&ops, vec![may.as_str()]));
+        let models = |name: &str| match &payloads[&Target::agent(&ProfileName::new(name).unwrap())].document {
+            Document::Agent(agent) => agent.switch_models.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            other => panic!("an agent's document: {other:?}"),
+        };
+        assert_eq!((models("ops"), models("home")), (vec!["m".to_owned(), "n".to_owned()], vec![]));
     }
 
     #[test]

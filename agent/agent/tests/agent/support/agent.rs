@@ -57,6 +57,7 @@ pub fn config(revision: u64) -> AgentConfig {
         bots: vec![bot("assistant", &["clock.now"]), bot("plain", &[])],
         policy: Vec::new(),
         upstreams: Vec::new(),
+        switch_models: Vec::new(),
         channels: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod gate;
 pub mod model;
 pub mod page;
+pub mod switching;
 
 use std::future::Future;
 use std::time::Duration;

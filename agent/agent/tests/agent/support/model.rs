@@ -13,12 +13,14 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::switching::Switching;
 use super::within;
 
 /// The model's side of the socket.
 pub struct Model {
     requests: tokio::sync::Mutex<mpsc::UnboundedReceiver<Exchange>>,
     window: Arc<Mutex<Option<u32>>>,
+    pub switching: Switching,
 }
 
 /// One completion that waits for its answer.
@@ -49,9 +51,11 @@ impl Model {
             .route("/v1/models", get(models))
             .route("/v1/chat/completions", post(complete))
             .with_state(shared);
+        let switching = Switching::new();
+        let router = router.merge(switching.routes());
         let listener = platform_kit::socket::bind(socket, 0o666).unwrap();
         platform_kit::task::spawn("model", async move { axum::serve(listener, router).await.unwrap() });
-        Self { requests: tokio::sync::Mutex::new(requests), window }
+        Self { requests: tokio::sync::Mutex::new(requests), window, switching }
     }
 
     /// What `GET /v1/models` tells from now on.
