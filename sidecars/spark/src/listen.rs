@@ -33,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How patient a socket is.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// With a client that takes nothing of its answer.
+    /// With a client that takes nothing of its answers, in all of its connection.
     pub stall: Duration,
     /// With running requests when told to stop.
     pub drain: Duration,
@@ -93,26 +93,33 @@ async fn connection(stream: Impatient, router: Router, stop: CancellationToken) 
     }
 }
 
-/// A stream whose writes fail when the other side takes nothing for too long.
+/// A stream whose writes fail when the other side has taken nothing for too long, in all: so a client that reads a little
+/// now and then holds a place at the box no longer than one that reads nothing.
 struct Impatient {
     stream: UnixStream,
-    stall: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// How much longer it is waited for.
+    left: Duration,
+    /// Since when, and the end.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl Impatient {
     fn new(stream: UnixStream, stall: Duration) -> Self {
-        Self { stream, stall, waiting: None }
+        Self { stream, left: stall, waiting: None }
     }
 
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.waiting = None;
+            if let Some((since, _)) = self.waiting.take() {
+                self.left = self.left.saturating_sub(since.elapsed());
+            }
             return written;
         }
-        let deadline = Instant::now() + self.stall;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        match waiting.as_mut().poll(context) {
+        let (_, end) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(tokio::time::sleep_until(now + self.left)))
+        });
+        match end.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }

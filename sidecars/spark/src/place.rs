@@ -77,7 +77,7 @@ pub struct Limits {
     pub list_age: Duration,
     /// An agent's request body.
     pub body: Duration,
-    /// An agent that takes nothing of its answer.
+    /// An agent that takes nothing of its answers, in all of a connection.
     pub stall: Duration,
     /// Requests that run when spark is told to stop.
     pub drain: Duration,

@@ -195,12 +195,10 @@ async fn a_slow_reader_gets_everything() {
     assert!(read == body.as_bytes(), "{} of {} bytes", read.len(), body.len());
 }
 
-#[tokio::test]
-async fn a_client_that_takes_nothing_loses_its_place() {
-    // Enough for every buffer on the way.
+/// A client that has read the head of a stream which is longer than every buffer on the way.
+async fn half_read(limits: Limits) -> (Running, tokio::net::UnixStream) {
     let words = chunk(&"w".repeat(4096)).repeat(4096);
     let scripted = ScriptedBox::start(listing(vec![stream_head(), send(&words), Step::UntilGone])).await;
-    let limits = Limits { stall: Duration::from_millis(50), ..Limits::default() };
     let running = Running::with(scripted.backend(), limits).await;
     let path = running.lane("personal").0.path().to_owned();
     let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
@@ -210,8 +208,31 @@ async fn a_client_that_takes_nothing_loses_its_place() {
     stream.write_all(body.as_bytes()).await.unwrap();
     let mut first = [0; 64];
     within("the head", stream.read_exact(&mut first)).await.unwrap();
+    (running, stream)
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_loses_its_place() {
+    let (running, _stream) = half_read(Limits { stall: Duration::from_millis(50), ..Limits::default() }).await;
     let status =
         running.counted("the place is free", |status| status.inflight == 0 && status.requests_total == 1).await;
+    assert_eq!(status.cancelled_total, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_a_little_now_and_then_loses_it_too() {
+    let stall = Duration::from_millis(200);
+    let (running, mut stream) = half_read(Limits { stall, ..Limits::default() }).await;
+    let reading = async {
+        // Each wait is shorter than the patience, and all of them together are longer.
+        let mut pace = tokio::time::interval(stall / 10);
+        let mut some = vec![0; 256 * 1024];
+        while matches!(stream.read(&mut some).await, Ok(1..)) {
+            pace.tick().await;
+        }
+    };
+    let free = running.counted("the place is free", |status| status.inflight == 0 && status.requests_total == 1);
+    let ((), status) = tokio::join!(reading, free);
     assert_eq!(status.cancelled_total, 1);
 }
 
