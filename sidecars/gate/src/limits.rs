@@ -91,7 +91,7 @@ pub struct HttpLimits {
     pub idle_time: Duration,
     /// Silence in the middle of a body. A pairing body has to be there as a whole.
     pub body_stall: Duration,
-    /// A client that takes no byte of the answer.
+    /// A client that takes no byte of the answer, or a page that takes none of what its socket says.
     pub write_stall: Duration,
     /// How long the other side may take to close after the last answer.
     pub linger: Duration,
@@ -150,8 +150,8 @@ pub struct SocketLimits {
     pub ping_every: Duration,
     /// Without any frame from the page for this long, it is gone.
     pub silence: Duration,
-    /// A page that takes no byte, or an agent that takes none.
-    pub write_stall: Duration,
+    /// An agent that does not take a message.
+    pub agent_stall: Duration,
     /// A message that finds the queue full waits this long for room; the agent is held back meanwhile.
     pub queue_time: Duration,
     /// For the closing handshake.
@@ -167,7 +167,7 @@ impl Default for SocketLimits {
             agent_time: Duration::from_secs(5),
             ping_every: Duration::from_secs(25),
             silence: Duration::from_secs(75),
-            write_stall: Duration::from_secs(30),
+            agent_stall: Duration::from_secs(30),
             queue_time: Duration::from_secs(2),
             close_time: Duration::from_secs(2),
         }

@@ -85,10 +85,8 @@ pub async fn run(gate: &Arc<Gate>, page: &mut PageSocket, entered: &Entered) -> 
                 }
             }
         };
-        match tokio::time::timeout(limits.write_stall, enter::send(page, message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(ending)) => return ending,
-            Err(_) => return Ending::TooSlow,
+        if let Err(ending) = enter::send(page, message).await {
+            return ending;
         }
     }
 }

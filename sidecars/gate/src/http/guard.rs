@@ -259,7 +259,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     fn in_time<T>(&mut self, outcome: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.clock.write.0 = Wait::Nothing;
-        } else if !self.raw && self.overdue(Wait::Write, cx) {
+        } else if self.overdue(Wait::Write, cx) {
+            // Who writes on all the same, to say why it ends, begins a new wait.
+            self.clock.write.0 = Wait::Nothing;
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         outcome

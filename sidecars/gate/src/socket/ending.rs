@@ -90,13 +90,24 @@ impl Ending {
         }
     }
 
+    /// What an error while writing to the page means.
+    pub fn of_write(error: &Error) -> Self {
+        if is_stall(error) { Self::TooSlow } else { Self::Left }
+    }
+
     /// What an error while reading from the page means.
     pub fn of_page(error: &Error) -> Self {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLong,
             Error::Io(error) if error.kind() == std::io::ErrorKind::QuotaExceeded => Self::TooLong,
+            error if is_stall(error) => Self::TooSlow,
             Error::Protocol(_) | Error::Utf8(_) | Error::AttackAttempt => Self::Malformed,
             _ => Self::Left,
         }
     }
+}
+
+/// Whether the connection says that the page took no byte for too long.
+fn is_stall(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }

@@ -154,7 +154,7 @@ pub async fn say<T: Serialize>(page: &mut PageSocket, message: &T) -> Result<(),
 }
 
 pub async fn send(page: &mut PageSocket, message: Message) -> Result<(), Ending> {
-    page.send(message).await.map_err(|_| Ending::Left)
+    page.send(message).await.map_err(|error| Ending::of_write(&error))
 }
 
 /// The next text of the page.

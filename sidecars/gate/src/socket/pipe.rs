@@ -2,7 +2,8 @@
 //!
 //! The page's messages go to the agent one by one: an agent that does not read holds the page back. The agent's messages
 //! are queued for the page, bounded in number and bytes. A full queue holds the agent back for a moment; a page that is
-//! slower than that is closed with 1013 and comes again.
+//! slower than that is closed with 1013 and comes again, and so is one that takes no byte for long: that the connection says
+//! itself ([`crate::http::guard`]).
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -58,7 +59,7 @@ async fn from_page(
             Ok(Some(Err(error))) => return Ending::of_page(&error),
         };
         gate.seen(caller);
-        match tokio::time::timeout(limits.write_stall, agent.send(Message::Text(text))).await {
+        match tokio::time::timeout(limits.agent_stall, agent.send(Message::Text(text))).await {
             Ok(Ok(())) => {}
             // It is going. What it said last, and why it closes, is read on the other side of this pipe.
             Ok(Err(_)) => {
@@ -112,13 +113,13 @@ async fn to_page(
     loop {
         let sent = tokio::select! {
             next = queued.recv() => match next {
-                Some(next) => in_time(write(&mut page, next, &mut queued), limits.write_stall).await,
+                Some(next) => write(&mut page, next, &mut queued).await,
                 None => return last.get().cloned().unwrap_or(Ending::AgentGone),
             },
-            _ = ping.tick() => in_time(page.send(Message::Ping(Bytes::new())), limits.write_stall).await,
+            _ = ping.tick() => page.send(Message::Ping(Bytes::new())).await,
         };
-        if let Err(ending) = sent {
-            return ending;
+        if let Err(error) = sent {
+            return Ending::of_write(&error);
         }
     }
 }
@@ -137,12 +138,4 @@ async fn write(
         next = if rooms.len() < MESSAGES_PER_WRITE { waiting.try_recv().ok() } else { None };
     }
     page.flush().await
-}
-
-async fn in_time(write: impl Future<Output = Result<(), tungstenite::Error>>, stall: Duration) -> Result<(), Ending> {
-    match tokio::time::timeout(stall, write).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Ending::Left),
-        Err(_) => Err(Ending::TooSlow),
-    }
 }

@@ -396,10 +396,8 @@ async fn a_page_that_does_not_read_is_closed() {
 
 #[tokio::test]
 async fn a_page_that_takes_nothing_for_long_is_closed() {
-    let limits = sockets(|limits| {
-        limits.write_stall = Duration::from_millis(100);
-        limits.close_time = Duration::from_secs(10);
-    });
+    let mut limits = sockets(|limits| limits.close_time = Duration::from_secs(10));
+    limits.http.write_stall = Duration::from_millis(100);
     let (rig, device) = paired(limits).await;
     let _agent = Agent::start(&rig.agent_socket(1), |call| async move {
         let mut socket = call.accept().await;
@@ -412,6 +410,27 @@ async fn a_page_that_takes_nothing_for_long_is_closed() {
     let (mut socket, _) = rig.connect(&device).await;
     rig.until(|status| status.websockets == 0).await;
     assert_eq!(socket.closed().await, 1013);
+}
+
+#[tokio::test]
+async fn a_page_that_takes_a_little_now_and_then_is_waited_for() {
+    const STALL: Duration = Duration::from_millis(1_500);
+    let mut limits = sockets(|limits| limits.queue_time = Duration::from_mins(1));
+    limits.http.write_stall = STALL;
+    let (rig, device) = paired(limits).await;
+    let _agent = Agent::start(&rig.agent_socket(1), |call| async move {
+        let mut socket = call.accept().await;
+        let piece = json!("x".repeat(512 * 1024)).to_string();
+        while agent::say(&mut socket, &piece).await {}
+    });
+    let (mut socket, _) = rig.connect(&device).await;
+    // What the gate writes at once, a full queue, takes this page longer than the patience; no single message does.
+    let mut pace = tokio::time::interval(STALL / 5);
+    for _ in 0..3 * 5 {
+        pace.tick().await;
+        assert!(socket.hear().await.is_string());
+        assert_eq!(rig.status().await.websockets, 1);
+    }
 }
 
 #[tokio::test]
