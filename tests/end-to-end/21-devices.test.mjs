@@ -91,7 +91,7 @@ test('who has only chat sees no buttons, and the gate gives it nothing either', 
   assert.equal(await page.getByRole('button', { name: 'Allow once' }).count(), 0);
   const own = await page.context().newPage();
   await own.goto(`${bot.url('personal')}/devices`);
-  await own.getByText(`botctl device scope personal ${code}`).waitFor();
+  await own.getByText(`botctl --root ${bot.root} device scope personal ${code}`).waitFor();
   const { page: fourth, code: waiting } = await asking('Fourth');
   await card(waiting);
   assert.equal(await own.locator('pairing-card').count(), 0, 'who asks is not shown to it');

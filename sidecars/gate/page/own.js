@@ -14,6 +14,7 @@ const page = document.getElementById('page');
 
 export class Own {
   profile = '';
+  botctl = 'botctl';
   #words; #content; #begin;
 
   /** `words` is the family of the page's texts; `begin(own)` builds the content and answers `{content, onframe}`. */
@@ -49,7 +50,7 @@ export class Own {
 
   /** What this browser may not do, and the command for the host that changes it. */
   needs(key, scopes) {
-    return [h('p', {}, t(key)), command(`botctl device scope ${this.profile} ${shortCode(this.device.id)} --set ${scopes}`)];
+    return [h('p', {}, t(key)), command(`${this.botctl} device scope ${this.profile} ${shortCode(this.device.id)} --set ${scopes}`)];
   }
 
   async #ask(path, request) {
@@ -73,6 +74,7 @@ export class Own {
     this.socket.onstate = async (state, detail) => {
       if (state === 'refused') return this.#refused(device);
       this.ticket = state === 'online' ? detail.ticket : undefined;
+      this.botctl = detail?.botctl ?? this.botctl;
       status.textContent = state === 'online' ? '' : t('confirm.connecting');
       this.#view(status, ...this.#content);
       if (state === 'online') await device.keep();

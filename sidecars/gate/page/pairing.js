@@ -27,7 +27,7 @@ export class Pairing {
     this.#pause = pause;
   }
 
-  /** `{profile, host, nonce, time}`. */
+  /** `{profile, host, nonce, time}`, and `botctl` where the command is another on this host. */
   challenge() {
     return this.#ask('/pair/nonce', {});
   }

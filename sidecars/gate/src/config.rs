@@ -26,6 +26,8 @@ pub struct Config {
     pub agent_uid: u32,
     /// Who may come over the tailnet; everybody in it when empty.
     pub tailscale_users: Vec<String>,
+    /// How `botctl` is typed on the host; `None`: just so.
+    pub botctl: Option<String>,
     pub ways: Ways,
     devices: HashMap<DeviceId, PairedDevice>,
     links: Vec<Link>,
@@ -74,6 +76,7 @@ impl Config {
             upstreams,
             channels,
             tailscale_users,
+            botctl,
         } = wire;
         let places = place::places(port, address.as_deref()).map_err(|message| bad(message, "address"))?;
         let mut paired = HashMap::with_capacity(devices.len());
@@ -84,7 +87,24 @@ impl Config {
         let links = setup_links.iter().map(Link::parse).collect::<Result<_, _>>()?;
         let tokens = tokens.into_iter().map(Token::parse).collect::<Result<_, _>>()?;
         let ways = Ways::new(upstreams, channels);
-        Ok(Self { revision, profile, places, door, agent_uid, tailscale_users, ways, devices: paired, links, tokens })
+        Ok(Self {
+            revision,
+            profile,
+            places,
+            door,
+            agent_uid,
+            tailscale_users,
+            botctl,
+            ways,
+            devices: paired,
+            links,
+            tokens,
+        })
+    }
+
+    /// A command for the host, as it is typed for this installation: `botctl open ops`.
+    pub fn command(&self, words: &str) -> String {
+        format!("{} {words}", self.botctl.as_deref().unwrap_or("botctl"))
     }
 
     pub fn device(&self, id: &DeviceId) -> Option<&PairedDevice> {

@@ -50,6 +50,9 @@ pub enum GateHello {
         ticket: String,
         /// What the page shows; what counts is enforced where it happens.
         scopes: Vec<Scope>,
+        /// [`crate::gate::GateConfig::botctl`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        botctl: Option<String>,
     },
     /// Refused; the socket closes with 4401 (`unauthorized`: pair again) or 4503 (`agent_unavailable`: try again).
     Refused { code: String, message: String },

@@ -52,6 +52,9 @@ pub struct GateConfig {
     /// the tailnet lets through. Never instead of a device's key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tailscale_users: Vec<String>,
+    /// How `botctl` is typed on the host for this installation, where it is another than the system's own; pages show commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub botctl: Option<String>,
 }
 
 /// Whether requests go to the agent.
@@ -265,6 +268,7 @@ mod tests {
             upstreams: Vec::new(),
             channels: Vec::new(),
             tailscale_users: Vec::new(),
+            botctl: None,
         };
         let value = serde_json::to_value(&config).expect("serialises");
         let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();

@@ -33,6 +33,12 @@ impl Roots {
         Self { config: root.join("etc"), state: root.join("lib"), runtime: root.join("run") }
     }
 
+    /// How `botctl` is typed for this installation; `None`: just so, because it is the system's own.
+    pub fn botctl(&self) -> Option<String> {
+        let root = self.runtime.parent().filter(|_| self.runtime != Self::system().runtime)?;
+        Some(format!("{} --root {}", self.state.join("bin/botctl").display(), root.display()))
+    }
+
     pub fn platform_toml(&self) -> PathBuf {
         self.config.join("platform.toml")
     }

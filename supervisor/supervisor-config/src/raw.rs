@@ -105,7 +105,7 @@ pub(crate) struct RawNamedSecret {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["port"]))]
 pub(crate) struct RawProfile {
-    /// Port on the host's 127.0.0.1 that the gate publishes.
+    /// Port on the host's 127.0.0.1 that the gate publishes. While the new one is taken the gate goes on answering at the old one.
     #[schemars(range(min = 1), example = 18789, extend("x-default" = "required", "x-change" = "replacement"))]
     pub port: Option<u16>,
     /// How browsers reach the profile, for example through `tailscale serve`: scheme, host and port, no path. Allowed as Host and Origin, used in links and QR codes.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use platform_types::gate::Door;
-use platform_types::{Generation, Revision};
+use platform_types::{Generation, Port, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Failure;
@@ -83,6 +83,10 @@ pub struct Push {
     pub config_digest: String,
     /// Gates only.
     pub door: Option<Door>,
+    /// The port that the container publishes, where another is wanted: a gate that waits for its replacement goes on answering
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Port>,
 }
 
 /// What must hold right before the step is carried out; otherwise the outcome is [`Outcome::Stale`].

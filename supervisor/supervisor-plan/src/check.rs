@@ -288,7 +288,7 @@ impl<'a> Check<'a> {
     }
 
     fn push(&mut self, target: &Target, push: &Push) {
-        let Push { revision, config_digest: _, door } = push;
+        let Push { revision, config_digest: _, door, port: _ } = push;
         self.require(*revision > self.ledger.revision, || Violation::OldRevision { target: target.clone() });
         if let Some(Door::Open { generation }) = door {
             let lease = target.profile().and_then(|profile| self.ledger.leases.get(profile));

@@ -252,7 +252,7 @@ impl Ledger {
     }
 
     fn push(&mut self, target: &Target, container: &ContainerId, push: &Push, now: Timestamp) {
-        let Push { revision, config_digest, door } = push;
+        let Push { revision, config_digest, door, port: _ } = push;
         self.revision = self.revision.max(*revision);
         let pushed = Pushed {
             container: container.clone(),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn activate(generation: u64, revision: u64) -> Action {
-        let push = Push { revision: Revision(revision), config_digest: "c".to_owned(), door: None };
+        let push = Push { revision: Revision(revision), config_digest: "c".to_owned(), door: None, port: None };
         action(Step::Activate { container: id("a"), generation: Generation(generation), push }, None)
     }
 

@@ -66,7 +66,8 @@ impl Scene {
     }
 
     fn push(&self) -> Push {
-        Push { revision: Revision(self.ledger.revision.0 + 1), config_digest: "config".to_owned(), door: None }
+        let revision = Revision(self.ledger.revision.0 + 1);
+        Push { revision, config_digest: "config".to_owned(), door: None, port: None }
     }
 
     fn check(&self, actions: &[(&str, Step)]) -> Vec<Violation> {

@@ -8,6 +8,7 @@ const KNOWN = new Set(['unreachable', 'unauthorized', 'rate_limited', 'superviso
 
 class PairScreen extends HTMLElement {
   profile = '…';
+  botctl = 'botctl';
 
   async connectedCallback() {
     const { problem } = this.setup;
@@ -19,6 +20,7 @@ class PairScreen extends HTMLElement {
     if (challenge.error) return this.failed(challenge.error, () => this.connectedCallback());
     this.profile = challenge.profile;
     this.login = challenge.login;
+    this.botctl = challenge.botctl ?? this.botctl;
     if (device && this.pairing.pending && !this.setup.code) this.wait(device);
     else this.ask();
   }
@@ -33,7 +35,7 @@ class PairScreen extends HTMLElement {
     this.view(code ? 'setup' : 'ask',
       alert && h('p', { class: 'alert', role: 'alert' }, t(alert)),
       code ? this.form('pair.setup') : h('ol', { class: 'ways' },
-        h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), command(`botctl open ${this.profile}`)),
+        h('li', {}, h('h2', {}, t('pair.link.title')), h('p', {}, t('pair.link.text')), command(`${this.botctl} open ${this.profile}`)),
         h('li', {}, h('h2', {}, t('pair.request.title')), h('p', {}, t('pair.request.text')), this.form('pair.request'))));
     if (code && matchMedia('(pointer: fine)').matches) this.querySelector('input').select();
   }
@@ -74,7 +76,7 @@ class PairScreen extends HTMLElement {
     this.view('waiting',
       h('p', { class: 'code' }, code),
       h('p', {}, t('pair.waiting.how')),
-      command(`botctl device approve ${this.profile} ${code}`),
+      command(`${this.botctl} device approve ${this.profile} ${code}`),
       h('p', { class: 'quiet', role: 'status' }, t('pair.waiting.until', { time: clock(this.pairing.pending.expires_at) })));
     const outcome = await this.pairing.outcome(this.leaving.signal);
     if (!this.isConnected || outcome === 'left') return;

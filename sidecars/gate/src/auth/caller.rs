@@ -30,8 +30,8 @@ pub fn device(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Devic
 /// The script behind a token.
 pub fn token(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
     if !config.has_tokens() {
-        let profile = &config.profile;
-        return Err(wrong(gate, &format!("scripts have no access yet; run: botctl token create {profile} NAME")));
+        let command = config.command(&format!("token create {} NAME", config.profile));
+        return Err(wrong(gate, &format!("scripts have no access yet; run: {command}")));
     }
     match bearer(headers).and_then(|text| config.token(&config::digest(text))) {
         Some(name) => Ok(Caller::Token { name: name.to_owned() }),

@@ -33,6 +33,8 @@ struct NonceAnswer<'a> {
     /// Who tailscale says is here: for the name that the page proposes.
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    botctl: Option<&'a str>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,8 +75,9 @@ enum State {
 pub fn nonce(gate: &Gate, config: &Config, (place, arrival): (&Place, &Arrival)) -> Response<Body> {
     let time = gate.clock.now();
     let nonce = gate.pairing.nonces.issue(&place.host, time);
-    let login = arrival.login.as_deref();
-    answer::json(StatusCode::OK, &NonceAnswer { nonce, time, host: &place.host, profile: &config.profile, login })
+    let (login, botctl) = (arrival.login.as_deref(), config.botctl.as_deref());
+    let answer = NonceAnswer { nonce, time, host: &place.host, profile: &config.profile, login, botctl };
+    answer::json(StatusCode::OK, &answer)
 }
 
 /// `POST /pair`.
@@ -185,8 +188,8 @@ fn prove(
     let code = wire.code.as_deref().map(config::digest);
     let paired = config.device(&device).is_some();
     if code.is_some_and(|digest| !paired && !config.knows_link(&digest, now)) {
-        let profile = &config.profile;
-        let message = format!("this setup link was used or has expired; run: botctl open {profile}");
+        let command = config.command(&format!("open {}", config.profile));
+        let message = format!("this setup link was used or has expired; run: {command}");
         return Err(caller::wrong(gate, &message));
     }
     Ok(PairingAttempt {

@@ -88,6 +88,7 @@ async fn connected(
         name: entered.device.name.clone(),
         ticket: ticket.text().to_owned(),
         scopes: entered.device.scopes.clone(),
+        botctl: gate.config.get().ok().and_then(|config| config.botctl.clone()),
     };
     if let Err(ending) = enter::say(page, &ready).await {
         return ending;

@@ -210,6 +210,21 @@ async fn requests_are_refused_or_expire() {
 }
 
 #[tokio::test]
+async fn commands_are_those_of_the_installation() {
+    let rig = Rig::start().await;
+    let device = TestDevice::new(1);
+    assert_eq!(challenge(&rig).await.get("botctl"), None, "just so");
+    rig.push(|config| config.botctl = Some("/srv/x/lib/bin/botctl --root /srv/x".into())).await;
+    assert_eq!(challenge(&rig).await["botctl"], "/srv/x/lib/bin/botctl --root /srv/x");
+    let answer = pair(&rig, &device, Some(CODE)).await;
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.ends_with("run: /srv/x/lib/bin/botctl --root /srv/x open personal"), "{message}");
+    let _agent = Agent::echo(&rig.agent_socket(1));
+    rig.push(|config| config.devices = vec![device.paired()]).await;
+    assert_eq!(rig.connect(&device).await.1["botctl"], "/srv/x/lib/bin/botctl --root /srv/x");
+}
+
+#[tokio::test]
 async fn proof_is_exact() {
     let rig = Rig::start().await;
     rig.link(CODE).await;

@@ -25,7 +25,7 @@ pub(super) fn activate(case: &mut Case<'_>, service: &Service, container: &Obser
     {
         return case.wait(Waiting::Confirmation);
     }
-    let push = push(case, service, None);
+    let push = push(case, service, (container, None));
     let step = Step::Activate { container: container.id.clone(), generation, push };
     case.serve(step, "it is in standby and nobody else holds the state");
 }
@@ -64,7 +64,9 @@ pub(super) fn configure(case: &mut Case<'_>, service: &Service, container: &Obse
         case.line.condition = Condition::Starting;
     }
     let known = case.world.ledger.pushed.get(&case.target).filter(|pushed| pushed.container == container.id);
+    let push = push(case, service, (container, door));
     let because = match known {
+        Some(_) if push.port.is_some() => "its configuration changed, and it still publishes another port",
         Some(pushed) if service.config_digest.as_ref() != Some(&pushed.config_digest) => "its configuration changed",
         Some(pushed) if pushed.door != door => "the door changes",
         Some(_) if container.answer().is_some_and(|answer| answer.revision.is_some()) => {
@@ -72,12 +74,13 @@ pub(super) fn configure(case: &mut Case<'_>, service: &Service, container: &Obse
         }
         _ => "it has no configuration yet",
     };
-    let push = push(case, service, door);
     case.serve(Step::Configure { container: container.id.clone(), push }, because);
 }
 
-fn push(case: &Case<'_>, service: &Service, door: Option<Door>) -> Push {
-    Push { revision: case.revision, config_digest: service.config_digest.clone().unwrap_or_default(), door }
+fn push(case: &Case<'_>, service: &Service, (container, door): (&ObservedContainer, Option<Door>)) -> Push {
+    let config_digest = service.config_digest.clone().unwrap_or_default();
+    let port = container.spec.host_port().filter(|port| Some(*port) != service.spec.host_port());
+    Push { revision: case.revision, config_digest, door, port }
 }
 
 /// Whether what was pushed last is in force.

@@ -11,18 +11,15 @@ const SCRIPTS: [&str; 2] = ["./deploy/up", "./deploy/down"];
 
 /// The text with its commands as they have to be typed for the installation at `roots`.
 pub fn addressed(text: &str, roots: &Roots) -> String {
-    let Some(root) = roots.runtime.parent().filter(|_| roots.runtime != Roots::system().runtime) else {
-        return text.to_owned();
-    };
+    let (Some(botctl), Some(root)) = (roots.botctl(), roots.runtime.parent()) else { return text.to_owned() };
     let root = root.display();
-    let botctl = format!("{} --root {root} ", roots.state.join("bin/botctl").display());
     let command = Botctl::command();
     let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let is_command = |after: &str| {
         let word = after.split(|next: char| !next.is_ascii_lowercase()).next().unwrap_or_default();
         commands.contains(&word)
     };
-    let text = replaced(text, COMMAND, &botctl, is_command);
+    let text = replaced(text, COMMAND, &format!("{botctl} "), is_command);
     SCRIPTS.iter().fold(text, |text, script| {
         replaced(&text, script, &format!("{script} --root {root}"), |after| !after.starts_with(" --root"))
     })

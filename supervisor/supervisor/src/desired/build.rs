@@ -68,6 +68,7 @@ pub fn build(accepted: &Accepted, ground: Ground<'_>, ids: &mut Ids) -> Result<W
         registries: &registries,
         agent_uids: &agent_uids,
         secret_stamps: &stamps.collect(),
+        botctl: ground.roots.botctl().as_deref(),
     });
     let topology_of = Topology {
         install: ground.install.to_owned(),

@@ -215,6 +215,7 @@ fn config(port: u16) -> GateConfig {
         upstreams: Vec::new(),
         channels: Vec::new(),
         tailscale_users: Vec::new(),
+        botctl: None,
     }
 }
 
