@@ -15,7 +15,7 @@ use crate::place::Limits;
 use crate::redaction::Redaction;
 use crate::refusal::{Refusal, quote};
 use crate::request::ChatRequest;
-use crate::upstream::{Manner, Source, Upstream, UpstreamError, retry_after};
+use crate::upstream::{Manner, Source, Upstream, UpstreamError, complaint, retry_after};
 
 /// Time for reading the body of an error answer; what has come until then is quoted.
 const COMPLAINT_TIME: Duration = Duration::from_secs(2);
@@ -204,7 +204,7 @@ impl ModelBox {
             return Ok(reply.body);
         }
         let read_until = deadline.min(Instant::now() + COMPLAINT_TIME);
-        let body = self.upstream.complaint(reply.body, read_until).await;
+        let body = complaint(reply.body, read_until).await;
         let retry_after = retry_after(&reply.headers);
         let body = &*self.redaction.body(&body);
         Err(diagnose(Complaint { status: reply.status.as_u16(), body, retry_after }))

@@ -125,26 +125,6 @@ impl Upstream {
         self.send(Method::POST, "chat/completions", Some(Bytes::from(body)), deadline).await
     }
 
-    /// The start of an error body, within `deadline`; what cannot be read is left out.
-    pub async fn complaint(&self, mut body: Source, deadline: Instant) -> Vec<u8> {
-        let mut read = Vec::new();
-        while let Ok(Some(Ok(bytes))) = timeout_at(deadline, body.next()).await {
-            read.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR_BYTES - read.len())]);
-            if read.len() == MAX_ERROR_BYTES {
-                break;
-            }
-        }
-        self.redact(read)
-    }
-
-    /// Takes the key out of what a server says.
-    fn redact(&self, text: Vec<u8>) -> Vec<u8> {
-        match self.bearer() {
-            Ok(Some(key)) => String::from_utf8_lossy(&text).replace(key.expose(), "[key]").into_bytes(),
-            _ => text,
-        }
-    }
-
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>, deadline: Instant) -> Result<Reply, Refusal> {
         let request = self.request(method, path, body)?;
         let Ok(outcome) = timeout_at(deadline, self.connections.send(request)).await else {
@@ -233,6 +213,18 @@ impl Upstream {
             format!("the model box at {} did not begin to answer in time", self.url()),
         )
     }
+}
+
+/// The start of an error body, within `deadline`; what cannot be read is left out.
+pub async fn complaint(mut body: Source, deadline: Instant) -> Vec<u8> {
+    let mut read = Vec::new();
+    while let Ok(Some(Ok(bytes))) = timeout_at(deadline, body.next()).await {
+        read.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR_BYTES - read.len())]);
+        if read.len() == MAX_ERROR_BYTES {
+            break;
+        }
+    }
+    read
 }
 
 /// Reads a body whole.
