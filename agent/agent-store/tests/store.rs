@@ -51,6 +51,7 @@ fn answer(text: &str) -> Answer {
         model_calls: 1,
         tool_calls: 1,
         denied_calls: 0,
+        window: None,
     }
 }
 

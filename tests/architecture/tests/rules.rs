@@ -7,8 +7,7 @@ use std::process::Command;
 /// Crates that decide and never do: no runtime, no database, no engine.
 const PURE: &[&str] =
     &["platform-types", "supervisor-config", "supervisor-plan", "agent-core", "agent-policy", "gate-rules"];
-const IMPURE_DEPENDENCIES: &[&str] =
-    &["tokio", "hyper", "axum", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
+const IMPURE_DEPENDENCIES: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "bollard", "nix", "tracing", "getrandom"];
 
 /// Each foreign SDK has one crate.
 const ONE_CRATE_PER_SDK: &[(&str, &[&str])] = &[
