@@ -21,7 +21,7 @@ const models = (bearer) => fetch(`${bot.url('personal')}/v1/models`, { headers: 
 test('it is off until a token exists, and says what to do', async () => {
   const response = await models();
   assert.equal(response.status, 401);
-  assert.match((await response.json()).error.message, /botctl token create/);
+  assert.match((await response.json()).error.message, /botctl(?: --root \S+)? token create/);
 });
 
 test('a token is shown once, works for its profile only, and is stored hashed', async () => {

@@ -38,6 +38,6 @@ test('the policy and the tools still use these words', () => {
   const policy = source('agent/agent-policy/src/decide.rs');
   for (const words of ['"it changes something, and no rule allows it"', '"it cannot be undone, and no rule allows it"', '"asks about"', '"a rule {effect} {tool}"', '" by {}"', '": {why}"', '.join("; ")']) assert.ok(policy.includes(words), words);
   assert.ok(source('agent/agent-core/src/turn/tools.rs').includes('format!("error: {error}")'));
-  assert.ok(source('agent/agent-tools/src/http.rs').includes('"a person denied it: '));
+  assert.ok(source('agent/agent-tools/src/confirmed.rs').includes('"a person denied it: '));
   assert.ok(read('elements/tool-card.js').includes('/^error: (?:egress_denied|a person denied it): /'));
 });
