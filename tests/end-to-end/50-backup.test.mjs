@@ -55,7 +55,7 @@ test('the stock restic lists, checks and restores it', async () => {
 
 test('it restores into the profile: what came later is gone, what was there is back, devices stay paired', async () => {
   await ask(page, 'said after the snapshot');
-  await bot.botctl('backup', 'restore', 'personal', 'latest');
+  await bot.botctl('backup', 'restore', 'personal', 'latest', '--yes');
   await bot.well();
   await page.reload();
   await page.locator('chat-message').getByText('remember the blue door').first().waitFor();
@@ -67,6 +67,6 @@ test('it restores into the profile: what came later is gone, what was there is b
 
 test('another profile refuses it', async () => {
   const { snapshots } = await bot.json('backup', 'list', 'personal');
-  const refused = await bot.botctl('backup', 'restore', 'ops', snapshots[0].id, { mayFail: true });
+  const refused = await bot.botctl('backup', 'restore', 'ops', snapshots[0].id, '--yes', { mayFail: true });
   assert.notEqual(refused.code, 0);
 });

@@ -121,10 +121,10 @@ test('a snapshot that does not exist, and a folder that cannot be, are refused b
   const before = (await bot.json('backup', 'list', 'personal')).snapshots.map((snapshot) => snapshot.id);
   const folder = path.join(bot.root, 'copy');
   for (const [words, expected] of [
-    [['0123456789ab'], /no snapshot begins with 0123456789ab/],
+    [['0123456789ab', '--yes'], /no snapshot begins with 0123456789ab/],
     [['0123456789ab', '--to', folder], /no snapshot begins with 0123456789ab/],
     [['latest', '--to', '/'], /does not exist yet/],
-    [['last'], /at least 6 characters/],
+    [['last', '--yes'], /at least 6 hexadecimal characters/],
   ]) {
     const { code, stderr } = await bot.botctl('backup', 'restore', 'personal', ...words, { mayFail: true });
     assert.equal(code, 1);

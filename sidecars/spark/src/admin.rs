@@ -20,6 +20,8 @@ use crate::process::Shared;
 
 /// Longest configuration: a thousand profiles.
 const MAX_CONFIG_BYTES: usize = 64 * 1024;
+/// A box that is well says what it has in far less.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// The supervisor asks for the state of things now.
 const NOW: Duration = Duration::ZERO;
 
@@ -47,6 +49,10 @@ async fn configure(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Sta
     shared.configure(config).await.inspect_err(|failure| {
         tracing::warn!(code = failure.code.as_str(), message = failure.message, "configuration refused");
     })?;
+    // So that what is asked next is about this box.
+    if let Ok(backend) = shared.backend() {
+        let _ = tokio::time::timeout(FIRST_LOOK, backend.asked()).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

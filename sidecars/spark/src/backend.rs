@@ -124,6 +124,13 @@ impl Backend {
         }
     }
 
+    /// Waits until [`Self::notes`] are about this box.
+    pub async fn asked(&self) {
+        if let Self::Box(model_box) = self {
+            model_box.catalogue.asked().await;
+        }
+    }
+
     /// That there is no box; or what the last question for its list came to, and whether the key can be read. With a box
     /// each note is a fault of it.
     pub fn notes(&self) -> Vec<String> {
@@ -131,7 +138,8 @@ impl Backend {
             Self::Demo(_) => vec![format!("no model box is configured; the built-in {DEMO_MODEL} answers")],
             Self::Box(model_box) => {
                 let last = model_box.catalogue.last();
-                let mut notes = last.map(|outcome| model_box.faults(&outcome)).unwrap_or_default();
+                let unasked = || vec![format!("the model box at {} has not answered yet", model_box.upstream.url())];
+                let mut notes = last.map_or_else(unasked, |outcome| model_box.faults(&outcome));
                 notes.extend(model_box.upstream.key_problem().filter(|problem| !notes.contains(problem)));
                 notes
             }

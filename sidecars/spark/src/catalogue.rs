@@ -3,11 +3,12 @@
 //! One question at a time goes to the box; whoever comes while it runs gets its answer too, a failed one as well, so a
 //! dead box costs everybody one time limit and not one after another.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use platform_types::{ErrorCode, ModelId};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::diagnosis::{Complaint, diagnose};
@@ -35,7 +36,7 @@ struct Seen {
 pub struct Catalogue {
     /// Held while the box is asked.
     asking: tokio::sync::Mutex<Option<Seen>>,
-    last: Mutex<Option<Outcome>>,
+    last: watch::Sender<Option<Outcome>>,
 }
 
 impl Catalogue {
@@ -50,14 +51,20 @@ impl Catalogue {
             }
         }
         let outcome = ask(upstream, redaction).await;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+        self.last.send_replace(Some(outcome.clone()));
         *seen = Some(Seen { outcome: outcome.clone(), at: Instant::now() });
         outcome
     }
 
     /// What the box said last, if it was ever asked.
     pub fn last(&self) -> Option<Outcome> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last.borrow().clone()
+    }
+
+    /// Waits until the box has said something, or could not be asked.
+    pub async fn asked(&self) {
+        // It ends only with the catalogue.
+        let _ = self.last.subscribe().wait_for(Option::is_some).await;
     }
 }
 

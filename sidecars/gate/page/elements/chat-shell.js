@@ -52,8 +52,9 @@ class ChatShell extends HTMLElement {
 
   /** A finished answer is read out as a whole, not word by word. */
   speak() {
-    const { text } = this.chat.store.thread.messages.at(-1);
-    this.say(t('answer.spoken', { bot: this.chat.bot?.title ?? '', text: text.slice(0, SPOKEN_CHARS) }));
+    const { text, note } = this.chat.store.thread.messages.at(-1);
+    const words = note ? `${text.slice(0, SPOKEN_CHARS)} ${t(`note.${note.code}`)}`.trim() : text.slice(0, SPOKEN_CHARS);
+    this.say(t('answer.spoken', { bot: this.chat.bot?.title ?? '', text: words }));
   }
 
   say(words) {

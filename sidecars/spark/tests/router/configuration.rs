@@ -25,6 +25,23 @@ async fn readiness(running: &Running) -> (u16, Readiness) {
 }
 
 #[tokio::test]
+async fn what_is_told_after_a_push_is_about_the_box_that_was_pushed() {
+    let scripted = ScriptedBox::start(listing(vec![])).await;
+    let running = Running::with(scripted.backend(), Limits::default()).await;
+    assert_eq!(readiness(&running).await.1.notes, Vec::<String>::new());
+    let Backend::Box { url, key, .. } = scripted.backend() else { panic!("it is a box") };
+    let other = Backend::Box { url, key, model: ModelId::new("other").unwrap() };
+    running.push(2, other, &["personal"]).await.unwrap();
+    let notes = readiness(&running).await.1.notes;
+    assert!(notes.len() == 1 && notes[0].contains("does not list \"other\""), "{notes:?}");
+    // One that is silent is waited for, and not for long.
+    let silent = ScriptedBox::start(|_| vec![Step::UntilGone]).await;
+    running.push(3, silent.backend(), &["personal"]).await.unwrap();
+    let notes = readiness(&running).await.1.notes;
+    assert!(notes.len() == 1 && notes[0].contains("has not answered yet"), "{notes:?}");
+}
+
+#[tokio::test]
 async fn it_is_not_ready_before_its_first_configuration() {
     let running = Running::start(Limits::default());
     let (status, ready) = readiness(&running).await;

@@ -331,6 +331,9 @@ pub enum Backup {
         /// An empty or missing folder of the host (root only); left out: into the profile
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Do not ask before the profile's state is replaced
+        #[arg(long)]
+        yes: bool,
     },
 }
 

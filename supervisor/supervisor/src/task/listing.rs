@@ -65,7 +65,7 @@ pub fn check_beginning(wanted: &str) -> Result<(), String> {
     if plausible || wanted == LATEST {
         return Ok(());
     }
-    Err(format!("name at least {MIN_ID_CHARS} characters of the snapshot's id, or \"{LATEST}\""))
+    Err(format!("name at least {MIN_ID_CHARS} hexadecimal characters of the snapshot's id, or \"{LATEST}\""))
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         check(&all, "bbbb22", Err("not complete"));
         check(&all, "dddd44", Err("belongs to the profile ops"));
         for nonsense in ["aaaa1", "", "../../x", "aaaa1g", "Latest"] {
-            check(&all, nonsense, Err("at least 6 characters"));
+            check(&all, nonsense, Err("at least 6 hexadecimal characters"));
         }
         check(&all[3..], "latest", Err("only snapshots from before a restore"));
         check(&all[2..3], "latest", Err("botctl backup now personal"));

@@ -1,16 +1,15 @@
 //! `botctl approval`: what is decided is what was shown.
 
-use std::io::IsTerminal as _;
-
 use platform_kit::{Clock as _, SystemClock};
 use platform_types::agent::{Approval as Call, ApprovalState};
 use platform_types::egress::{Card, CardState};
 
+use super::asking::{confirmed, somebody_or};
 use super::{Call as Session, one_of};
 use crate::api::wire::approvals::{Approvals, Asker, Decided, Decision};
 use crate::cli::args::{Approval, OneApproval};
-use crate::cli::failure::{Failure, USAGE};
-use crate::cli::screen::{self, Screen};
+use crate::cli::failure::Failure;
+use crate::cli::screen::Screen;
 use crate::cli::show;
 
 /// One that waits, with the digest that the answer is bound to.
@@ -49,11 +48,7 @@ async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), 
     let Some(chosen) = waiting.iter().find(|waiting| waiting.id() == id) else {
         return Err(Failure::other("it was decided meanwhile"));
     };
-    let asks = std::io::stdin().is_terminal() && screen::is_terminal();
-    if !yes && !asks {
-        let message = format!("there is no terminal to ask on: look at it with {list}, then add --yes");
-        return Err(Failure::new(USAGE, message));
-    }
+    somebody_or(yes, &format!("look at it with {list}, then add --yes"))?;
     let (asker, digest) = match chosen {
         Waiting::Gate(card) => (Asker::Gate, card.digest.clone()),
         Waiting::Agent(call) => (Asker::Agent, call.digest.clone()),
@@ -67,7 +62,7 @@ async fn decide(session: &Session, one: OneApproval, allow: bool) -> Result<(), 
         }
         screen.show()?;
     }
-    if !yes && !confirmed(allow)? {
+    if !yes && !confirmed(if allow { "allow this, once?" } else { "deny this?" })? {
         return Err(Failure::other("nothing was decided"));
     }
     let target = format!("/profiles/{profile}/approvals/{id}");
@@ -80,14 +75,6 @@ fn waiting(profile: &crate::api::wire::approvals::ProfileApprovals) -> impl Iter
     let calls = profile.approvals.iter().filter(|call| call.state == ApprovalState::Pending).map(Waiting::Agent);
     let switches = profile.switches.iter().filter(|card| card.state == CardState::Pending).map(Waiting::Spark);
     cards.chain(calls).chain(switches)
-}
-
-/// No answer means no.
-fn confirmed(allow: bool) -> Result<bool, Failure> {
-    screen::write_out(if allow { "allow this, once? [y/N] " } else { "deny this? [y/N] " })?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What each command does: ask, then show. One module where a command is more than that.
 
 mod approvals;
+mod asking;
+mod backups;
 mod configuration;
 mod streams;
 mod switch;
@@ -15,22 +17,21 @@ use platform_types::text::neutral;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::args::{Backup, Botctl, Command, Device, Export, Scope, Session, Spark, Token};
+use super::args::{Botctl, Command, Device, Export, Scope, Session, Spark, Token};
 use super::dm;
 use super::failure::{Failure, OTHER, USAGE, is_denied};
 use super::hints;
 use super::link::Supervisor;
 use super::screen::{self, Screen};
 use super::show;
+use crate::api::wire::Document;
 use crate::api::wire::audit::Trail;
-use crate::api::wire::backups::{RestoreRequest, Snapshots};
 use crate::api::wire::findings::Checkup;
 use crate::api::wire::planning::{Applied, ApplyRequest, Plan};
 use crate::api::wire::registry as wire;
 use crate::api::wire::sessions::Sessions;
 use crate::api::wire::settings::ComposeText;
 use crate::api::wire::status::Health;
-use crate::api::wire::{Document, Empty};
 use crate::doctor;
 use crate::doctor::facts::Unseen;
 
@@ -73,7 +74,7 @@ impl Call {
             Command::Spark(Spark::Health) => self.get("/spark/health", show::spark::health).await,
             Command::Spark(Spark::Switch { model, yes }) => switch::switch(self, model, yes).await,
             Command::Spark(Spark::Usage) => self.get("/spark/usage", show::spark::usage).await,
-            Command::Backup(backup) => self.backup(backup).await,
+            Command::Backup(backup) => backups::backup(self, backup).await,
             Command::Secret(secret) => configuration::secret(self, secret).await,
             Command::Config(config) => configuration::config(self, config).await,
             Command::Doctor { security, verbose } => self.doctor(security, verbose).await,
@@ -241,30 +242,6 @@ impl Call {
         let ids = list.sessions.iter().map(|session| session.id.as_str());
         let id = one_of(ids, begin, "session", &format!("botctl session list {profile}"))?;
         Ok(format!("/profiles/{profile}/sessions/{id}"))
-    }
-
-    async fn backup(&self, backup: Backup) -> Result<(), Failure> {
-        match backup {
-            Backup::List { profile } => {
-                self.get::<Snapshots>(&format!("/profiles/{profile}/snapshots"), show::backups::list).await
-            }
-            Backup::Now { profile } => {
-                let target = format!("/profiles/{profile}/snapshots");
-                let mut progress = waiting::Progress::new();
-                let taken = self.supervisor.operate(&target, &Empty {}, |message| progress.say(message)).await;
-                progress.end();
-                self.show(&taken?, show::backups::taken)
-            }
-            Backup::Restore { profile, snapshot, to } => {
-                let to = to.map(|to| std::path::absolute(&to).unwrap_or(to).display().to_string());
-                let request = RestoreRequest { snapshot, to: to.clone() };
-                let target = format!("/profiles/{profile}/restore");
-                let mut progress = waiting::Progress::new();
-                let restored = self.supervisor.operate(&target, &request, |message| progress.say(message)).await;
-                progress.end();
-                self.show(&restored?, |screen, restored| show::backups::restored(screen, restored, to.as_deref()))
-            }
-        }
     }
 
     /// Asks the supervisor; looks for itself when there is none.

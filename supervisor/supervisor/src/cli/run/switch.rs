@@ -1,6 +1,5 @@
 //! `botctl spark switch`: asked, shown, decided, and followed to its end.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use platform_kit::{Clock as _, SystemClock};
@@ -9,11 +8,12 @@ use platform_types::egress::Card;
 use platform_types::switch::{SwitchOutcome, SwitchPhase, SwitchReport, SwitchStatus};
 
 use super::Call;
+use super::asking::{confirmed, somebody_or};
 use super::waiting::Progress;
 use crate::api::wire::Empty;
 use crate::api::wire::switch::{SwitchWish, SwitchWord};
-use crate::cli::failure::{Failure, OTHER, USAGE};
-use crate::cli::screen::{self, Screen};
+use crate::cli::failure::{Failure, OTHER};
+use crate::cli::screen::Screen;
 use crate::cli::show;
 
 /// How often the supervisor is asked how far it is.
@@ -23,18 +23,14 @@ pub async fn switch(call: &Call, model: Option<ModelId>, yes: bool) -> Result<()
     let Some(model) = model else {
         return call.get("/spark/switch", show::switch::status).await;
     };
-    let asks = std::io::stdin().is_terminal() && screen::is_terminal();
-    if !yes && !asks {
-        let message = "there is no terminal to ask on: look at botctl spark switch, then add --yes";
-        return Err(Failure::new(USAGE, message));
-    }
+    somebody_or(yes, "look at botctl spark switch, then add --yes")?;
     let card: Card = call.supervisor.post("/spark/switch", &SwitchWish { model }).await?;
     if !call.json {
         let mut screen = Screen::for_stdout(SystemClock.now());
         show::switch::card(&mut screen, &card);
         screen.show()?;
     }
-    let allow = yes || confirmed()?;
+    let allow = yes || confirmed("switch now?")?;
     let word = SwitchWord { allow, digest: card.digest.clone() };
     let _: Empty = call.supervisor.post(&format!("/spark/switches/{}", card.id), &word).await?;
     if !allow {
@@ -70,12 +66,4 @@ fn phase(phase: SwitchPhase) -> &'static str {
         SwitchPhase::Command => "the box switches",
         SwitchPhase::Waiting => "waiting for the box",
     }
-}
-
-/// No answer means no.
-fn confirmed() -> Result<bool, Failure> {
-    screen::write_out("switch now? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
