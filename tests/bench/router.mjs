@@ -1,7 +1,7 @@
 // spark in front of a model box that costs nothing, beside nginx as the floor for one hop, and LiteLLM.
 //
-// All on loopback and without containers, so that only the programs differ. spark is asked on its Unix socket, with a
-// connection for each request, as agents ask it; the others over TCP, with connections that are kept.
+// All on loopback and without containers, so that only the programs differ. spark is asked on its Unix socket, the others
+// over TCP; connections are kept on both sides of each.
 
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
