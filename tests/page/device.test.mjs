@@ -26,3 +26,25 @@ test('two tabs that ask for a next key get the same, and who is refused finds it
   await found.keep();
   assert.equal((await Device.load()).id, one.id);
 });
+
+test('who is refused finds the next key also while another page makes it the key', async () => {
+  const store = globalThis.indexedDB = database();
+  await (await Device.next()).keep();
+  const old = await Device.load();
+  const next = await Device.next();
+  // The other page is done between the first and the second look of this one.
+  let looks = 0;
+  globalThis.indexedDB = {
+    open(...args) {
+      looks += 1;
+      if (looks !== 2) return store.open(...args);
+      const late = {};
+      next.keep().then(() => {
+        const opening = store.open(...args);
+        opening.onsuccess = () => { late.result = opening.result; late.onsuccess(); };
+      });
+      return late;
+    },
+  };
+  assert.equal((await Device.successor(old.id))?.id, next.id);
+});

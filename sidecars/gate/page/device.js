@@ -53,7 +53,9 @@ export class Device {
 
   /** Who this browser may be when the gate does not know `id`: another page took a new key, or the answer about one was lost. */
   static async successor(id) {
-    const [key, next] = [await transact('readonly', (store) => store.get('key')), await transact('readonly', (store) => store.get('next'))];
+    // In this order: between the two another page may make the next one the key.
+    const next = await transact('readonly', (store) => store.get('next'));
+    const key = await transact('readonly', (store) => store.get('key'));
     if (next?.id === id) await Device.forget();
     const found = key?.id === id ? next : next?.id === id ? undefined : key;
     return found && new Device(found.id, found);
