@@ -51,6 +51,8 @@ pub struct ToolCall {
 pub enum Risk {
     /// Changes nothing: doing it twice is the same as once.
     Read,
+    /// Changes only what is the bot's own: notes and memory. Its intent is durable before it runs.
+    Own,
     /// Changes something: its intent is durable before it runs.
     Change,
     /// Changes something that cannot be undone.

@@ -18,6 +18,8 @@ pub struct Call<'a> {
     pub tool: &'a str,
     /// The tool's class; `None` where there is no such tool.
     pub risk: Option<Risk>,
+    /// The tool stays within the agent: its workspace, its memory, its clock.
+    pub inside: bool,
     /// The tool is in the bot's list.
     pub offered: bool,
     /// Read strictly: no key twice.
@@ -50,6 +52,8 @@ pub enum Evidence {
     },
     /// No rule matched.
     Class(Risk),
+    /// No rule matched, nobody is there, and the tool reaches out of the agent.
+    Outside,
     /// It would be asked about.
     NobodyToAsk(SessionKind),
 }
@@ -74,6 +78,9 @@ pub fn decide(rules: &[PolicyRule], call: &Call<'_>) -> Verdict {
     let matching: Vec<&PolicyRule> = rules.iter().filter(|rule| rule::matches(rule, call)).collect();
     let strictest = matching.iter().map(|rule| rule.effect).max();
     let mut verdict = match strictest {
+        None if call.session == SessionKind::Cron && !call.inside => {
+            return deny(Evidence::Outside);
+        }
         None => Verdict { effect: of_class(risk), evidence: vec![Evidence::Class(risk)] },
         Some(effect) => {
             let decisive = matching.iter().filter(|rule| rule.effect == effect);
@@ -90,7 +97,7 @@ pub fn decide(rules: &[PolicyRule], call: &Call<'_>) -> Verdict {
 
 fn of_class(risk: Risk) -> Effect {
     match risk {
-        Risk::Read => Effect::Allow,
+        Risk::Read | Risk::Own => Effect::Allow,
         Risk::Change | Risk::Danger => Effect::Ask,
     }
 }
@@ -130,8 +137,12 @@ impl fmt::Display for Evidence {
                 why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
             }
             Self::Class(Risk::Read) => f.write_str("it only reads"),
+            Self::Class(Risk::Own) => f.write_str("it changes only the bot's own notes or memory"),
             Self::Class(Risk::Change) => f.write_str("it changes something, and no rule allows it"),
             Self::Class(Risk::Danger) => f.write_str("it cannot be undone, and no rule allows it"),
+            Self::Outside => {
+                f.write_str("it reaches out of the workspace, and no rule allows it in a scheduled session")
+            }
             Self::NobodyToAsk(session) => {
                 let session = match session {
                     SessionKind::Cron => "scheduled",
@@ -155,7 +166,8 @@ mod tests {
     fn verdict(rules: &str, session: SessionKind, risk: Option<Risk>) -> (Effect, String) {
         let rules: Vec<PolicyRule> = serde_json::from_str(rules).unwrap();
         let (bot, arguments) = (BotName::new("home").unwrap(), json!({"n": 1}));
-        let call = Call { bot: &bot, session, tool: "door.open", risk, offered: true, arguments: &arguments };
+        let inside = risk == Some(Risk::Own);
+        let call = Call { bot: &bot, session, tool: "door.open", risk, inside, offered: true, arguments: &arguments };
         let verdict = decide(&rules, &call);
         (verdict.effect, verdict.words())
     }
@@ -195,11 +207,29 @@ mod tests {
     #[test]
     fn where_nobody_is_asking_is_denying() {
         for session in [SessionKind::Cron, SessionKind::Script] {
-            let (effect, words) = verdict("[]", session, Some(Risk::Change));
+            let (effect, words) = verdict(r#"[{"effect":"ask","tool":"*"}]"#, session, Some(Risk::Change));
             assert_eq!(effect, Effect::Deny);
             assert!(words.contains("nobody to ask"), "{words}");
+            assert_eq!(verdict("[]", session, Some(Risk::Change)).0, Effect::Deny);
             assert_eq!(verdict(r#"[{"effect":"allow","tool":"*"}]"#, session, Some(Risk::Change)).0, Effect::Allow);
         }
         assert_eq!(verdict("[]", SessionKind::Channel, Some(Risk::Change)).0, Effect::Ask);
+    }
+
+    #[test]
+    fn a_schedule_stays_within_the_workspace_unless_a_rule_lets_it_out() {
+        let outside = "it reaches out of the workspace, and no rule allows it in a scheduled session";
+        let check = |rules: &str, session, risk, expect: (Effect, &str)| {
+            assert_eq!(verdict(rules, session, Some(risk)), (expect.0, expect.1.to_owned()), "{rules}");
+        };
+        let own = "it changes only the bot's own notes or memory";
+        for session in [SessionKind::Chat, SessionKind::Cron, SessionKind::Script, SessionKind::Channel] {
+            check("[]", session, Risk::Own, (Effect::Allow, own));
+        }
+        check("[]", SessionKind::Cron, Risk::Read, (Effect::Deny, outside));
+        check("[]", SessionKind::Cron, Risk::Change, (Effect::Deny, outside));
+        check("[]", SessionKind::Script, Risk::Read, (Effect::Allow, "it only reads"));
+        let rule = r#"[{"effect":"allow","tool":"door.*","session":"cron"}]"#;
+        check(rule, SessionKind::Cron, Risk::Read, (Effect::Allow, "a rule allows door.*"));
     }
 }

@@ -14,14 +14,15 @@ struct Sketch {
     session: SessionKind,
     tool: &'static str,
     risk: Option<Risk>,
+    inside: bool,
     offered: bool,
     arguments: Value,
 }
 
 impl Sketch {
     fn call(&self) -> Call<'_> {
-        let Self { bot, session, tool, risk, offered, arguments } = self;
-        Call { bot, session: *session, tool, risk: *risk, offered: *offered, arguments }
+        let Self { bot, session, tool, risk, inside, offered, arguments } = self;
+        Call { bot, session: *session, tool, risk: *risk, inside: *inside, offered: *offered, arguments }
     }
 }
 
@@ -49,11 +50,20 @@ fn call() -> impl Strategy<Value = Sketch> {
     let risk = prop_oneof![
         1 => Just(None),
         3 => Just(Some(Risk::Read)),
+        3 => Just(Some(Risk::Own)),
         3 => Just(Some(Risk::Change)),
         3 => Just(Some(Risk::Danger))
     ];
-    (bot(), session(), tool, risk, prop::bool::weighted(0.9), arguments()).prop_map(
-        |(bot, session, tool, risk, offered, arguments)| Sketch { bot, session, tool, risk, offered, arguments },
+    (bot(), session(), tool, risk, (any::<bool>(), prop::bool::weighted(0.9)), arguments()).prop_map(
+        |(bot, session, tool, risk, (inside, offered), arguments)| Sketch {
+            bot,
+            session,
+            tool,
+            risk,
+            inside,
+            offered,
+            arguments,
+        },
     )
 }
 
@@ -111,6 +121,13 @@ proptest! {
         let verdict = decide(&rules, &call);
         for rule in rules.iter().filter(|rule| rule::matches(rule, &call)) {
             prop_assert!(verdict.effect >= rule.effect);
+        }
+    }
+
+    #[test]
+    fn without_a_rule_a_schedule_never_leaves_the_workspace(sketch in call()) {
+        if sketch.session == SessionKind::Cron && !sketch.inside {
+            prop_assert_eq!(decide(&[], &sketch.call()).effect, Effect::Deny);
         }
     }
 

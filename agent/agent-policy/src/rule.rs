@@ -70,7 +70,10 @@ mod tests {
     fn is_match(rule: &PolicyRule, tool: &str, arguments: &Value) -> bool {
         let bot = BotName::new("home").unwrap();
         let session = SessionKind::Chat;
-        matches(rule, &Call { bot: &bot, session, tool, risk: Some(Risk::Change), offered: true, arguments })
+        matches(
+            rule,
+            &Call { bot: &bot, session, tool, risk: Some(Risk::Change), inside: false, offered: true, arguments },
+        )
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Tool for ClockNow {
     const NAME: &'static str = "clock.now";
     const DESCRIPTION: &'static str = "The current date, weekday and time.";
     const RISK: Risk = Risk::Read;
+    const INSIDE: bool = true;
 
     fn call<'a>(&'a self, arguments: Arguments, context: &'a Context) -> Pending<'a, Now> {
         Box::pin(std::future::ready(now(arguments.zone.as_deref().unwrap_or(&context.timezone), context)))

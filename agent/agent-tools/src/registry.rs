@@ -50,11 +50,13 @@ impl Registry {
     /// May `bot` make this call? Arguments that can be read in two ways are none.
     pub fn decide(&self, rules: &[PolicyRule], bot: &Bot, session: SessionKind, call: &ToolCall) -> Verdict {
         let arguments = json::read(&call.arguments).unwrap_or(Value::Null);
+        let tool = self.tools.get(&call.name);
         let call = Call {
             bot: &bot.name,
             session,
             tool: &call.name,
-            risk: self.tools.get(&call.name).map(|tool| tool.risk()),
+            risk: tool.map(|tool| tool.risk()),
+            inside: tool.is_some_and(|tool| tool.is_inside()),
             offered: bot.tools.contains(&call.name),
             arguments: &arguments,
         };

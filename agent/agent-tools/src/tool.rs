@@ -79,6 +79,8 @@ pub trait Tool: Debug + Send + Sync + 'static {
     /// For the model: what it gives, and when to use it.
     const DESCRIPTION: &'static str;
     const RISK: Risk;
+    /// It stays within the agent: workspace, memory, clock. A schedule may use it without a rule.
+    const INSIDE: bool = false;
     /// Longest run.
     const MAX_RUN: Duration = Duration::from_mins(2);
 
@@ -94,6 +96,7 @@ pub trait Tool: Debug + Send + Sync + 'static {
 pub trait AnyTool: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     fn risk(&self) -> Risk;
+    fn is_inside(&self) -> bool;
     fn max_run(&self) -> Duration;
     /// `None` where the tool is of no use.
     fn spec(&self, reach: Reach<'_>) -> Option<ToolSpec>;
@@ -107,6 +110,10 @@ impl<T: Tool> AnyTool for T {
 
     fn risk(&self) -> Risk {
         T::RISK
+    }
+
+    fn is_inside(&self) -> bool {
+        T::INSIDE
     }
 
     fn max_run(&self) -> Duration {
