@@ -7,12 +7,14 @@
 //! | [`history`] | which of the past fits the model's context window |
 //! | [`fit`] | one call of a model, put together so that it fits |
 //! | [`channel`] | from an update of a channel to a message for a bot, and back |
+//! | [`cron`] | when jobs run by the clock, and what is made of what was missed |
 //! | [`schedule`] | which turn runs next: one per session, a few at once |
 //! | [`json`] | JSON that can be read in one way only |
 //! | [`title`] | a session's title from its first message |
 //! | [`text`] | cutting text without breaking it |
 
 pub mod channel;
+pub mod cron;
 pub mod fit;
 pub mod history;
 pub mod json;

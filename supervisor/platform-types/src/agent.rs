@@ -13,6 +13,7 @@
 //! | `GET /approvals` | [`ApprovalList`] |
 //! | `POST /approvals/{id}` [`ApprovalDecision`] | the operator's answer: [`Approval`]; 409 when it is decided, over or about something else |
 //! | `GET /audit?after=N` | [`crate::audit::Page`] |
+//! | `/cron`… | jobs by the clock: [`crate::cron`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |
 //!
 //! Everything that an agent says is *reported*: the supervisor shows it as such and decides nothing of weight on it.
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use crate::channel::AgentChannel;
 use crate::chat::SessionSummary;
+use crate::cron::CronJob;
 use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp, UpstreamName};
 
 /// Gives the state lease to this container.
@@ -55,6 +57,9 @@ pub struct AgentConfig {
     /// Chats with people who are not at the page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<AgentChannel>,
+    /// What bots do by the clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cron: Vec<CronJob>,
 }
 
 /// What happens to a tool call. The greatest of several is the strictest.
@@ -277,6 +282,7 @@ mod tests {
             upstreams: Vec::new(),
             switch_models: Vec::new(),
             channels: Vec::new(),
+            cron: Vec::new(),
         };
         let value = serde_json::to_value(&config).expect("serialises");
         let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();

@@ -16,6 +16,8 @@
 //! | [`chat`] | what the page and the agent say to each other |
 //! | [`switch`] | switching the model box to another model |
 //! | [`channel`] | chats with people who are not at the page, and who may write |
+//! | [`schedule`] | when something is done: a cron expression, or an interval |
+//! | [`cron`] | jobs of bots by the clock, and what became of their runs |
 //! | [`device`] | what a paired device does about devices |
 //! | [`egress`] | what a gate lets out, and confirmations |
 //! | [`confinement`] | what a try to get out of an agent's container came to |
@@ -30,6 +32,7 @@ pub mod backup;
 pub mod channel;
 pub mod chat;
 pub mod confinement;
+pub mod cron;
 pub mod device;
 pub mod egress;
 pub mod error;
@@ -42,11 +45,12 @@ pub mod meters;
 pub mod name;
 pub mod number;
 pub mod role;
+pub mod schedule;
 pub mod spark;
 pub mod switch;
 pub mod text;
 
 pub use error::{ErrorBody, ErrorCode};
-pub use name::{BotName, DeviceId, InstallName, ModelId, NameError, ProfileName, SecretName, UpstreamName};
+pub use name::{BotName, DeviceId, InstallName, JobName, ModelId, NameError, ProfileName, SecretName, UpstreamName};
 pub use number::{Generation, Port, Revision, Timestamp};
 pub use role::Role;

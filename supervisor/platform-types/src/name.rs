@@ -122,6 +122,13 @@ name!(
     is_slug
 );
 name!(
+    /// A job that a bot does by the clock; unique among the jobs of its bot.
+    JobName,
+    "job name",
+    "use 1 to 32 of a-z, 0-9 and '-', starting with a letter, not ending with '-'",
+    is_slug
+);
+name!(
     /// The name of a secret, which is also its file name.
     SecretName,
     "secret name",

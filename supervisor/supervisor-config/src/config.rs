@@ -10,11 +10,11 @@ use std::fmt;
 
 use platform_types::agent::PolicyRule;
 use platform_types::channel::{ChannelKind, ChatId, Senders};
+use platform_types::cron::CronJob;
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
+use platform_types::schedule::Expression;
 use platform_types::spark::{Backend, DEMO_MODEL, SparkLimits};
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
-
-use crate::cron::Cron;
 
 /// The whole desired state, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub struct Profile {
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
     /// Each goes through the upstream of its name.
     pub channels: BTreeMap<UpstreamName, Channel>,
+    /// What bots do by the clock, in the order of the file.
+    pub cron: Vec<CronJob>,
     /// Their order means nothing.
     pub policy: Vec<PolicyRule>,
 }
@@ -192,10 +194,10 @@ pub enum Consent {
 /// Snapshots. Only `repository` is in force in this release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backup {
-    pub schedule: Option<Cron>,
+    pub schedule: Option<Expression>,
     /// `None`: every snapshot is kept.
     pub keep: Option<Keep>,
-    pub drill: Option<Cron>,
+    pub drill: Option<Expression>,
     /// Further absolute paths of the host.
     pub paths: Vec<String>,
     /// An absolute folder of the host that holds one repository a profile; `None`: `backups/` of the state root.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use platform_types::channel::ChatId;
+use platform_types::cron::{CronJob, Deliver};
 use platform_types::egress::Credential;
+use platform_types::schedule::When;
 use platform_types::spark::SparkLimits;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
@@ -106,7 +108,7 @@ impl Entries {
     }
 
     fn profile(&mut self, name: &ProfileName, profile: &Profile) {
-        let Profile { port, address, tailscale_users, limits, bots, upstreams, channels, policy } = profile;
+        let Profile { port, address, tailscale_users, limits, bots, upstreams, channels, cron, policy } = profile;
         let Limits { memory_bytes, milli_cpus, pids } = limits;
         let path = KeyPath::of(["profile", name.as_str()]);
         self.put(&path, "port", Some(Value::Integer(port.get().into())));
@@ -125,6 +127,9 @@ impl Entries {
         }
         for (name, channel) in channels {
             self.channel(&path.key("channel").key(name.as_str()), channel);
+        }
+        for job in cron {
+            self.job(&path.key("bot"), job);
         }
     }
 
@@ -185,6 +190,24 @@ impl Entries {
         self.put(path, "groups", ids(groups));
     }
 
+    fn job(&mut self, path: &KeyPath, job: &CronJob) {
+        let CronJob { bot, name, when, timezone, prompt, missed, timeout_minutes, retries, deliver, tools } = job;
+        let path = path.key(bot.as_str()).key("cron").key(name.as_str());
+        match when {
+            When::Schedule(expression) => {
+                self.text(&path, "schedule", expression);
+                self.text(&path, "timezone", timezone);
+            }
+            When::EverySeconds(interval) => self.text(&path, "every", interval),
+        }
+        self.text(&path, "prompt", prompt);
+        self.text(&path, "missed", missed.as_str());
+        self.put(&path, "timeout_minutes", Some(Value::Integer((*timeout_minutes).into())));
+        self.put(&path, "retries", Some(Value::Integer((*retries).into())));
+        self.put(&path, "deliver", deliver.as_ref().map(chat));
+        self.put(&path, "tools", tools.as_deref().map(list));
+    }
+
     fn backup(&mut self, backup: &Backup) {
         let Backup { schedule, keep, drill, paths, repository } = backup;
         let path = KeyPath::of(["backup"]);
@@ -214,6 +237,11 @@ pub(crate) fn list(texts: &[String]) -> Value {
 
 fn secret(name: &SecretName) -> Value {
     Value::Table(Table::from_iter([("secret".to_owned(), Value::String(name.to_string()))]))
+}
+
+fn chat(Deliver { channel, chat }: &Deliver) -> Value {
+    let (channel, chat) = (Value::String(channel.to_string()), Value::Integer(chat.0));
+    Value::Table(Table::from_iter([("channel".to_owned(), channel), ("chat".to_owned(), chat)]))
 }
 
 fn named_secret(name: &str, secret: &SecretName) -> Value {

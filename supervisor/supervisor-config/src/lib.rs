@@ -20,11 +20,9 @@
 //! | [`certificates`] | files with certificates of upstreams |
 //! | [`effective`](mod@effective), [`diff`](mod@diff) | a configuration as text again; two of them compared |
 //! | [`schema`](mod@schema) | the JSON Schema, and the list of keys |
-//! | [`cron`] | five-field schedules, by shape |
 
 pub mod certificates;
 pub mod config;
-pub mod cron;
 pub mod diff;
 mod document;
 pub mod effective;
@@ -33,6 +31,7 @@ pub mod instructions;
 mod path;
 pub mod presets;
 mod raw;
+mod raw_cron;
 mod raw_rules;
 mod raw_switch;
 mod raw_values;

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+pub(crate) use crate::raw_cron::{RawCron, RawDeliver, RawMissed};
 pub(crate) use crate::raw_rules::{RawEffect, RawMethod, RawPolicyRule, RawRule, RawSession};
 pub(crate) use crate::raw_switch::RawSwitch;
 
@@ -158,6 +159,8 @@ pub(crate) struct RawBot {
     /// Folders of the host that the bot may read. Not in force yet in this release.
     #[schemars(example = json!(["/srv/documents"]), extend("default" = [], "x-change" = "rollout"))]
     pub documents: Option<Vec<String>>,
+    /// What the bot does by the clock.
+    pub cron: Option<BTreeMap<String, RawCron>>,
 }
 
 /// A named way out of a profile.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use platform_types::agent::{Effect, PolicyRule, SessionKind};
 use platform_types::channel::{ChannelKind, ChatId, Senders};
+use platform_types::cron::{CronJob, Deliver, Missed};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
+use platform_types::schedule::{Expression, Interval, When};
 use platform_types::spark::SparkLimits;
-use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
+use platform_types::{BotName, InstallName, JobName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -18,7 +20,6 @@ use serde_json::{Value, json};
 use supervisor_config::config::{
     Allows, Backup, Bot, Channel, Config, Consent, Keep, Limits, Profile, Rule, Spark, Switch, SwitchAddress, Upstream,
 };
-use supervisor_config::cron::Cron;
 use supervisor_config::{Finding, diff, effective, read};
 
 const EXAMPLE: &str = include_str!("../../../deploy/platform.example.toml");
@@ -237,11 +238,11 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
     let upstreams =
         btree_map(names().prop_map(|name| UpstreamName::new(name).expect("valid by construction")), upstreams(), 0..3);
     let addressed = option::of(lists("[a-z.]{1,8}@[a-z.]{1,8}"));
-    let profile = (addressed, limits, bots, (upstreams, option::of(channels())), policies());
+    let profile = (addressed, limits, bots, (upstreams, option::of(channels()), option::of(jobs())), policies());
     btree_map(names(), profile, 1..4).prop_map(|profiles| {
         let numbered = profiles.into_iter().zip(18_000..);
         numbered
-            .map(|((name, (addressed, limits, bots, (mut upstreams, channel), policy)), port)| {
+            .map(|((name, (addressed, limits, bots, (mut upstreams, channel, jobs), policy)), port)| {
                 let address = addressed.is_some().then(|| format!("https://host.example:{port}"));
                 let channels = channel.map(|(upstream, senders, allow, groups)| {
                     let name = UpstreamName::new("chat").expect("valid by construction");
@@ -249,6 +250,11 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
                     let kind = ChannelKind::Loopback;
                     (name, Channel { kind, bot: bots[0].name.clone(), senders, allow, groups })
                 });
+                let deliver = channels.as_ref().and_then(|(name, channel)| {
+                    let known = channel.allow.first().filter(|_| channel.senders != Senders::Closed)?;
+                    Some(Deliver { channel: name.clone(), chat: *known })
+                });
+                let cron = jobs.map(|job| CronJob { bot: bots[0].name.clone(), deliver, ..job });
                 let profile = Profile {
                     port: Port::new(port).expect("valid by construction"),
                     address,
@@ -257,12 +263,38 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
                     bots,
                     upstreams,
                     channels: channels.into_iter().collect(),
+                    cron: cron.into_iter().collect(),
                     policy,
                 };
                 (ProfileName::new(name).expect("valid by construction"), profile)
             })
             .collect()
     })
+}
+
+/// For a bot that is put in later; it delivers where it can.
+fn jobs() -> impl Strategy<Value = CronJob> {
+    let when = prop_oneof![
+        (0..60u8, 0..24u8).prop_map(|(minute, hour)| {
+            When::Schedule(Expression::new(&format!("{minute} {hour} * * 1-5")).expect("valid by construction"))
+        }),
+        (10..100_000u32).prop_map(|seconds| When::EverySeconds(Interval::try_from(seconds).expect("in range"))),
+    ];
+    let missed = select(vec![Missed::Skip, Missed::RunOnce]);
+    (names(), when, "[a-z]{1,8}(\n[ -~ü]{0,8})?", missed, 1..=120u32, 0..=10u32).prop_map(
+        |(name, when, prompt, missed, timeout_minutes, retries)| CronJob {
+            bot: BotName::new("bot").expect("valid by construction"),
+            name: JobName::new(name).expect("valid by construction"),
+            timezone: "UTC".to_owned(),
+            when,
+            prompt,
+            missed,
+            timeout_minutes,
+            retries,
+            deliver: None,
+            tools: Some(Vec::new()),
+        },
+    )
 }
 
 fn channels() -> impl Strategy<Value = (Upstream, Senders, Vec<ChatId>, Vec<ChatId>)> {
@@ -414,7 +446,8 @@ fn policies() -> impl Strategy<Value = Vec<PolicyRule>> {
 fn backups() -> impl Strategy<Value = Backup> {
     let crons = || {
         option::of(
-            (0..60u8, 0..24u8).prop_map(|(m, h)| Cron::new(&format!("{m} {h} * * *")).expect("valid by construction")),
+            (0..60u8, 0..24u8)
+                .prop_map(|(m, h)| Expression::new(&format!("{m} {h} * * *")).expect("valid by construction")),
         )
     };
     let keep = (0..9u32, 0..9u32, 1..9u32).prop_map(|(daily, weekly, monthly)| Keep { daily, weekly, monthly });

@@ -1,8 +1,9 @@
 //! `[backup]`.
 
+use platform_types::schedule::Expression;
+
 use super::Context;
 use crate::config::{Backup, Keep};
-use crate::cron::Cron;
 use crate::path::KeyPath;
 use crate::raw::{RawBackup, RawKeep};
 
@@ -25,9 +26,9 @@ pub(super) fn backup(raw: RawBackup, context: &mut Context<'_>) -> Backup {
     Backup { schedule, keep, drill, paths, repository }
 }
 
-fn cron(text: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<Cron> {
+fn cron(text: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<Expression> {
     let remedy = "Write minute, hour, day of the month, month and day of the week, for example \"0 3 * * *\" for 3:00 every night.";
-    let cron = context.parsed(Cron::new(text), path, remedy)?;
+    let cron = context.parsed(Expression::new(text), path, remedy)?;
     context.report.not_in_force(path, BY_HAND);
     Some(cron)
 }

@@ -50,7 +50,8 @@ fn default_bot(spark: &Section) -> Option<Bot> {
 }
 
 fn bot(name: String, raw: RawBot, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Bot> {
-    let RawBot { title, instructions, model, tools, documents } = raw;
+    // Its jobs are looked at when the channels are known.
+    let RawBot { title, instructions, model, tools, documents, cron: _ } = raw;
     let title = match title {
         Some(title) => context.line(title, &path.key("title")),
         None => Some(capitalised(&name)),
@@ -119,6 +120,22 @@ impl Context<'_> {
             None => format!("Remove it; the tools of this release are {}.", listed(known())),
         };
         self.report.error(path, format!("there is no tool {tool:?}"), remedy);
+        None
+    }
+}
+
+impl Context<'_> {
+    /// A tool that the bot itself has.
+    pub(super) fn tool_of(&mut self, tools: &[String], tool: &str, path: &KeyPath) -> Option<String> {
+        if tools.iter().any(|known| known == tool) {
+            return Some(tool.to_owned());
+        }
+        let known = || tools.iter().map(String::as_str);
+        let remedy = match nearest(tool, known()) {
+            Some(near) => format!("Did you mean {near:?}?"),
+            None => "Add it to the bot's `tools` first, or remove it here.".to_owned(),
+        };
+        self.report.error(path, format!("the bot does not have the tool {tool:?}"), remedy);
         None
     }
 }

@@ -6,6 +6,7 @@
 mod backup;
 mod bot;
 mod channel;
+mod cron;
 mod network;
 mod policy;
 mod profile;
@@ -48,7 +49,8 @@ pub(crate) fn config(raw: RawConfig, context: &mut Context<'_>) -> Option<Config
     let metrics = listen.and_then(|listen| metrics(&listen, context));
     let names = profile.iter().flat_map(BTreeMap::keys).cloned().collect();
     let spark = spark::spark(spark, &names, context);
-    let profiles = profiles(profile.unwrap_or_default(), &spark, context);
+    let for_jobs = timezone.as_deref().unwrap_or(DEFAULT_TIMEZONE);
+    let profiles = profiles(profile.unwrap_or_default(), (&spark, for_jobs), context);
     own_ports(&profiles, metrics, context);
     profile::own_origins(&profiles, context);
     let backup = backup::backup(backup.unwrap_or_default(), context);
@@ -60,19 +62,23 @@ fn install_name(name: Option<String>, context: &mut Context<'_>) -> Option<Insta
     context.named(InstallName::new(name), &KeyPath::of(["name"]))
 }
 
-/// The zone's canonical spelling.
 fn timezone(zone: Option<String>, context: &mut Context<'_>) -> Option<String> {
     let zone = zone.unwrap_or_else(|| DEFAULT_TIMEZONE.to_owned());
+    self::zone(&zone, &KeyPath::of(["timezone"]), context)
+}
+
+/// The zone's canonical spelling.
+fn zone(zone: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<String> {
     let known = TimeZoneDatabase::bundled();
-    if let Some(name) = known.get(&zone).ok().and_then(|found| found.iana_name().map(str::to_owned)) {
+    if let Some(name) = known.get(zone).ok().and_then(|found| found.iana_name().map(str::to_owned)) {
         return Some(name);
     }
     let names: Vec<String> = known.available().map(|name| name.to_string()).collect();
-    let remedy = match nearest(&zone, names.iter().map(String::as_str)) {
+    let remedy = match nearest(zone, names.iter().map(String::as_str)) {
         Some(near) => format!("Did you mean {near:?}?"),
         None => "Write an IANA name, for example \"Europe/Berlin\".".to_owned(),
     };
-    context.report.error(&KeyPath::of(["timezone"]), format!("{zone:?} is no time zone"), remedy);
+    context.report.error(path, format!("{zone:?} is no time zone"), remedy);
     None
 }
 
@@ -88,7 +94,7 @@ fn metrics(listen: &str, context: &mut Context<'_>) -> Option<SocketAddrV4> {
 
 fn profiles(
     raw: BTreeMap<String, RawProfile>,
-    spark: &spark::Section,
+    around: (&spark::Section, &str),
     context: &mut Context<'_>,
 ) -> BTreeMap<ProfileName, Profile> {
     let path = KeyPath::of(["profile"]);
@@ -105,7 +111,7 @@ fn profiles(
     for (name, raw) in raw {
         let path = path.key(&name);
         let name = context.named(ProfileName::new(name), &path);
-        let profile = profile::profile(raw, &path, spark, context);
+        let profile = profile::profile(raw, &path, around, context);
         if let (Some(name), Some(profile)) = (name, profile) {
             profiles.insert(name, profile);
         }

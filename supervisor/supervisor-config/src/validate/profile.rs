@@ -8,7 +8,7 @@ use platform_types::{Port, ProfileName, UpstreamName};
 
 use super::channel::Around;
 use super::spark::Section;
-use super::{Context, bot, channel, policy, upstream};
+use super::{Context, bot, channel, cron, policy, upstream};
 use crate::config::{Limits, Profile, Upstream};
 use crate::path::KeyPath;
 use crate::raw::{RawProfile, RawUpstream};
@@ -18,7 +18,12 @@ const MIN_MEMORY_BYTES: u64 = 32 * Limits::MIB;
 /// Most memory of an agent; more is a slip of the keyboard.
 const MAX_MEMORY_BYTES: u64 = 64 * 1024 * Limits::MIB;
 
-pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context: &mut Context<'_>) -> Option<Profile> {
+pub(super) fn profile(
+    raw: RawProfile,
+    path: &KeyPath,
+    (spark, timezone): (&Section, &str),
+    context: &mut Context<'_>,
+) -> Option<Profile> {
     let RawProfile { port, address, tailscale_users, memory, cpus, pids, bot, upstream, channel, policy: rules } = raw;
     let address = address.and_then(|address| context.origin(&address, &path.key("address")));
     let users = path.key("tailscale_users");
@@ -31,10 +36,14 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
         Some(memory) => memory_bytes(&memory, &path.key("memory"), context),
         None => Some(Limits::DEFAULT.memory_bytes),
     };
-    let bots = bot::bots(bot.unwrap_or_default(), &path.key("bot"), spark, context);
+    let mut raw_bots = bot.unwrap_or_default();
+    let raw_jobs = cron::take(&mut raw_bots);
+    let bots = bot::bots(raw_bots, &path.key("bot"), spark, context);
     let upstreams = upstreams(upstream.unwrap_or_default(), &path.key("upstream"), context);
     let around = Around { bots: &bots, upstreams: &upstreams };
     let channels = channel::channels(channel.unwrap_or_default(), &path.key("channel"), around, context);
+    let around = cron::Around { bots: &bots, channels: &channels, timezone };
+    let cron = cron::jobs(raw_jobs, &path.key("bot"), around, context);
     let policy = policy::policy(rules.unwrap_or_default(), &bots, &path.key("policy"), context);
     Some(Profile {
         port: port.and_then(Port::new)?,
@@ -48,6 +57,7 @@ pub(super) fn profile(raw: RawProfile, path: &KeyPath, spark: &Section, context:
         bots,
         upstreams,
         channels,
+        cron,
         policy,
     })
 }

@@ -120,6 +120,7 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         upstreams: profile.upstreams_for_tools(),
         switch_models: switch.map_or_else(Vec::new, |switch| switch.models.clone()),
         channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(name, channel)).collect(),
+        cron: profile.cron.clone(),
     }
 }
 

@@ -59,6 +59,7 @@ pub fn config(revision: u64) -> AgentConfig {
         upstreams: Vec::new(),
         switch_models: Vec::new(),
         channels: Vec::new(),
+        cron: Vec::new(),
     }
 }
 
