@@ -52,7 +52,7 @@ pub enum Evidence {
     },
     /// No rule matched.
     Class(Risk),
-    /// No rule matched, nobody is there, and the tool reaches out of the agent.
+    /// No rule for schedules matched, nobody is there, and the tool reaches out of the agent.
     Outside,
     /// It would be asked about.
     NobodyToAsk(SessionKind),
@@ -77,10 +77,11 @@ pub fn decide(rules: &[PolicyRule], call: &Call<'_>) -> Verdict {
     }
     let matching: Vec<&PolicyRule> = rules.iter().filter(|rule| rule::matches(rule, call)).collect();
     let strictest = matching.iter().map(|rule| rule.effect).max();
+    let reaches_out = call.session == SessionKind::Cron && !call.inside;
+    let is_meant = || matching.iter().any(|rule| rule.session == Some(SessionKind::Cron));
     let mut verdict = match strictest {
-        None if call.session == SessionKind::Cron && !call.inside => {
-            return deny(Evidence::Outside);
-        }
+        // A rule for every session was written with somebody in mind who sees what happens.
+        None | Some(Effect::Allow) if reaches_out && !is_meant() => return deny(Evidence::Outside),
         None => Verdict { effect: of_class(risk), evidence: vec![Evidence::Class(risk)] },
         Some(effect) => {
             let decisive = matching.iter().filter(|rule| rule.effect == effect);
@@ -141,7 +142,7 @@ impl fmt::Display for Evidence {
             Self::Class(Risk::Change) => f.write_str("it changes something, and no rule allows it"),
             Self::Class(Risk::Danger) => f.write_str("it cannot be undone, and no rule allows it"),
             Self::Outside => {
-                f.write_str("it reaches out of the workspace, and no rule allows it in a scheduled session")
+                f.write_str("it reaches out of the workspace, and no rule allows it for scheduled sessions")
             }
             Self::NobodyToAsk(session) => {
                 let session = match session {
@@ -211,14 +212,16 @@ mod tests {
             assert_eq!(effect, Effect::Deny);
             assert!(words.contains("nobody to ask"), "{words}");
             assert_eq!(verdict("[]", session, Some(Risk::Change)).0, Effect::Deny);
-            assert_eq!(verdict(r#"[{"effect":"allow","tool":"*"}]"#, session, Some(Risk::Change)).0, Effect::Allow);
+            let rules = r#"[{"effect":"allow","tool":"*","session":"SESSION"}]"#;
+            let rules = rules.replace("SESSION", if session == SessionKind::Cron { "cron" } else { "script" });
+            assert_eq!(verdict(&rules, session, Some(Risk::Change)).0, Effect::Allow);
         }
         assert_eq!(verdict("[]", SessionKind::Channel, Some(Risk::Change)).0, Effect::Ask);
     }
 
     #[test]
     fn a_schedule_stays_within_the_workspace_unless_a_rule_lets_it_out() {
-        let outside = "it reaches out of the workspace, and no rule allows it in a scheduled session";
+        let outside = "it reaches out of the workspace, and no rule allows it for scheduled sessions";
         let check = |rules: &str, session, risk, expect: (Effect, &str)| {
             assert_eq!(verdict(rules, session, Some(risk)), (expect.0, expect.1.to_owned()), "{rules}");
         };
@@ -231,5 +234,12 @@ mod tests {
         check("[]", SessionKind::Script, Risk::Read, (Effect::Allow, "it only reads"));
         let rule = r#"[{"effect":"allow","tool":"door.*","session":"cron"}]"#;
         check(rule, SessionKind::Cron, Risk::Read, (Effect::Allow, "a rule allows door.*"));
+        let everywhere = r#"[{"effect":"allow","tool":"*"}]"#;
+        check(everywhere, SessionKind::Cron, Risk::Read, (Effect::Deny, outside));
+        check(everywhere, SessionKind::Script, Risk::Change, (Effect::Allow, "a rule allows *"));
+        let both = r#"[{"effect":"allow","tool":"*"},{"effect":"allow","tool":"door.open","session":"cron"}]"#;
+        check(both, SessionKind::Cron, Risk::Read, (Effect::Allow, "a rule allows *; a rule allows door.open"));
+        let denied = r#"[{"effect":"deny","tool":"*"},{"effect":"allow","tool":"*","session":"cron"}]"#;
+        check(denied, SessionKind::Cron, Risk::Read, (Effect::Deny, "a rule denies *"));
     }
 }
