@@ -7,8 +7,8 @@
 //!
 //! The gate has decided who is heard. Here it is decided whether the bot is meant.
 
-use platform_types::channel::{ChatKind, ChatMessage, Entity};
 use platform_types::chat::{Note, NoteCode};
+use platform_types::update::{ChatKind, ChatMessage, Entity};
 
 use crate::text::utf16_len;
 
@@ -122,7 +122,8 @@ fn cut(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use platform_types::channel::{Author, Chat, ChatId, RepliedTo};
+    use platform_types::channel::ChatId;
+    use platform_types::update::{Author, Chat, RepliedTo};
     use proptest::prelude::*;
 
     use super::*;
@@ -134,10 +135,13 @@ mod tests {
     fn message(kind: ChatKind, text: Option<&str>) -> ChatMessage {
         ChatMessage {
             message_id: 1,
+            message_thread_id: None,
+            is_topic_message: false,
             chat: Chat { id: ChatId(7), kind },
             from: None,
             text: text.map(str::to_owned),
             entities: Vec::new(),
+            media: None,
             reply_to_message: None,
         }
     }

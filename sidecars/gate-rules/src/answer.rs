@@ -19,7 +19,7 @@ impl fmt::Display for Unfit {
 
 impl std::error::Error for Unfit {}
 
-/// The body that the agent gets. Secrets are taken out elsewhere: see [`crate::strip`]; updates are for [`crate::senders`].
+/// The body that the agent gets. Secrets are taken out elsewhere: see [`crate::strip`]; updates are for [`crate::updates`].
 pub fn filter(answer: &AnswerFilter, body: &[u8]) -> Result<Vec<u8>, Unfit> {
     match answer {
         AnswerFilter::Whole => Ok(body.to_vec()),

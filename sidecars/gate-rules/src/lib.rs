@@ -19,6 +19,7 @@
 //! | [`card`] | what a person reads |
 //! | [`answer`] | what of an answer goes to the agent |
 //! | [`senders`] | who of a channel is heard |
+//! | [`updates`] | what is said on a channel, read and written again |
 //! | [`strip`] | secrets taken out of an answer |
 //! | [`address`] | which addresses may be connected to |
 
@@ -33,6 +34,7 @@ pub mod senders;
 pub mod shape;
 pub mod strip;
 pub mod target;
+pub mod updates;
 
 pub use admit::{Admitted, Denied, Request, admit, with_id};
 pub use answer::{Unfit, filter};

@@ -3,11 +3,8 @@
 //! Invariants: what nobody allowed is unknown; `closed` and `blocked` win over everything; a group is heard only where both
 //! it and the sender are known; a code is for a person's own chat.
 
-use platform_types::channel::{Channel, ChatId, ChatKind, ChatMessage, MAX_UPDATES, Senders, Update, Updates};
-use serde_json::Value;
-
-use crate::answer::Unfit;
-use crate::json::{MAX_ANSWER_DEPTH, parse};
+use platform_types::channel::{Channel, ChatId, Senders};
+use platform_types::update::{Chat, ChatKind, ChatMessage, Press, Sender};
 
 /// What happens to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +18,27 @@ pub enum Verdict {
 
 /// What happens to a message that came in on a channel.
 pub fn verdict(channel: &Channel, message: &ChatMessage) -> Verdict {
-    let Some(from) = message.from.as_ref().filter(|from| !from.is_bot) else { return Verdict::Ignored };
-    match message.chat.kind {
-        ChatKind::Private if message.chat.id == from.id => match is_known_sender(channel, from.id) {
+    message.from.as_ref().map_or(Verdict::Ignored, |from| verdict_on(channel, &message.chat, from))
+}
+
+/// Whether somebody who pressed a button is heard. Nobody gets a code for it: a stranger writes first.
+pub fn is_heard(channel: &Channel, press: &Press) -> bool {
+    let pressed = press.message.as_ref();
+    pressed.is_some_and(|pressed| verdict_on(channel, &pressed.chat, &press.from) == Verdict::Heard)
+}
+
+fn verdict_on(channel: &Channel, chat: &Chat, from: &Sender) -> Verdict {
+    if from.is_bot {
+        return Verdict::Ignored;
+    }
+    match chat.kind {
+        ChatKind::Private if chat.id == from.id => match is_known_sender(channel, from.id) {
             true => Verdict::Heard,
             false if is_stranger(channel, from.id) => Verdict::Stranger,
             false => Verdict::Ignored,
         },
         ChatKind::Group | ChatKind::Supergroup
-            if channel.groups.contains(&message.chat.id) && is_known_sender(channel, from.id) =>
+            if channel.groups.contains(&chat.id) && is_known_sender(channel, from.id) =>
         {
             Verdict::Heard
         }
@@ -58,29 +67,10 @@ fn is_known_sender(channel: &Channel, sender: ChatId) -> bool {
     listed && !channel.blocked.contains(&sender)
 }
 
-/// The updates of an answer, at most [`MAX_UPDATES`]. One that cannot be read is one without a message.
-pub fn updates(body: &[u8]) -> Result<Vec<Update>, Unfit> {
-    let body = parse(body, MAX_ANSWER_DEPTH).map_err(|_| Unfit("the upstream's answer is not JSON"))?;
-    let Value::Object(mut body) = body else { return Err(Unfit("the upstream's answer is not an object")) };
-    let Some(Value::Array(result)) = body.remove("result") else {
-        return Err(Unfit("the upstream's answer has no list of updates"));
-    };
-    let numbered = result.into_iter().take(MAX_UPDATES).filter_map(|update| {
-        let update_id = update.get("update_id")?.as_i64()?;
-        Some(serde_json::from_value(update).unwrap_or(Update { update_id, message: None }))
-    });
-    Ok(numbered.collect())
-}
-
-/// The body that the agent gets.
-pub fn written(updates: Vec<Update>) -> Vec<u8> {
-    serde_json::to_vec(&Updates { ok: true, result: updates }).expect("updates have only texts as keys")
-}
-
 #[cfg(test)]
 mod tests {
     use platform_types::UpstreamName;
-    use platform_types::channel::{Chat, Sender};
+    use platform_types::update::Pressed;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -99,13 +89,20 @@ mod tests {
         }
     }
 
+    fn sender(id: i64, is_bot: bool) -> Sender {
+        Sender { id: ChatId(id), is_bot, first_name: String::new(), language_code: None }
+    }
+
     fn message(kind: ChatKind, chat: i64, from: i64) -> ChatMessage {
         ChatMessage {
             message_id: 1,
+            message_thread_id: None,
+            is_topic_message: false,
             chat: Chat { id: ChatId(chat), kind },
-            from: Some(Sender { id: ChatId(from), is_bot: false, first_name: String::new() }),
+            from: Some(sender(from, false)),
             text: Some("hello".to_owned()),
             entities: Vec::new(),
+            media: None,
             reply_to_message: None,
         }
     }
@@ -133,9 +130,29 @@ mod tests {
         check(Group, -6, 1, [Ignored; 3]);
         check(Other, 1, 1, [Ignored; 3]);
         let bot = message(Private, 1, 1);
-        let from = Some(Sender { id: ChatId(1), is_bot: true, first_name: String::new() });
+        let from = Some(sender(1, true));
         assert_eq!(verdict(&channel(Senders::Pairing), &ChatMessage { from, ..bot.clone() }), Ignored);
         assert_eq!(verdict(&channel(Senders::Pairing), &ChatMessage { from: None, ..bot }), Ignored);
+    }
+
+    #[test]
+    fn who_may_press_a_button() {
+        let check = |kind, chat, from, expect: bool| {
+            let chat = Chat { id: ChatId(chat), kind };
+            let message = Some(Pressed { message_id: 1, chat });
+            let press = Press { id: "9".to_owned(), from: sender(from, false), message, data: None };
+            assert_eq!(is_heard(&channel(Senders::Pairing), &press), expect, "{kind:?} {from}");
+            assert!(!is_heard(&channel(Senders::Closed), &press));
+            assert!(!is_heard(&channel(Senders::Pairing), &Press { message: None, ..press.clone() }));
+            assert!(!is_heard(&channel(Senders::Pairing), &Press { from: sender(from, true), ..press }));
+        };
+        check(ChatKind::Private, 1, 1, true);
+        check(ChatKind::Private, 3, 3, false);
+        check(ChatKind::Private, 1, 2, false);
+        check(ChatKind::Supergroup, -5, 2, true);
+        check(ChatKind::Supergroup, -5, 3, false);
+        check(ChatKind::Supergroup, -6, 2, false);
+        check(ChatKind::Private, 9, 9, false);
     }
 
     #[test]
@@ -148,22 +165,6 @@ mod tests {
         check(Senders::Pairing, &[-5, 1, 2]);
         check(Senders::Allowlist, &[-5, 1]);
         check(Senders::Closed, &[]);
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_only_counted() {
-        let read = |text: &str| updates(text.as_bytes()).map(|found| String::from_utf8(written(found)).unwrap());
-        let check = |text: &str, expect: &str| assert_eq!(read(text).as_deref(), Ok(expect));
-        check(r#"{"ok":true,"result":[]}"#, r#"{"ok":true,"result":[]}"#);
-        check(
-            r#"{"ok":true,"result":[{"update_id":4,"message":{"text":7}},{"message":{}},{"update_id":"5"},{"update_id":6,"poll":{}}],"x":1}"#,
-            r#"{"ok":true,"result":[{"update_id":4},{"update_id":6}]}"#,
-        );
-        for text in ["", "[]", "{}", r#"{"result":{}}"#, r#"{"result":[],"result":[]}"#] {
-            assert!(read(text).is_err(), "{text}");
-        }
-        let many: Vec<Value> = (0..200).map(|n| serde_json::json!({ "update_id": n })).collect();
-        assert_eq!(updates(serde_json::json!({ "result": many }).to_string().as_bytes()).unwrap().len(), MAX_UPDATES);
     }
 
     fn senders() -> impl Strategy<Value = Senders> {
@@ -211,15 +212,6 @@ mod tests {
             if one != other {
                 prop_assert_eq!(is_known_chat(&blocked, other), is_known_chat(&channel, other));
                 prop_assert_eq!(is_known_chat(&approved, other), is_known_chat(&channel, other));
-            }
-        }
-
-        /// Whatever a server answers: it is read or refused, and a second reading changes nothing.
-        #[test]
-        fn any_answer_is_read_or_refused(text in r#"\{"ok":true,"result":\[(\{"update_id":[0-9]{1,3}(,"message":\{"message_id":1,"chat":\{"id":-?[0-9]{1,3},"type":"[a-z]{3,8}"\}\})?\},?){0,4}\]\}"#) {
-            if let Ok(found) = updates(text.as_bytes()) {
-                let again = written(found.clone());
-                prop_assert_eq!(updates(&again).unwrap(), found);
             }
         }
     }

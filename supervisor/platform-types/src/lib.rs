@@ -25,6 +25,7 @@
 //! | [`json`] | JSON that can be read in one way only |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
+//! | [`update`] | what is said on a channel |
 
 pub mod agent;
 pub mod audit;
@@ -49,6 +50,7 @@ pub mod schedule;
 pub mod spark;
 pub mod switch;
 pub mod text;
+pub mod update;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use name::{BotName, DeviceId, InstallName, JobName, ModelId, NameError, ProfileName, SecretName, UpstreamName};

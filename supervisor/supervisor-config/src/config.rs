@@ -142,6 +142,8 @@ pub struct Upstream {
 pub struct Channel {
     pub kind: ChannelKind,
     pub bot: BotName,
+    /// Others that a chat may choose.
+    pub bots: Vec<BotName>,
     pub senders: Senders,
     pub allow: Vec<ChatId>,
     pub groups: Vec<ChatId>,

@@ -181,10 +181,12 @@ impl Entries {
     }
 
     fn channel(&mut self, path: &KeyPath, channel: &Channel) {
-        let Channel { kind, bot, senders, allow, groups } = channel;
+        let Channel { kind, bot, bots, senders, allow, groups } = channel;
         let ids = |ids: &[ChatId]| Some(Value::Array(ids.iter().map(|id| Value::Integer(id.0)).collect()));
         self.text(path, "kind", kind.as_str());
         self.text(path, "bot", bot);
+        let bots: Vec<String> = bots.iter().map(ToString::to_string).collect();
+        self.put(path, "bots", Some(list(&bots)));
         self.text(path, "senders", senders.as_str());
         self.put(path, "allow", ids(allow));
         self.put(path, "groups", ids(groups));

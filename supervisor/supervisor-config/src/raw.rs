@@ -233,12 +233,15 @@ pub(crate) enum RawPreset {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["kind"]))]
 pub(crate) struct RawChannel {
-    /// What is spoken: `loopback` is plain text over Telegram's methods, with a server on this host.
-    #[schemars(example = &"loopback", extend("x-default" = "required", "x-change" = "pushed live"))]
+    /// What is spoken: `telegram`, or `loopback` for the same with a server on this host.
+    #[schemars(example = &"telegram", extend("x-default" = "required", "x-change" = "pushed live"))]
     pub kind: Option<RawChannelKind>,
     /// The bot that answers.
     #[schemars(example = &"bot", extend("x-default" = "the profile's first bot", "x-change" = "pushed live"))]
     pub bot: Option<String>,
+    /// Further bots that a chat may choose with `/bot`.
+    #[schemars(example = json!(["bot"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub bots: Option<Vec<String>>,
     /// Who may write: those in `allow` and whoever the operator approved, those in `allow`, or nobody.
     #[schemars(example = &"pairing", extend("default" = "pairing", "x-change" = "pushed live"))]
     pub senders: Option<RawSenders>,
@@ -254,6 +257,7 @@ pub(crate) struct RawChannel {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RawChannelKind {
     Loopback,
+    Telegram,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -68,6 +68,21 @@ fn a_bot_of_telegram() {
 }
 
 #[test]
+fn a_button_opens_the_pages_of_the_profiles_own_gate_or_none() {
+    let telegram = "preset = \"telegram\"\nurl = \"https://api.telegram.org\"\ntoken = { secret = \"telegram-token\" }";
+    assert!(!rules(&upstream(telegram)).contains("\"url\""), "without an address no button has one");
+    let text = format!(
+        "[profile.p]\nport = 1\naddress = \"https://box.tail1234.ts.net\"\n[profile.p.upstream.up]\n{telegram}"
+    );
+    let config = Config::parse(&text, &surroundings::rich()).expect("no errors");
+    let profile = &config.profiles[&ProfileName::new("p").expect("a name")];
+    let rules = rules(&profile.upstreams_for_gate(&BTreeMap::new()).remove(0));
+    let only =
+        r#""url":{"shape":{"type":"one_of","values":["https://box.tail1234.ts.net/confirmations"]},"required":false}"#;
+    assert_eq!((rules.matches(only).count(), rules.matches("\"url\"").count()), (2, 2), "{rules}");
+}
+
+#[test]
 fn written_rules_have_names_of_their_own() {
     let up = upstream(
         "url = \"https://api.example\"\nrule = [{ method = \"GET\", path = \"/a\" }, { method = \"GET\", path = \"/a\" }, \

@@ -248,7 +248,8 @@ fn profiles(model: String) -> impl Strategy<Value = BTreeMap<ProfileName, Profil
                     let name = UpstreamName::new("chat").expect("valid by construction");
                     upstreams.insert(name.clone(), upstream);
                     let kind = ChannelKind::Loopback;
-                    (name, Channel { kind, bot: bots[0].name.clone(), senders, allow, groups })
+                    let others = bots[1..].iter().map(|bot| bot.name.clone()).collect();
+                    (name, Channel { kind, bot: bots[0].name.clone(), bots: others, senders, allow, groups })
                 });
                 let deliver = channels.as_ref().and_then(|(name, channel)| {
                     let known = channel.allow.first().filter(|_| channel.senders != Senders::Closed)?;

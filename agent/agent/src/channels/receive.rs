@@ -4,7 +4,7 @@ use agent_core::channel::{Admission, Me, admit};
 use agent_store::{ChatPlace, NewChat, OpenChat, StoreError};
 use platform_kit::random;
 use platform_types::ErrorCode;
-use platform_types::channel::ChatMessage;
+use platform_types::update::ChatMessage;
 
 use super::wire::WireError;
 use super::{Channel, FIRST_PAUSE, LONGEST_PAUSE, message_id};

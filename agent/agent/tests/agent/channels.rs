@@ -119,6 +119,8 @@ fn with_channel() -> AgentConfig {
         name: UpstreamName::new("chat").unwrap(),
         kind: ChannelKind::Loopback,
         bot: bot("plain", &[]).name,
+        bots: Vec::new(),
+        page: None,
     };
     AgentConfig { channels: vec![channel], ..config(1) }
 }

@@ -113,11 +113,17 @@ fn plain(admitted: &Admitted) -> Plain {
 }
 
 fn filtered(filter: &AnswerFilter, reply: Reply) -> Result<Reply, Failure> {
+    let mut filter = filter;
+    let mut body = gate_rules::filter(filter, &reply.body);
     // An error of the upstream need not have the members that a good answer has.
-    let filter =
-        if reply.status.is_success() || *filter == AnswerFilter::Whole { filter } else { &AnswerFilter::Status };
-    let body = gate_rules::filter(filter, &reply.body)
-        .map_err(|unfit| Failure::new(ErrorCode::UpstreamInvalid, unfit.to_string()))?;
+    if !reply.status.is_success()
+        && *filter != AnswerFilter::Whole
+        && !body.as_ref().is_ok_and(|kept| kept.starts_with(b"{\""))
+    {
+        filter = &AnswerFilter::Status;
+        body = Ok(Vec::new());
+    }
+    let body = body.map_err(|unfit| Failure::new(ErrorCode::UpstreamInvalid, unfit.to_string()))?;
     let content_type = match filter {
         AnswerFilter::Whole => reply.content_type,
         AnswerFilter::Members { .. } | AnswerFilter::Updates => Some("application/json".to_owned()),

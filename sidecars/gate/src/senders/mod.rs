@@ -20,12 +20,13 @@ pub mod tell;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gate_rules::Admitted;
 use gate_rules::senders::{self, Verdict};
+use gate_rules::updates as wire;
 use platform_kit::Failure;
 use platform_types::ErrorCode;
-use platform_types::channel::{Channel, Update};
+use platform_types::channel::Channel;
+use platform_types::update::{Sender, Update};
 use serde_json::json;
 
 use crate::audit::record::GATE;
@@ -38,19 +39,20 @@ use crate::gate::Gate;
 pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> Result<Reply, Lost> {
     let (reply, secret) = gate.outside.updates(way, admitted).await?;
     if !reply.status.is_success() {
-        return Ok(Reply { content_type: None, body: Bytes::new(), ..reply });
+        let body = outgoing::stripped(secret.as_ref(), &wire::refusal(&reply.body));
+        return Ok(Reply { content_type: Some("application/json".to_owned()), body: body.into(), ..reply });
     }
-    let updates = senders::updates(&reply.body)
+    let updates = wire::updates(&reply.body)
         .map_err(|unfit| Lost::After(Failure::new(ErrorCode::UpstreamInvalid, unfit.to_string())))?;
     let config = gate.config.get().map_err(Lost::After)?;
     let came = updates.len();
     let updates = sift(gate, &config, way, updates);
     if came > 0 {
-        let heard = updates.iter().filter(|update| update.message.is_some()).count();
+        let heard = updates.iter().filter(|update| update.message.is_some() || update.callback_query.is_some()).count();
         gate.note("channel.received", GATE, json!({ "channel": way.upstream.name, "updates": came, "heard": heard }));
     }
     // Written anew: what was escaped in it may now be readable.
-    let body = outgoing::stripped(secret.as_ref(), &senders::written(updates)).into();
+    let body = outgoing::stripped(secret.as_ref(), &wire::written(updates)).into();
     Ok(Reply { content_type: Some("application/json".to_owned()), body, ..reply })
 }
 
@@ -58,6 +60,10 @@ pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> R
 fn sift(gate: &Arc<Gate>, config: &Config, way: &Arc<Way>, mut updates: Vec<Update>) -> Vec<Update> {
     let channel = config.ways.channel(&way.upstream.name);
     for update in &mut updates {
+        update.callback_query = update
+            .callback_query
+            .take()
+            .filter(|press| channel.is_some_and(|channel| senders::is_heard(channel, press)));
         update.message = update.message.take().filter(|message| {
             let Some(channel) = channel else { return false };
             match senders::verdict(channel, message) {
@@ -75,12 +81,7 @@ fn sift(gate: &Arc<Gate>, config: &Config, way: &Arc<Way>, mut updates: Vec<Upda
     updates
 }
 
-fn knock(
-    gate: &Arc<Gate>,
-    config: &Config,
-    (way, channel): (&Arc<Way>, &Channel),
-    from: &platform_types::channel::Sender,
-) {
+fn knock(gate: &Arc<Gate>, config: &Config, (way, channel): (&Arc<Way>, &Channel), from: &Sender) {
     let random = platform_kit::random::bytes();
     if let Some((request, code)) = gate.senders.open(&config.ways, channel, from, (gate.clock.now(), random)) {
         let telling = tell::tell(gate.clone(), way.clone(), request, code);

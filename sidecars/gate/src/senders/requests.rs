@@ -13,9 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use data_encoding::HEXLOWER;
 use gate_rules::senders::is_stranger;
 use platform_types::channel::{
-    CODE_CHARS, CODE_MILLIS, Channel, ChatId, MAX_PENDING_SENDERS, MAX_SENDER_NAME_CHARS, Sender, SenderRequest, code,
+    CODE_CHARS, CODE_MILLIS, Channel, ChatId, MAX_PENDING_SENDERS, MAX_SENDER_NAME_CHARS, SenderRequest, code,
 };
 use platform_types::text::neutral_cut;
+use platform_types::update::Sender;
 use platform_types::{Timestamp, UpstreamName};
 
 use crate::config::digest;
@@ -136,7 +137,8 @@ mod tests {
 
     fn open(senders: &Senders, channel: &Channel, id: i64, now: i64) -> Option<(SenderRequest, String)> {
         let ways = Ways::new(Vec::new(), vec![channel.clone()]);
-        let from = Sender { id: ChatId(id), is_bot: false, first_name: " Eve\u{1b}[2J ".to_owned() };
+        let first_name = " Eve\u{1b}[2J ".to_owned();
+        let from = Sender { id: ChatId(id), is_bot: false, first_name, language_code: None };
         senders.open(&ways, channel, &from, (Timestamp(now), platform_kit::random::bytes()))
     }
 

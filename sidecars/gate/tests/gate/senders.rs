@@ -285,3 +285,48 @@ async fn a_message_that_spells_the_token_in_escapes_does_not_bring_it_to_the_age
     assert!(!String::from_utf8_lossy(&got.body).contains(TOKEN), "{got:?}");
     assert_eq!(got.json()["result"][0]["message"]["text"], "so [secret] it is");
 }
+
+#[tokio::test]
+async fn buttons_are_heard_from_those_who_may_write() {
+    let press = |n: i64, chat: i64, kind: &str, from: i64| {
+        json!({ "update_id": n, "callback_query": { "id": "9", "chat_instance": "c", "data": "d", "from": { "id": from, "is_bot": false,
+            "first_name": "Eve", "language_code": "de" }, "message": { "message_id": 3, "text": "old words",
+            "chat": { "id": chat, "type": kind, "title": "Home" } } } })
+    };
+    let updates =
+        [press(1, 1, "private", 1), press(2, 7, "private", 7), press(3, -5, "group", 1), press(4, -5, "group", 7)];
+    let body = json!({ "ok": true, "result": updates }).to_string();
+    let mut upstream = TestUpstream::start(move |head| {
+        let body = if head.contains("/getUpdates") { body.as_str() } else { r#"{"ok":true,"result":{}}"# };
+        Some(vec![answer("200 OK", "", body)])
+    })
+    .await;
+    let rig = rig(&upstream, vec![channel(Senders::Pairing)]).await;
+    let got = poll(&rig).await;
+    let heard = json!({ "id": "9", "data": "d", "from": { "id": 1, "is_bot": false, "first_name": "Eve", "language_code": "de" },
+        "message": { "message_id": 3, "chat": { "id": 1, "type": "private" } } });
+    let result = &got.json()["result"];
+    assert_eq!((&result[0]["callback_query"], &result[1]), (&heard, &json!({ "update_id": 2 })));
+    assert_eq!((result[2]["callback_query"].is_object(), &result[3]), (true, &json!({ "update_id": 4 })));
+    assert_eq!(send(&rig, 1).await.status, 200);
+    assert_eq!(sent(&mut upstream).await.1["chat_id"], 1, "nobody gets a code for a button");
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_nothing_else() {
+    let why = json!({ "ok": false, "error_code": 409, "description": "Conflict: terminated by other getUpdates request",
+        "parameters": { "retry_after": 7, "migrate_to_chat_id": -9 }, "result": [{ "text": "words of a stranger" }] });
+    let body = why.to_string();
+    let upstream = TestUpstream::start(move |_| Some(vec![answer("409 Conflict", "", &body)])).await;
+    let rig = rig(&upstream, vec![channel(Senders::Pairing)]).await;
+    let got = poll(&rig).await;
+    let passes = json!({ "error_code": 409, "description": "Conflict: terminated by other getUpdates request",
+        "parameters": { "retry_after": 7 } });
+    assert_eq!((got.status, got.json()), (409, passes.clone()));
+    let members = platform_types::update::REFUSAL_MEMBERS.map(str::to_owned).into();
+    rig.push(|config| config.upstreams[0].rules[1].answer = AnswerFilter::Members { members }).await;
+    let got = send(&rig, 1).await;
+    assert_eq!((got.status, got.json()), (409, passes));
+    rig.push(|config| config.upstreams[0].rules[1].answer = AnswerFilter::Members { members: vec!["x".into()] }).await;
+    assert_eq!((send(&rig, 1).await.status, send(&rig, 1).await.body.len()), (409, 0));
+}

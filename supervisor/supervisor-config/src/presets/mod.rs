@@ -27,7 +27,12 @@ pub const CONFIRM_SECONDS: u32 = 600;
 impl Profile {
     /// Ways out, as the profile's gate is told: every preset expanded. `certificates` are the files that they may name.
     pub fn upstreams_for_gate(&self, certificates: &BTreeMap<String, String>) -> Vec<egress::Upstream> {
-        self.upstreams.iter().map(|(name, upstream)| expanded(name, upstream, certificates)).collect()
+        self.upstreams.iter().map(|(name, upstream)| expanded(self, (name, upstream), certificates)).collect()
+    }
+
+    /// Where confirmations are decided, as a phone opens it: the gate's own page. `None`: the profile has no address.
+    pub fn confirmations_page(&self) -> Option<String> {
+        self.address.as_ref().map(|address| format!("{address}/confirmations"))
     }
 
     /// Ways out that are for tools: what a channel goes through is not.
@@ -41,7 +46,11 @@ impl Profile {
     }
 }
 
-fn expanded(name: &UpstreamName, upstream: &Upstream, certificates: &BTreeMap<String, String>) -> egress::Upstream {
+fn expanded(
+    profile: &Profile,
+    (name, upstream): (&UpstreamName, &Upstream),
+    certificates: &BTreeMap<String, String>,
+) -> egress::Upstream {
     let Upstream { url, address, networks, ca, credential, allows } = upstream;
     egress::Upstream {
         name: name.clone(),
@@ -54,7 +63,7 @@ fn expanded(name: &UpstreamName, upstream: &Upstream, certificates: &BTreeMap<St
         rules: match allows {
             Allows::HomeAssistant { entities, scenes, confirm } => home_assistant::rules(entities, scenes, confirm),
             Allows::SupabaseJobs { table } => supabase_jobs::rules(table),
-            Allows::Telegram => telegram::rules(),
+            Allows::Telegram => telegram::rules(profile.confirmations_page().as_deref()),
             Allows::Rules(rules) => written::rules(rules),
         },
     }

@@ -46,13 +46,17 @@ fn channel(
     path: &KeyPath,
     (around, context): (Around<'_>, &mut Context<'_>),
 ) -> Option<Channel> {
-    let RawChannel { kind, bot, senders, allow, groups } = raw;
-    let RawChannelKind::Loopback = kind?;
-    upstream(name, path, (around, context));
+    let RawChannel { kind, bot, bots, senders, allow, groups } = raw;
+    let kind = match kind? {
+        RawChannelKind::Loopback => ChannelKind::Loopback,
+        RawChannelKind::Telegram => ChannelKind::Telegram,
+    };
+    upstream(name, kind, path, (around, context));
     let bot = match bot {
         Some(bot) => self::bot(&bot, &path.key("bot"), (around, context)),
         None => around.bots.first().map(|bot| bot.name.clone()),
-    };
+    }?;
+    let bots = others(bots.unwrap_or_default(), &bot, &path.key("bots"), (around, context));
     let senders = match senders {
         None | Some(RawSenders::Pairing) => Senders::Pairing,
         Some(RawSenders::Allowlist) => Senders::Allowlist,
@@ -68,11 +72,11 @@ fn channel(
         let remedy = "Leave `allow` and `groups` out, or open the channel.";
         context.report.warning(&path.key("senders"), "a closed channel hears nobody, whoever is listed", remedy);
     }
-    Some(Channel { kind: ChannelKind::Loopback, bot: bot?, senders, allow, groups })
+    Some(Channel { kind, bot, bots, senders, allow, groups })
 }
 
 /// What the channel goes through.
-fn upstream(name: &UpstreamName, path: &KeyPath, (around, context): (Around<'_>, &mut Context<'_>)) {
+fn upstream(name: &UpstreamName, kind: ChannelKind, path: &KeyPath, (around, context): (Around<'_>, &mut Context<'_>)) {
     let upstream = around.upstreams.get(name);
     let Some(upstream) = upstream.filter(|upstream| upstream.allows == Allows::Telegram) else {
         let message = format!("there is no upstream {name} with the preset `telegram`");
@@ -80,6 +84,9 @@ fn upstream(name: &UpstreamName, path: &KeyPath, (around, context): (Around<'_>,
             format!("Add it beside the channel: [{}]", path.parent().parent().key("upstream").key(name.as_str()));
         return context.report.error(path, message, remedy);
     };
+    if kind == ChannelKind::Telegram {
+        return;
+    }
     let host = Url::parse(&upstream.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
         let remedy = "Write an IP address of this host into the upstream's url.";
@@ -98,6 +105,21 @@ fn bot(name: &str, path: &KeyPath, (around, context): (Around<'_>, &mut Context<
         context.report.error(path, format!("there is no bot {name:?} in this profile"), remedy);
     }
     found
+}
+
+/// Bots that a chat may choose besides `bot`, each once.
+fn others(
+    raw: Vec<String>,
+    bot: &BotName,
+    path: &KeyPath,
+    (around, context): (Around<'_>, &mut Context<'_>),
+) -> Vec<BotName> {
+    let mut others: Vec<BotName> = Vec::new();
+    for (index, name) in raw.into_iter().enumerate() {
+        let found = self::bot(&name, &path.index(index), (around, context));
+        others.extend(found.filter(|found| found != bot && !others.contains(found)));
+    }
+    others
 }
 
 fn ids(raw: Option<Vec<i64>>, path: &KeyPath, context: &mut Context<'_>, fits: fn(i64) -> bool) -> Vec<ChatId> {

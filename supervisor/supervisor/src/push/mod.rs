@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use platform_types::agent::{AgentConfig, Bot};
-use platform_types::channel::{self, AgentChannel, ChatId};
+use platform_types::channel::{self, AgentChannel, ChannelKind, ChatId};
 use platform_types::gate::{Device, Door, GateConfig, Scope};
 use platform_types::spark::SparkConfig;
 use platform_types::switch::{Approver, Asker, SwitchConfig};
@@ -119,7 +119,7 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         policy: profile.policy.clone(),
         upstreams: profile.upstreams_for_tools(),
         switch_models: switch.map_or_else(Vec::new, |switch| switch.models.clone()),
-        channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(name, channel)).collect(),
+        channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(profile, (name, channel))).collect(),
         cron: profile.cron.clone(),
     }
 }
@@ -144,8 +144,10 @@ fn gate(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> GateCon
     }
 }
 
-fn channel_for_agent(name: &UpstreamName, channel: &config::Channel) -> AgentChannel {
-    AgentChannel { name: name.clone(), kind: channel.kind, bot: channel.bot.clone() }
+fn channel_for_agent(profile: &Profile, (name, channel): (&UpstreamName, &config::Channel)) -> AgentChannel {
+    // Agents of a release before know `loopback`, and no page.
+    let page = profile.confirmations_page().filter(|_| channel.kind == ChannelKind::Telegram);
+    AgentChannel { name: name.clone(), kind: channel.kind, bot: channel.bot.clone(), bots: channel.bots.clone(), page }
 }
 
 /// What is configured, and what the ledger says about its senders.
