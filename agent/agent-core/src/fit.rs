@@ -1,8 +1,8 @@
 //! One call of a model, put together so that it fits.
 //!
 //! ```text
-//!   system ─ newest groups of the past ─ message that is answered ─ calls and results of this turn
-//!               oldest go first                never goes              long results, oldest first
+//!   system, standing ─ newest groups of the past ─ message that is answered ─ calls and results of this turn
+//!     never go             oldest go first                never goes              long results, oldest first
 //! ```
 //!
 //! Every call has its result in every prompt: a group of the past goes as a whole, and a result that is too long is cut,
@@ -22,6 +22,8 @@ const SHORT_RESULT_BYTES: usize = 2 * KEPT_RESULT_BYTES;
 pub struct Parts<'a> {
     /// Empty for none.
     pub system: &'a str,
+    /// What stands before the history: see [`crate::standing`]. Never goes.
+    pub standing: &'a [Prompt],
     /// What was said before, oldest first.
     pub history: &'a [Group],
     /// The message that is answered.
@@ -46,11 +48,11 @@ pub struct Fitted {
 pub fn fit(parts: &Parts<'_>, budget: usize) -> Fitted {
     let system = (!parts.system.is_empty()).then(|| Prompt::System { text: parts.system.to_owned() });
     let rest = || std::iter::once(parts.message).chain(parts.exchange);
-    let taken = estimate(system.iter().chain(rest())) + estimate_tools(parts.tools);
+    let taken = estimate(system.iter().chain(parts.standing).chain(rest())) + estimate_tools(parts.tools);
     let chosen = select(parts.history, budget.saturating_sub(taken));
     let past = chosen.iter().flatten();
     let tokens = taken + estimate(past.clone());
-    let messages = system.into_iter().chain(past.chain(rest()).cloned()).collect();
+    let messages = system.into_iter().chain(parts.standing.iter().chain(past).chain(rest()).cloned()).collect();
     Fitted { messages, groups: chosen.len(), left_out: parts.history.len() - chosen.len(), tokens }
 }
 
@@ -114,7 +116,8 @@ mod tests {
         let history = [group(1, 30), group(2, 30)];
         let exchange = [called(3, 6000), called(4, 9000)].concat();
         let (system, message) = ("Be kind.", message());
-        let parts = Parts { system, history: &history, message: &message, exchange: &exchange, tools: &[] };
+        let parts =
+            Parts { system, standing: &[], history: &history, message: &message, exchange: &exchange, tools: &[] };
         let all = fit(&parts, 100_000);
         assert_eq!((all.groups, all.left_out, all.messages.len()), (2, 0, 1 + 8 + 1 + 4));
         let mut fewer = fit(&parts, all.tokens - 1);
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn what_cannot_shrink_says_so() {
         let message = message();
-        let parts = Parts { system: "", history: &[], message: &message, exchange: &[], tools: &[] };
+        let parts = Parts { system: "", standing: &[], history: &[], message: &message, exchange: &[], tools: &[] };
         let mut fitted = fit(&parts, 0);
         assert!(!fitted.can_shrink());
         fitted.condense(0);
@@ -149,7 +152,15 @@ mod tests {
             let history: Vec<Group> = past.iter().enumerate().map(|(n, size)| group(n, *size)).collect();
             let exchange: Vec<Prompt> = now.iter().enumerate().flat_map(|(n, size)| called(100 + n, *size)).collect();
             let newest = message();
-            let parts = Parts { system: "s", history: &history, message: &newest, exchange: &exchange, tools: &[] };
+            let standing = crate::standing::memory("- [1] a fact");
+            let parts = Parts {
+                system: "s",
+                standing: &standing,
+                history: &history,
+                message: &newest,
+                exchange: &exchange,
+                tools: &[],
+            };
             let before = fit(&parts, budget);
             let mut after = before.clone();
             after.condense(budget);
@@ -159,6 +170,7 @@ mod tests {
             prop_assert!(after.tokens <= budget || !after.can_shrink(), "it fits, or nothing more can go");
             prop_assert_eq!(after.messages.len(), before.messages.len());
             prop_assert_eq!(after.messages[after.messages.len() - exchange.len() - 1].clone(), newest.clone());
+            prop_assert_eq!(&after.messages[1..3], &standing[..], "it stands behind the fixed part, whatever goes");
             for (index, message) in after.messages.iter().enumerate() {
                 match message {
                     Prompt::Assistant { calls, .. } => for call in calls {

@@ -10,6 +10,7 @@
 //! | [`approvals`] | what people are asked before a tool runs, and what they answered |
 //! | [`chats`] | sessions that are chats of a channel, and what has to be delivered to them |
 //! | [`audit`] | the chain of what was done |
+//! | [`index`] | a full-text index over small files, in a database of its own |
 //! | [`checkpoint`] | a consistent copy of database and workspace |
 //! | [`lock`] | the file that detects two agents on one volume |
 //! | [`error`] | what can go wrong |
@@ -19,6 +20,7 @@ pub mod audit;
 pub mod chats;
 pub mod checkpoint;
 pub mod error;
+pub mod index;
 pub mod lock;
 pub mod messages;
 pub mod schema;

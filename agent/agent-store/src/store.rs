@@ -47,6 +47,11 @@ impl StateDir {
         self.current().join("workspace")
     }
 
+    /// The index of the workspace's notes: made from them, and in no snapshot.
+    pub fn index(&self) -> PathBuf {
+        self.current().join("index.db")
+    }
+
     pub fn staging(&self) -> PathBuf {
         self.0.join("staging")
     }

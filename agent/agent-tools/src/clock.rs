@@ -47,6 +47,13 @@ pub fn is_zone(zone: &str) -> bool {
     TimeZone::get(zone).is_ok()
 }
 
+/// The day in a time zone, for example `2026-11-22`; in UTC where the zone is not known.
+pub fn date(at: platform_types::Timestamp, zone: &str) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let moment = Timestamp::from_millisecond(at.as_millis()).unwrap_or(Timestamp::UNIX_EPOCH);
+    moment.to_zoned(zone).date().to_string()
+}
+
 /// A moment as people and programs read it, for example `2026-11-22T12:00:00Z`.
 pub fn utc(at: platform_types::Timestamp) -> String {
     let seconds = at.as_millis().div_euclid(1000);
@@ -88,6 +95,7 @@ mod tests {
         let context = |millis| Context {
             now: platform_types::Timestamp(millis),
             timezone: "Europe/Berlin".into(),
+            bot: platform_types::BotName::new("assistant").unwrap(),
             turn: String::new(),
             upstreams: [].into(),
             progress: crate::Progress::new(|_| {}),

@@ -9,18 +9,26 @@
 //! | [`egress`] | the gate's socket: the only way out |
 //! | `confirmed` | what a person confirms: waited for, and its outcome in words |
 //! | [`http`] | `http.get` and `http.request`: the profile's upstreams |
+//! | [`notes`] | `note.write`, `.search`, `.show`, `.edit`, `.list`: notes in the workspace |
+//! | [`memory`] | `memory.remember`, `.forget`, `.search` |
+//! | `apart` | work that blocks, on a thread that may |
+//! | `lenient` | lists as small models write them |
 //! | [`spark`] | `spark.switch` and `spark.status`: the model box |
 
+mod apart;
 pub mod clock;
 mod confirmed;
 pub mod egress;
 pub mod http;
+mod lenient;
+pub mod memory;
+pub mod notes;
 pub mod registry;
 pub mod spark;
 mod target;
 pub mod tool;
 
 pub use egress::Egress;
-pub use registry::Registry;
+pub use registry::{Own, Registry};
 pub use spark::Spark;
 pub use tool::{Context, Progress, Reach, Tool, ToolError};

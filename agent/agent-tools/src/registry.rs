@@ -10,14 +10,32 @@ use std::time::Duration;
 use agent_core::json;
 use agent_core::prompt::{ToolCall, ToolSpec};
 use agent_policy::{Call, Verdict};
+use agent_store::StateDir;
+use agent_workspace::{Memory, Notes};
 use platform_types::agent::{Bot, PolicyRule, SessionKind};
 use serde_json::Value;
 
 use crate::clock::ClockNow;
 use crate::egress::Egress;
 use crate::http::{HttpGet, HttpRequest};
+use crate::memory::{MemoryForget, MemoryRemember, MemorySearch};
+use crate::notes::{NoteEdit, NoteList, NoteSearch, NoteShow, NoteWrite};
 use crate::spark::{Spark, SparkStatus, SparkSwitch};
 use crate::tool::{AnyTool, Context, Reach, ToolError};
+
+/// What is the bots' own.
+#[derive(Debug, Clone)]
+pub struct Own {
+    pub notes: Arc<Notes>,
+    pub memory: Arc<Memory>,
+}
+
+impl Own {
+    /// Below `state`; nothing is opened before the first call.
+    pub fn new(state: &StateDir) -> Self {
+        Self { notes: Arc::new(Notes::new(state)), memory: Arc::new(Memory::new(state)) }
+    }
+}
 
 /// Tools by name.
 #[derive(Debug, Clone)]
@@ -27,10 +45,26 @@ pub struct Registry {
 
 impl Registry {
     /// Everything this release has.
-    pub fn of_release(egress: &Egress, spark: &Spark) -> Self {
+    pub fn of_release(egress: &Egress, spark: &Spark, own: &Own) -> Self {
+        let Own { notes, memory } = own;
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
         let (switch, status) = (SparkSwitch::new(spark.clone()), SparkStatus::new(spark.clone()));
-        Self::new(vec![Box::new(ClockNow), Box::new(get), Box::new(request), Box::new(switch), Box::new(status)])
+        let tools: [Box<dyn AnyTool>; 13] = [
+            Box::new(ClockNow),
+            Box::new(get),
+            Box::new(request),
+            Box::new(switch),
+            Box::new(status),
+            Box::new(NoteWrite(notes.clone())),
+            Box::new(NoteSearch(notes.clone())),
+            Box::new(NoteShow(notes.clone())),
+            Box::new(NoteEdit(notes.clone())),
+            Box::new(NoteList(notes.clone())),
+            Box::new(MemoryRemember(memory.clone())),
+            Box::new(MemoryForget(memory.clone())),
+            Box::new(MemorySearch(memory.clone())),
+        ];
+        Self::new(tools.into())
     }
 
     pub fn new(tools: Vec<Box<dyn AnyTool>>) -> Self {
@@ -84,7 +118,8 @@ mod tests {
     use super::*;
 
     fn registry() -> Registry {
-        Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"))
+        let own = Own::new(&StateDir::new("/nowhere"));
+        Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"), &own)
     }
 
     fn bot(tools: &[&str]) -> Bot {
@@ -167,7 +202,8 @@ mod tests {
 
     fn run(arguments: &str) -> Result<String, ToolError> {
         let (turn, upstreams, progress) = (String::new(), [].into(), crate::Progress::new(|_| {}));
-        let context = Context { now: Timestamp(0), timezone: "UTC".into(), turn, upstreams, progress };
+        let bot = BotName::new("assistant").unwrap();
+        let context = Context { now: Timestamp(0), timezone: "UTC".into(), bot, turn, upstreams, progress };
         let registry = registry();
         let call = call("clock.now", arguments);
         let future = std::pin::pin!(registry.run(&call, &context));

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use agent_core::prompt::{Risk, ToolSpec};
 use platform_types::agent::AgentConfig;
-use platform_types::{ModelId, Timestamp, UpstreamName};
+use platform_types::{BotName, ModelId, Timestamp, UpstreamName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// What a call may rely on besides its arguments.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub struct Context {
     pub now: Timestamp,
     /// IANA name of the profile's time zone.
     pub timezone: String,
+    pub bot: BotName,
     /// The turn that makes the call.
     pub turn: String,
     /// The profile's ways out.
@@ -136,12 +138,29 @@ impl<T: Tool> AnyTool for T {
 }
 
 /// The arguments' JSON Schema, inlined and without decoration: it is sent with every call of the model.
-fn schema<T: JsonSchema>() -> serde_json::Value {
+fn schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    schema.remove("title");
-    schema.to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    plain(&mut schema);
+    schema
+}
+
+/// Leaves out what costs tokens and tells a model nothing: that an argument which may be left out may be null, too, what it
+/// is then, and how wide a number is. The types of Rust check all of it.
+fn plain(schema: &mut Value) {
+    let Value::Object(keywords) = schema else { return };
+    for keyword in ["title", "default", "format", "minimum", "maximum"] {
+        // Of this name, and no keyword, is an argument: its schema is an object.
+        if keywords.get(keyword).is_some_and(|value| !value.is_object()) {
+            keywords.remove(keyword);
+        }
+    }
+    if let Some(types @ Value::Array(_)) = keywords.get_mut("type") {
+        let named = types.as_array().into_iter().flatten().find(|name| *name != "null").cloned();
+        *types = named.unwrap_or(Value::Null);
+    }
+    keywords.values_mut().for_each(plain);
 }

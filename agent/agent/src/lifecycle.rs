@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use agent_llm::{LlmClient, Models, Timeouts};
 use agent_store::{Store, StoreError, schema};
-use agent_tools::{Egress, Registry, Spark};
+use agent_tools::{Egress, Own, Registry, Spark};
 use platform_kit::Failure;
 use platform_kit::clock::SharedClock;
 use platform_types::ErrorCode;
@@ -194,11 +194,13 @@ impl Lifecycle {
             .await
             .map_err(|_| StoreError::Conflict("opening the state ended with a panic"))??;
         let egress = Egress::new(&self.settings.paths.egress_socket);
+        let own = Own::new(&self.settings.paths.state);
         let llm = LlmClient::new(&self.settings.paths.llm_socket, Timeouts::default());
         let tooling = Arc::new(Tooling {
             models: Models::new(llm.clone()),
             llm,
-            registry: Registry::of_release(&egress, &Spark::new(&self.settings.paths.llm_socket)),
+            registry: Registry::of_release(&egress, &Spark::new(&self.settings.paths.llm_socket), &own),
+            own,
             egress,
             clock: self.clock.clone(),
         });

@@ -59,6 +59,15 @@ fn with_home_tools() -> Surroundings {
     surroundings
 }
 
+/// With the tools that the example's bots list.
+fn with_own_tools() -> Surroundings {
+    let mut surroundings = surroundings::rich();
+    let notes = ["note.write", "note.search", "note.show", "note.edit", "note.list"];
+    let memory = ["memory.remember", "memory.forget", "memory.search"];
+    surroundings.tools.extend(notes.into_iter().chain(memory).map(str::to_owned));
+    surroundings
+}
+
 fn accept(text: &str) -> Config {
     Config::parse(text, &with_home_tools()).unwrap_or_else(|findings| panic!("{}", lines(&findings)))
 }
@@ -117,7 +126,7 @@ fn the_shipped_example_is_valid_with_and_without_its_comments() {
     assert_eq!(ports, [18790, 18789]);
 
     let uncommented: Vec<_> = text.lines().map(|line| uncommented(line).unwrap_or(line)).collect();
-    let reading = read(&uncommented.join("\n"), &surroundings::rich());
+    let reading = read(&uncommented.join("\n"), &with_own_tools());
     assert_eq!(lines(&reading.findings), "");
     let config = reading.config.unwrap();
     assert!(config.spark.is_some() && config.backup.repository.is_some());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CallFragment, MAX_ARGUMENT_BYTES, MAX_CALLS_PER_ANSWER, MAX_IDENTICAL_CALLS};
 use crate::prompt::{ToolCall, ToolSpec, wire_name};
+use crate::repair::repair;
 use crate::{json, text};
 
 /// Longest name that is kept of a call.
@@ -72,10 +73,15 @@ pub(super) fn check(
     if call.arguments.len() >= MAX_ARGUMENT_BYTES {
         return Err(Fault::Bad(format!("not run: the arguments are longer than {MAX_ARGUMENT_BYTES} bytes")));
     }
-    let canonical = match json::read(&call.arguments) {
-        Ok(value @ serde_json::Value::Object(_)) => json::canonical(&value),
+    let canonical = match object(&call.arguments) {
+        Ok(value) if value.is_object() => json::canonical(&value),
         Ok(_) => return Err(Fault::Bad("not run: the arguments must be one JSON object".into())),
-        Err(error) => return Err(Fault::Bad(format!("not run: the arguments cannot be read ({error})"))),
+        Err(error) => {
+            let words = format!(
+                "not run: the arguments cannot be read ({error}); send one JSON object, like {{\"name\":\"value\"}}"
+            );
+            return Err(Fault::Bad(words));
+        }
     };
     let count = repeats.0.entry((call.name.clone(), canonical.clone())).or_default();
     *count += 1;
@@ -85,6 +91,14 @@ pub(super) fn check(
         )));
     }
     Ok(canonical)
+}
+
+/// The arguments as a value, mended where it is clear what was meant.
+fn object(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    match json::read(text) {
+        Ok(value) if value.is_object() => Ok(value),
+        found => repair(text).and_then(|mended| json::read(&mended).ok()).map_or(found, Ok),
+    }
 }
 
 fn not_offered(name: &str, tools: &[ToolSpec]) -> String {
@@ -115,6 +129,10 @@ mod tests {
     fn calls_are_checked_before_policy_sees_them() {
         assert_eq!(checked("clock.now", "{}", 0), Ok("{}".to_owned()));
         assert_eq!(checked("clock_now", r#"{ "b": "1", "a": 1 }"#, 7), Ok(r#"{"a":1,"b":"1"}"#.to_owned()));
+        assert_eq!(checked("clock.now", "{zone: 'UTC',}", 0), Ok(r#"{"zone":"UTC"}"#.to_owned()));
+        assert!(
+            matches!(checked("clock.now", "{zone:'a',zone:'b'}", 0), Err(Fault::Bad(text)) if text.contains("line 1"))
+        );
         assert!(matches!(checked("clock.now", "{", 0), Err(Fault::Bad(text)) if text.contains("cannot be read")));
         let twice = r#"{"zone":"UTC","zone":"Europe/Berlin"}"#;
         assert!(matches!(checked("clock.now", twice, 0), Err(Fault::Bad(text)) if text.contains("given twice")));

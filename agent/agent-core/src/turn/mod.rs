@@ -60,6 +60,8 @@ pub struct Setup {
     pub model: ModelId,
     /// The bot's instructions.
     pub system: String,
+    /// What stands before the history: see [`crate::standing`].
+    pub standing: Vec<Prompt>,
     /// What was said before, oldest first.
     pub history: Vec<Group>,
     /// What is answered.

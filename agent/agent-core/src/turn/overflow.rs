@@ -13,6 +13,7 @@ impl Turn {
     pub(super) fn prompt(&self) -> Fitted {
         let parts = Parts {
             system: &self.setup.system,
+            standing: &self.setup.standing,
             history: &self.setup.history,
             message: &self.setup.message,
             exchange: &self.exchange,

@@ -18,6 +18,7 @@ pub(super) fn setup() -> Setup {
         id: "00000007".repeat(4),
         model: ModelId::new("demo/echo").unwrap(),
         system: "Be kind.".into(),
+        standing: Vec::new(),
         history: Vec::new(),
         message: Prompt::User { text: "hello".into() },
         tools: vec![tool("clock.now", Risk::Read), tool("door.open", Risk::Change)],

@@ -33,10 +33,18 @@ pub(super) enum Stage {
 
 impl Turn {
     pub(super) fn start_tools(&mut self, calls: Vec<(String, String)>, effects: &mut Vec<Effect>) {
-        let calls: Vec<ToolCall> = calls.into_iter().map(|(name, arguments)| self.tool_call(name, arguments)).collect();
-        self.exchange.push(Prompt::Assistant { text: self.own_text(), calls: calls.clone() });
+        let mut checked = Vec::new();
+        for (position, (name, arguments)) in calls.into_iter().enumerate() {
+            let call = self.tool_call(name, arguments);
+            match calls::check(&call, position, &self.setup.tools, &mut self.repeats) {
+                Ok(arguments) => checked.push((ToolCall { arguments, ..call }, None)),
+                Err(fault) => checked.push((call, Some(fault))),
+            }
+        }
+        let calls = checked.iter().map(|(call, _)| call.clone()).collect();
+        self.exchange.push(Prompt::Assistant { text: self.own_text(), calls });
         let mut pending = Vec::new();
-        for (position, call) in calls.into_iter().enumerate() {
+        for (call, fault) in checked {
             self.cards.push(ToolCard {
                 id: call.id.clone(),
                 name: call.name.clone(),
@@ -45,14 +53,14 @@ impl Turn {
                 result: None,
                 asking: None,
             });
-            match calls::check(&call, position, &self.setup.tools, &mut self.repeats) {
-                Ok(arguments) => {
+            match fault {
+                None => {
                     let spec = self.setup.tools.iter().find(|tool| tool.name == call.name);
                     let risk = spec.map_or(Risk::Danger, |tool| tool.risk);
-                    pending.push(Pending { call: ToolCall { arguments, ..call }, risk, stage: Stage::Deciding });
+                    pending.push(Pending { call, risk, stage: Stage::Deciding });
                 }
-                Err(Fault::Bad(words)) => self.settle(&call.id, ToolState::Failed, words),
-                Err(Fault::NotOffered(words)) => self.deny(&call, words, effects),
+                Some(Fault::Bad(words)) => self.settle(&call.id, ToolState::Failed, words),
+                Some(Fault::NotOffered(words)) => self.deny(&call, words, effects),
             }
         }
         let asked: Vec<ToolCall> = pending.iter().map(|pending| pending.call.clone()).collect();

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::prompt::ToolCall;
+use agent_core::standing;
 use agent_core::turn::{Answer, Cancel, Decision, Effect, Emission, Event, Record, Setup, Turn};
 use agent_llm::{Asker, LlmClient, Models};
-use agent_tools::{Context, Egress, Progress, Registry};
+use agent_tools::{Context, Egress, Own, Progress, Registry};
 use platform_kit::clock::SharedClock;
 use platform_types::ModelId;
 use platform_types::agent::{AgentConfig, Bot, Effect as Policy, SessionKind};
@@ -35,6 +36,7 @@ pub struct Tooling {
     pub llm: LlmClient,
     pub models: Models,
     pub registry: Registry,
+    pub own: Own,
     pub egress: Egress,
     pub clock: SharedClock,
 }
@@ -53,6 +55,28 @@ impl Tooling {
             });
         }
         window
+    }
+}
+
+/// What a bot remembers is of the area of these tools: a bot without any of them has no memory.
+const MEMORY_AREA: &str = "memory.";
+
+impl Tooling {
+    /// What `bot` remembers, as lines for a prompt. A memory that cannot be read is none: the turn goes on without.
+    pub async fn remembered(&self, bot: &Bot, window: Option<u32>) -> String {
+        if !bot.tools.iter().any(|tool| tool.starts_with(MEMORY_AREA)) {
+            return String::new();
+        }
+        let (memory, name) = (self.own.memory.clone(), bot.name.clone());
+        let read = tokio::task::spawn_blocking(move || memory.list(&name, standing::memory_bytes(window))).await;
+        match read {
+            Ok(Ok(facts)) => agent_workspace::memory::lines(&facts),
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a memory could not be read");
+                String::new()
+            }
+            Err(_) => String::new(),
+        }
     }
 }
 
@@ -221,6 +245,7 @@ impl Driver {
             let context = Context {
                 now: tooling.clock.now(),
                 timezone: owner.config.timezone.clone(),
+                bot: owner.bot.name.clone(),
                 turn,
                 upstreams: owner.config.upstreams.as_slice().into(),
                 // A turn that is over shows nothing any more.

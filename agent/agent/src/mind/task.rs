@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent_core::standing;
 use agent_core::turn::{Answer, Setup};
 use agent_store::Begun;
 use tokio::sync::mpsc;
@@ -23,15 +24,17 @@ impl TurnTask {
         let (desk, mut errands) = mpsc::channel(1);
         let owner = Owner { desk: Some(desk), ..owner };
         let Begun { turn, message, history, .. } = begun;
+        let context_window = self.tooling.window(&owner.bot.model).await;
         let setup = Setup {
             id: turn,
             model: owner.bot.model.clone(),
             system: owner.bot.instructions.clone(),
+            standing: standing::memory(&self.tooling.remembered(&owner.bot, context_window).await),
             history,
             message,
             tools: self.tooling.registry.offered(&owner.bot, (&*owner.config).into()),
             sampling: agent_core::prompt::Sampling::default(),
-            context_window: self.tooling.window(&owner.bot.model).await,
+            context_window,
         };
         let mut driver = Driver::new(setup, owner, self.tooling.clone(), signals);
         loop {

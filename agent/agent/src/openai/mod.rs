@@ -89,6 +89,8 @@ async fn completions(
     };
     let id = platform_kit::random::id();
     let setup = Setup {
+        // Scripts bring along what the bot has to know.
+        standing: Vec::new(),
         id: id.clone(),
         model: bot.model.clone(),
         system: asked.system(&bot.instructions),

@@ -82,7 +82,7 @@ async fn arguments_that_can_be_read_in_two_ways_or_not_at_all() {
                 "\"id\" is given twice",
             ),
             ("http_get", r#"{"upstream":"jobs","path":"/a"}{"upstream":"jobs"}"#.into(), "trailing"),
-            ("http_get", r#"{"upstream":"jobs","path":"/a""#.into(), "cannot be read"),
+            ("http_get", r#"{"upstream":"jobs","path":"/a"#.into(), "cannot be read"),
             ("http_get", "[]".into(), "one JSON object"),
             ("http_get", "null".into(), "one JSON object"),
             ("http_get", "\u{feff}{}".into(), "cannot be read"),

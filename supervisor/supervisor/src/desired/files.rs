@@ -18,7 +18,21 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Files in `bots/` and `secrets/` that are looked at.
 const MAX_FILES: usize = 1000;
 /// The tools that agents of this release have.
-const TOOLS: [&str; 5] = ["clock.now", "http.get", "http.request", "spark.status", "spark.switch"];
+const TOOLS: [&str; 13] = [
+    "clock.now",
+    "http.get",
+    "http.request",
+    "memory.forget",
+    "memory.remember",
+    "memory.search",
+    "note.edit",
+    "note.list",
+    "note.search",
+    "note.show",
+    "note.write",
+    "spark.status",
+    "spark.switch",
+];
 
 /// Everything that is read, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
