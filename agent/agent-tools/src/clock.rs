@@ -98,6 +98,8 @@ mod tests {
             bot: platform_types::BotName::new("assistant").unwrap(),
             turn: String::new(),
             upstreams: [].into(),
+            house: None,
+            jobs: None,
             progress: crate::Progress::new(|_| {}),
         };
         let check = |zone: &str, millis, local: &str, weekday: &str| {

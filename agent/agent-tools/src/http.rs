@@ -8,28 +8,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agent_core::prompt::Risk;
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::Full;
-use platform_kit::client::CallError;
-use platform_types::egress::{Asked, GATE_HOST, MAX_BODY_BYTES, Method, REASON_HEADER, TURN_HEADER};
-use platform_types::{ErrorBody, ErrorCode, UpstreamName};
+use platform_types::UpstreamName;
+use platform_types::egress::{GATE_HOST, Method};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::confirmed::{self, MAX_RUN, Words, is_id};
+use crate::confirmed::MAX_RUN;
 use crate::egress::Egress;
-use crate::target;
+use crate::exchange::{self, Answer, Wish};
 use crate::tool::{Context, Pending, Reach, Tool, ToolError};
-
-/// After a change that was sent, and whose answer is not known.
-const PERHAPS: &str = "; whether it took effect is not known, so do not repeat it";
-
-const WORDS: Words = Words {
-    superseded: "its rule changed before it was confirmed: nothing was done",
-    failed: "a person allowed it, but the upstream was not reached",
-};
 
 /// Reads from an upstream.
 #[derive(Debug)]
@@ -90,14 +78,6 @@ enum Change {
     Delete,
 }
 
-/// What an upstream answered.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Value>,
-}
-
 impl Tool for HttpGet {
     type Arguments = GetArguments;
     type Output = Answer;
@@ -113,7 +93,7 @@ impl Tool for HttpGet {
 
     fn call<'a>(&'a self, arguments: GetArguments, context: &'a Context) -> Pending<'a, Answer> {
         let GetArguments { upstream, path, query } = arguments;
-        Box::pin(run(&self.0, Wish { upstream, method: Method::Get, path, query, body: None, reason: None }, context))
+        Box::pin(run(&self.0, upstream, Wish { method: Method::Get, path, query, body: None, reason: None }, context))
     }
 }
 
@@ -139,7 +119,7 @@ impl Tool for HttpRequest {
             Change::Patch => Method::Patch,
             Change::Delete => Method::Delete,
         };
-        Box::pin(run(&self.0, Wish { upstream, method, path, query, body, reason }, context))
+        Box::pin(run(&self.0, upstream, Wish { method, path, query, body, reason }, context))
     }
 }
 
@@ -148,79 +128,11 @@ fn describe(words: &str, upstreams: &[UpstreamName]) -> Option<String> {
     (!names.is_empty()).then(|| format!("{words} Upstreams: {}.", names.join(", ")))
 }
 
-struct Wish {
-    upstream: String,
-    method: Method,
-    path: String,
-    query: BTreeMap<String, String>,
-    body: Option<Map<String, Value>>,
-    reason: Option<String>,
-}
-
-async fn run(egress: &Egress, wish: Wish, context: &Context) -> Result<Answer, ToolError> {
-    let changes = wish.method != Method::Get;
-    let (status, bytes) = egress.send(wish.request(context)?).await.map_err(|error| lost(&error, changes))?;
-    let asked = (status == StatusCode::ACCEPTED).then(|| serde_json::from_slice::<Asked>(&bytes).ok()).flatten();
-    if let Some(asked) = asked.filter(|asked| is_id(&asked.id)) {
-        let (status, body) = confirmed::outcome(egress, &asked.id, context, WORDS).await?;
-        return Ok(Answer { status, body });
-    }
-    answered(status, &bytes, changes)
-}
-
-impl Wish {
-    fn request(&self, context: &Context) -> Result<Request<Full<Bytes>>, ToolError> {
-        let known = context.upstreams.iter().find(|name| name.as_str() == self.upstream && name.as_str() != GATE_HOST);
-        let Some(upstream) = known else {
-            let names: Vec<&str> = context.upstreams.iter().map(UpstreamName::as_str).collect();
-            return Err(ToolError(format!(
-                "there is no upstream {:?}; there are: {}",
-                self.upstream,
-                names.join(", ")
-            )));
-        };
-        let body = match &self.body {
-            Some(body) => serde_json::to_vec(body).map_err(|error| ToolError(error.to_string()))?,
-            None => Vec::new(),
-        };
-        if body.len() > MAX_BODY_BYTES {
-            return Err(ToolError(format!("the body is longer than {MAX_BODY_BYTES} bytes")));
-        }
-        let mut request = Request::builder()
-            .method(self.method.as_str())
-            .uri(target::write(&self.path, &self.query).map_err(ToolError)?)
-            .header(header::HOST, upstream.as_str())
-            .header(TURN_HEADER, &context.turn);
-        if self.body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        if let Some(reason) = self.reason.as_deref().and_then(target::one_line) {
-            request = request.header(REASON_HEADER, reason);
-        }
-        request
-            .body(Full::from(body))
-            .map_err(|error| ToolError(format!("this cannot be written as a request: {error}")))
-    }
-}
-
-fn answered(status: StatusCode, bytes: &[u8], changes: bool) -> Result<Answer, ToolError> {
-    let body = (!bytes.is_empty()).then(|| match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(_) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
-    });
-    // The gate's own errors are in the shape of ours; the model is told why, so that it can do better.
-    if let Some(error) = body.as_ref().and_then(|body| ErrorBody::deserialize(body).ok())
-        && !status.is_success()
-    {
-        let unsent = status.is_client_error() || error.error.code == ErrorCode::UpstreamUnreachable.as_str();
-        let words = if changes && !unsent { PERHAPS } else { "" };
-        return Err(ToolError(format!("{}: {}{words}", error.error.code, error.error.message)));
-    }
-    Ok(Answer { status: status.as_u16(), body })
-}
-
-fn lost(error: &CallError, changes: bool) -> ToolError {
-    let unsent = matches!(error, CallError::Socket(_) | CallError::Request(_));
-    let words = if changes && !unsent { PERHAPS } else { "" };
-    ToolError(format!("the gate gave no answer ({error}){words}"))
+async fn run(egress: &Egress, upstream: String, wish: Wish, context: &Context) -> Result<Answer, ToolError> {
+    let known = context.upstreams.iter().find(|name| name.as_str() == upstream && name.as_str() != GATE_HOST);
+    let Some(known) = known else {
+        let names: Vec<&str> = context.upstreams.iter().map(UpstreamName::as_str).collect();
+        return Err(ToolError(format!("there is no upstream {upstream:?}; there are: {}", names.join(", "))));
+    };
+    Ok(exchange::run(egress, known, wish, context).await?)
 }

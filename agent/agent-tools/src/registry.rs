@@ -17,7 +17,12 @@ use serde_json::Value;
 
 use crate::clock::ClockNow;
 use crate::egress::Egress;
+use crate::home::read::HomeRead;
+use crate::home::scene::HomeScene;
+use crate::home::set::HomeSet;
+use crate::home::status::HomeStatus;
 use crate::http::{HttpGet, HttpRequest};
+use crate::jobs::{JobsList, JobsRequeue, JobsShow};
 use crate::memory::{MemoryForget, MemoryRemember, MemorySearch};
 use crate::notes::{NoteEdit, NoteList, NoteSearch, NoteShow, NoteWrite};
 use crate::spark::{Spark, SparkStatus, SparkSwitch};
@@ -49,7 +54,8 @@ impl Registry {
         let Own { notes, memory } = own;
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
         let (switch, status) = (SparkSwitch::new(spark.clone()), SparkStatus::new(spark.clone()));
-        let tools: [Box<dyn AnyTool>; 13] = [
+        let way = || egress.clone();
+        let tools: [Box<dyn AnyTool>; 20] = [
             Box::new(ClockNow),
             Box::new(get),
             Box::new(request),
@@ -63,6 +69,13 @@ impl Registry {
             Box::new(MemoryRemember(memory.clone())),
             Box::new(MemoryForget(memory.clone())),
             Box::new(MemorySearch(memory.clone())),
+            Box::new(HomeStatus(way())),
+            Box::new(HomeRead(way())),
+            Box::new(HomeSet(way())),
+            Box::new(HomeScene(way())),
+            Box::new(JobsList(way())),
+            Box::new(JobsShow(way())),
+            Box::new(JobsRequeue(way())),
         ];
         Self::new(tools.into())
     }
@@ -113,6 +126,7 @@ impl Registry {
 mod tests {
     use agent_core::prompt::wire_name;
     use platform_types::agent::Effect;
+    use platform_types::ways::{House, Jobs, May, Requeue, Thing};
     use platform_types::{BotName, ModelId, Timestamp, UpstreamName};
 
     use super::*;
@@ -186,7 +200,11 @@ mod tests {
         let registry = registry();
         let upstreams = [UpstreamName::new("jobs").unwrap()];
         let models = [ModelId::new("a/b").unwrap()];
-        let reach = Reach { upstreams: &upstreams, switch_models: &models };
+        let upstream = upstreams[0].clone();
+        let things = vec![Thing { id: "light.a".into(), may: May::Set }, Thing { id: "scene.a".into(), may: May::Set }];
+        let house = House { upstream: upstream.clone(), things };
+        let jobs = Jobs { upstream, table: "jobs".into(), kinds: Vec::new(), requeue: Requeue::Function };
+        let reach = Reach { upstreams: &upstreams, switch_models: &models, house: Some(&house), jobs: Some(&jobs) };
         let specs: Vec<ToolSpec> = registry.tools.values().filter_map(|tool| tool.spec(reach)).collect();
         assert_eq!(specs.len(), registry.tools.len());
         let mut names: Vec<String> = specs.iter().map(|spec| wire_name(&spec.name)).collect();
@@ -203,7 +221,8 @@ mod tests {
     fn run(arguments: &str) -> Result<String, ToolError> {
         let (turn, upstreams, progress) = (String::new(), [].into(), crate::Progress::new(|_| {}));
         let bot = BotName::new("assistant").unwrap();
-        let context = Context { now: Timestamp(0), timezone: "UTC".into(), bot, turn, upstreams, progress };
+        let timezone = "UTC".into();
+        let context = Context { now: Timestamp(0), timezone, bot, turn, upstreams, house: None, jobs: None, progress };
         let registry = registry();
         let call = call("clock.now", arguments);
         let future = std::pin::pin!(registry.run(&call, &context));

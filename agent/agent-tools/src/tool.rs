@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use agent_core::prompt::{Risk, ToolSpec};
 use platform_types::agent::AgentConfig;
+use platform_types::ways::{House, Jobs};
 use platform_types::{BotName, ModelId, Timestamp, UpstreamName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -26,6 +27,10 @@ pub struct Context {
     pub turn: String,
     /// The profile's ways out.
     pub upstreams: Arc<[UpstreamName]>,
+    /// What the tools `home.*` are about.
+    pub house: Option<House>,
+    /// What the tools `jobs.*` are about.
+    pub jobs: Option<Jobs>,
     pub progress: Progress,
 }
 
@@ -35,11 +40,14 @@ pub struct Reach<'a> {
     pub upstreams: &'a [UpstreamName],
     /// What the model box may be switched to, where this profile may ask.
     pub switch_models: &'a [ModelId],
+    pub house: Option<&'a House>,
+    pub jobs: Option<&'a Jobs>,
 }
 
 impl<'a> From<&'a AgentConfig> for Reach<'a> {
     fn from(config: &'a AgentConfig) -> Self {
-        Self { upstreams: &config.upstreams, switch_models: &config.switch_models }
+        let (house, jobs) = (config.house.as_ref(), config.jobs.as_ref());
+        Self { upstreams: &config.upstreams, switch_models: &config.switch_models, house, jobs }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use platform_types::egress::{
-    AnswerFilter, Confirm, Credential, FORBIDDEN_HEADERS, FORBIDDEN_PREFIXES, Field, GATE_HOST, Method, NEEDS_VALUE,
-    Rule, Shape, Upstream,
+    AnswerFilter, Confirm, Credential, FORBIDDEN_HEADERS, FORBIDDEN_PREFIXES, Field, GATE_HOST, Holds, Method,
+    NEEDS_VALUE, Rule, Shape, Upstream,
 };
 
 use crate::address::Networks;
@@ -72,7 +72,9 @@ fn of_upstream(upstream: &Upstream) -> Vec<String> {
         found.push(format!("{network:?} is not a network"));
     }
     match &upstream.credential {
-        Some(Credential::Header { name, .. }) if !is_header(name) || is_transport(name) => {
+        Some(Credential::Header { name, .. } | Credential::Both { name, .. })
+            if !is_header(name) || is_transport(name) =>
+        {
             found.push(format!("the credential cannot travel in the header {name:?}"));
         }
         Some(Credential::Query { name, .. }) if name.is_empty() => {
@@ -89,7 +91,7 @@ fn of_upstream(upstream: &Upstream) -> Vec<String> {
 /// The agent must have no way to stand in the credential's place.
 fn of_credential_beside(rule: &Rule, credential: Option<&Credential>) -> Option<String> {
     let taken = match credential? {
-        Credential::Header { name, .. } => {
+        Credential::Header { name, .. } | Credential::Both { name, .. } => {
             rule.headers.iter().any(|header| header_of(header).0.eq_ignore_ascii_case(name))
         }
         Credential::Query { name, .. } => rule.query.contains_key(name),
@@ -116,8 +118,21 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         found.push("a GET has no body".to_owned());
     }
     of_headers(&rule.headers, &mut found);
+    let (known, twice) = values(rule);
     if let Some(confirm) = &rule.confirm {
-        of_confirm(confirm, rule, &mut found);
+        of_confirm(confirm, rule, (&known, &twice), &mut found);
+    }
+    for guard in &rule.guards {
+        of_question(
+            &format!("the guard at {:?}", guard.path),
+            (&guard.path, &guard.pointer),
+            (&known, &twice),
+            &mut found,
+        );
+        let (Holds::OneOf { values } | Holds::NoneBeginsWith { prefixes: values }) = &guard.holds;
+        if values.is_empty() || guard.otherwise.trim().is_empty() {
+            found.push(format!("the guard at {:?} compares with nothing, or does not say why", guard.path));
+        }
     }
     if rule.answer == AnswerFilter::Updates && rule.confirm.is_some() {
         found.push("updates of a channel cannot be confirmed".to_owned());
@@ -216,8 +231,10 @@ fn is_transport(name: &str) -> bool {
     FORBIDDEN_HEADERS.contains(&name.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn of_confirm(confirm: &Confirm, rule: &Rule, found: &mut Vec<String>) {
-    let Confirm { words, facts, id_field, expires_seconds } = confirm;
+/// Names of the request's values: which of them every request has, and which stand in two places.
+type Names<'a> = (&'a BTreeMap<&'a str, bool>, &'a BTreeSet<&'a str>);
+
+fn values(rule: &Rule) -> (BTreeMap<&str, bool>, BTreeSet<&str>) {
     let mut known: BTreeMap<&str, bool> = rule.params.keys().map(|name| (name.as_str(), true)).collect();
     let mut twice = BTreeSet::new();
     for (name, field) in rule.query.iter().chain(rule.body.iter().flatten()) {
@@ -225,9 +242,13 @@ fn of_confirm(confirm: &Confirm, rule: &Rule, found: &mut Vec<String>) {
             twice.insert(name.as_str());
         }
     }
-    let used = names(words).into_iter().chain(facts.iter().flat_map(|fact| names(&fact.path)));
-    for name in used.filter(|name| twice.contains(name)).collect::<BTreeSet<_>>() {
-        found.push(format!("{name:?} names two values, of path, query and body"));
+    (known, twice)
+}
+
+fn of_confirm(confirm: &Confirm, rule: &Rule, (known, twice): Names<'_>, found: &mut Vec<String>) {
+    let Confirm { words, facts, id_field, expires_seconds } = confirm;
+    for name in names(words).into_iter().filter(|name| twice.contains(name)).collect::<BTreeSet<_>>() {
+        found.push(two_values(name));
     }
     if words.trim().is_empty() {
         found.push("a confirmation has no words".to_owned());
@@ -236,14 +257,11 @@ fn of_confirm(confirm: &Confirm, rule: &Rule, found: &mut Vec<String>) {
         found.push(format!("its words name {name:?}, which is no value of the request"));
     }
     for fact in facts {
-        if !fact.path.starts_with('/') || fact.path.starts_with("//") {
-            found.push(format!("the path of the fact {:?} does not begin with one slash", fact.label));
-        }
-        if !(fact.pointer.is_empty() || fact.pointer.starts_with('/')) {
-            found.push(format!("the pointer of the fact {:?} does not begin with a slash", fact.label));
-        }
-        for name in names(&fact.path).into_iter().filter(|name| known.get(name) != Some(&true)) {
-            found.push(format!("the fact {:?} needs {name:?}, which a request may lack", fact.label));
+        let what = format!("the fact {:?}", fact.label);
+        of_question(&what, (&fact.path, &fact.pointer), (known, twice), found);
+        if let Some(each) = &fact.each {
+            let items = BTreeMap::from([("item", true)]);
+            of_question(&what, (&each.path, &each.pointer), (&items, &BTreeSet::new()), found);
         }
     }
     if let Some(field) = id_field
@@ -255,4 +273,25 @@ fn of_confirm(confirm: &Confirm, rule: &Rule, found: &mut Vec<String>) {
     if !(1..=MAX_EXPIRES_SECONDS).contains(expires_seconds) {
         found.push(format!("a confirmation expires after 1 to {MAX_EXPIRES_SECONDS} seconds"));
     }
+}
+
+/// A `GET` that the gate makes itself: its path, and where in the answer the value is.
+fn of_question(what: &str, (path, pointer): (&str, &str), (known, twice): Names<'_>, found: &mut Vec<String>) {
+    if !path.starts_with('/') || path.starts_with("//") {
+        found.push(format!("the path of {what} does not begin with one slash"));
+    }
+    if !(pointer.is_empty() || pointer.starts_with('/')) {
+        found.push(format!("the pointer of {what} does not begin with a slash"));
+    }
+    for name in names(path) {
+        if twice.contains(name) {
+            found.push(two_values(name));
+        } else if known.get(name) != Some(&true) {
+            found.push(format!("{what} needs {name:?}, which a request may lack"));
+        }
+    }
+}
+
+fn two_values(name: &str) -> String {
+    format!("{name:?} names two values, of path, query and body")
 }

@@ -16,6 +16,7 @@
 //! | [`shape`] | a value against a shape |
 //! | [`check`](mod@check) | rules that make no sense |
 //! | [`digest`](mod@digest) | what a person signs |
+//! | [`guard`] | what has to hold at the upstream |
 //! | [`card`] | what a person reads |
 //! | [`answer`] | what of an answer goes to the agent |
 //! | [`senders`] | who of a channel is heard |
@@ -29,6 +30,7 @@ pub mod answer;
 pub mod card;
 pub mod check;
 pub mod digest;
+pub mod guard;
 pub mod json;
 pub mod senders;
 pub mod shape;
@@ -41,4 +43,5 @@ pub use answer::{Unfit, filter};
 pub use card::{fill, fill_path, shown};
 pub use check::{Problem, check};
 pub use digest::digest;
+pub use guard::holds;
 pub use strip::Stripper;

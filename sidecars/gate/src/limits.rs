@@ -49,6 +49,8 @@ pub const MAX_ADDRESSES: usize = 4;
 pub const MAX_ANCHORS: usize = 512;
 /// Longest value of a fact, in characters.
 pub const MAX_FACT_CHARS: usize = 200;
+/// Items of a list that a fact asks about; of a longer one the number of the others is told.
+pub const MAX_FACT_ITEMS: usize = 20;
 /// Confirmations that are over and can be asked for still; the oldest makes way.
 pub const MAX_FINAL_CONFIRMATIONS: usize = 64;
 /// Longest answer that is kept with a confirmation, in bytes. A longer one is left out.

@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::channel::AgentChannel;
 use crate::chat::SessionSummary;
 use crate::cron::CronJob;
+use crate::ways::{House, Jobs};
 use crate::{BotName, Generation, ModelId, ProfileName, Revision, Timestamp, UpstreamName};
 
 /// Gives the state lease to this container.
@@ -60,6 +61,12 @@ pub struct AgentConfig {
     /// What bots do by the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cron: Vec<CronJob>,
+    /// What the tools `home.*` are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub house: Option<House>,
+    /// What the tools `jobs.*` are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
 }
 
 /// What happens to a tool call. The greatest of several is the strictest.
@@ -283,6 +290,8 @@ mod tests {
             switch_models: Vec::new(),
             channels: Vec::new(),
             cron: Vec::new(),
+            house: None,
+            jobs: None,
         };
         let value = serde_json::to_value(&config).expect("serialises");
         let fields: Vec<&String> = value.as_object().expect("an object").keys().collect();

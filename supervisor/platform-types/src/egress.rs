@@ -114,16 +114,25 @@ pub enum Credential {
         prefix: String,
         secret: SecretName,
     },
+    /// A header, and `Authorization: Bearer <bearer>` beside it, as Supabase wants keys that are tokens.
+    Both {
+        name: String,
+        secret: SecretName,
+        bearer: SecretName,
+    },
 }
 
 impl Credential {
-    pub fn secret(&self) -> &SecretName {
-        match self {
+    /// The secrets of this credential; the first is the one that its first place gets.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let (first, second) = match self {
             Self::Bearer { secret }
             | Self::Header { secret, .. }
             | Self::Query { secret, .. }
-            | Self::Path { secret, .. } => secret,
-        }
+            | Self::Path { secret, .. } => (secret, None),
+            Self::Both { secret, bearer, .. } => (secret, Some(bearer)),
+        };
+        core::iter::once(first).chain(second)
     }
 }
 
@@ -147,6 +156,33 @@ pub struct Rule {
     pub body: Option<BTreeMap<String, Field>>,
     pub confirm: Option<Confirm>,
     pub answer: AnswerFilter,
+    /// What has to hold at the upstream, asked by the gate itself before it asks a person and before the request goes out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
+}
+
+/// A value that the gate fetches with a `GET` on the same upstream, and what has to be so about it. A value that cannot be
+/// fetched does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Path and query, with `{name}` as in the words of a confirmation.
+    pub path: String,
+    /// Where the value is in the answer, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    pub holds: Holds,
+    /// Said to the bot where it does not hold.
+    pub otherwise: String,
+}
+
+/// What has to be so about a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Holds {
+    /// It is one of these texts.
+    OneOf { values: Vec<String> },
+    /// It is a list of texts, and none of them begins with one of these.
+    NoneBeginsWith { prefixes: Vec<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -264,6 +300,19 @@ pub struct Confirm {
 pub struct Fact {
     pub label: String,
     /// Path and query, with `{name}` as in the words.
+    pub path: String,
+    /// Where the value is in the answer, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// The value is a list of texts; each is shown with what is found for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Each>,
+}
+
+/// What is found out about each item of a list: `item: value`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// Path and query, with `{item}` for the item.
     pub path: String,
     /// Where the value is in the answer, as a JSON pointer (RFC 6901).
     pub pointer: String,

@@ -26,6 +26,7 @@
 //! | [`markdown`] | a message as a tree of a closed set of node types |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
 //! | [`update`] | what is said on a channel |
+//! | [`ways`] | what is behind the upstreams of a profile, for the tools that speak to it |
 
 pub mod agent;
 pub mod audit;
@@ -51,6 +52,7 @@ pub mod spark;
 pub mod switch;
 pub mod text;
 pub mod update;
+pub mod ways;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use name::{BotName, DeviceId, InstallName, JobName, ModelId, NameError, ProfileName, SecretName, UpstreamName};

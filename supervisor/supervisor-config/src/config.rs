@@ -14,6 +14,7 @@ use platform_types::cron::CronJob;
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::schedule::Expression;
 use platform_types::spark::{Backend, DEMO_MODEL, SparkLimits};
+use platform_types::ways::Requeue;
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 
 /// The whole desired state, with every default filled in.
@@ -152,17 +153,31 @@ pub struct Channel {
 /// What an upstream lets pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allows {
-    HomeAssistant {
-        entities: Vec<String>,
-        scenes: Vec<String>,
-        confirm: Vec<String>,
-    },
-    SupabaseJobs {
-        table: String,
-    },
+    HomeAssistant(House),
+    SupabaseJobs(Jobs),
     Telegram,
     /// Without a preset.
     Rules(Vec<Rule>),
+}
+
+/// What of a house may be read and set. No lock, cover or alarm may be set without a confirmation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct House {
+    /// Only read.
+    pub read: Vec<String>,
+    pub entities: Vec<String>,
+    pub scenes: Vec<String>,
+    /// Entities and scenes that are set after a confirmation each time.
+    pub confirm: Vec<String>,
+}
+
+/// What of a table of jobs may be seen and done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jobs {
+    pub table: String,
+    /// Empty: every kind that the database shows.
+    pub kinds: Vec<String>,
+    pub requeue: Requeue,
 }
 
 /// A kind of request that may pass.

@@ -12,7 +12,9 @@ use platform_types::spark::SparkLimits;
 use platform_types::{ProfileName, SecretName, UpstreamName};
 use toml::{Table, Value};
 
-use crate::config::{Allows, Backup, Bot, Channel, Config, Keep, Limits, Profile, Spark, Switch, Upstream};
+use crate::config::{
+    Allows, Backup, Bot, Channel, Config, House, Jobs, Keep, Limits, Profile, Spark, Switch, Upstream,
+};
 use crate::path::KeyPath;
 use crate::report::neutral;
 use crate::written;
@@ -147,8 +149,8 @@ impl Entries {
         let Upstream { url, address, networks, ca, credential, allows } = upstream;
         let path = path.key(name.as_str());
         let preset = match allows {
-            Allows::HomeAssistant { .. } => Some("home-assistant"),
-            Allows::SupabaseJobs { .. } => Some("supabase-jobs"),
+            Allows::HomeAssistant(_) => Some("home-assistant"),
+            Allows::SupabaseJobs(_) => Some("supabase-jobs"),
             Allows::Telegram => Some("telegram"),
             Allows::Rules(_) => None,
         };
@@ -163,16 +165,25 @@ impl Entries {
                 Credential::Header { name, secret } => ("header", named_secret(name, secret)),
                 Credential::Query { name, secret } => ("query", named_secret(name, secret)),
                 Credential::Path { secret: name, .. } => ("token", secret(name)),
+                Credential::Both { name, secret: of_header, bearer } => {
+                    self.put(&path, "bearer", Some(secret(bearer)));
+                    ("header", named_secret(name, of_header))
+                }
             };
             self.put(&path, key, Some(value));
         }
         match allows {
-            Allows::HomeAssistant { entities, scenes, confirm } => {
+            Allows::HomeAssistant(House { read, entities, scenes, confirm }) => {
+                self.put(&path, "read", Some(list(read)));
                 self.put(&path, "entities", Some(list(entities)));
                 self.put(&path, "scenes", Some(list(scenes)));
                 self.put(&path, "confirm", Some(list(confirm)));
             }
-            Allows::SupabaseJobs { table } => self.text(&path, "table", table),
+            Allows::SupabaseJobs(Jobs { table, kinds, requeue }) => {
+                self.text(&path, "table", table);
+                self.put(&path, "kinds", (!kinds.is_empty()).then(|| list(kinds)));
+                self.text(&path, "requeue", requeue.as_str());
+            }
             Allows::Telegram => {}
             Allows::Rules(rules) => {
                 self.put(&path, "rule", Some(Value::Array(rules.iter().map(written::rule).collect())));

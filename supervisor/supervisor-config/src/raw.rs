@@ -204,18 +204,27 @@ pub(crate) struct RawUpstream {
     /// `telegram`: the bot's token, put into the path.
     #[schemars(example = json!({"secret": "telegram-token"}), extend("x-default" = "none; required by `telegram`", "x-change" = "pushed live"))]
     pub token: Option<RawSecret>,
+    /// `home-assistant`: entities that may only be read.
+    #[schemars(example = json!(["sensor.hall"]), extend("default" = [], "x-change" = "pushed live"))]
+    pub read: Option<Vec<String>>,
     /// `home-assistant`: entities that may be read and set.
     #[schemars(example = json!(["light.kitchen"]), extend("default" = [], "x-change" = "pushed live"))]
     pub entities: Option<Vec<String>>,
     /// `home-assistant`: scenes that may be turned on.
     #[schemars(example = json!(["scene.movie"]), extend("default" = [], "x-change" = "pushed live"))]
     pub scenes: Option<Vec<String>>,
-    /// `home-assistant`: entities that need a confirmation each time.
+    /// `home-assistant`: entities and scenes that need a confirmation each time.
     #[schemars(example = json!(["lock.front_door"]), extend("default" = [], "x-change" = "pushed live"))]
     pub confirm: Option<Vec<String>>,
     /// `supabase-jobs`: the table of jobs.
     #[schemars(example = &"jobs", extend("x-default" = "none; required by `supabase-jobs`", "x-change" = "pushed live"))]
     pub table: Option<String>,
+    /// `supabase-jobs`: the kinds of jobs that may be seen and queued again.
+    #[schemars(example = json!(["report"]), extend("x-default" = "none: every kind that the database shows", "x-change" = "pushed live"))]
+    pub kinds: Option<Vec<String>>,
+    /// `supabase-jobs`: how a job is queued again: by the function `requeue_job`, or by comparing and setting its row.
+    #[schemars(example = &"function", extend("default" = "function", "x-change" = "pushed live"))]
+    pub requeue: Option<RawRequeue>,
     /// Without a preset: the requests that may pass.
     pub rule: Option<Vec<RawRule>>,
 }
@@ -226,6 +235,13 @@ pub(crate) enum RawPreset {
     HomeAssistant,
     SupabaseJobs,
     Telegram,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawRequeue {
+    Function,
+    CompareAndSet,
 }
 
 /// Chats with people who are not at the page.

@@ -27,8 +27,8 @@ fn a_house() {
     let up = upstream(
         "preset = \"home-assistant\"\nurl = \"http://192.168.1.20:8123/\"\naddress = \"192.168.1.20\"\n\
          networks = [\"192.168.1.0/24\"]\nbearer = { secret = \"ha-token\" }\n\
-         entities = [\"light.kitchen\", \"climate.living\", \"lock.shed\", \"sensor.door\", \"switch.heater\"]\n\
-         scenes = [\"scene.movie\"]\nconfirm = [\"lock.front_door\", \"switch.heater\"]",
+         read = [\"lock.shed\", \"sensor.door\"]\nentities = [\"light.kitchen\", \"climate.living\", \"switch.heater\"]\n\
+         scenes = [\"scene.movie\"]\nconfirm = [\"lock.front_door\", \"scene.leave\", \"switch.heater\"]",
     );
     assert_eq!((up.url.as_str(), up.networks.len()), ("http://192.168.1.20:8123", 1));
     assert!(matches!(up.credential, Some(Credential::Bearer { .. })));
@@ -37,14 +37,14 @@ fn a_house() {
 
 #[test]
 fn an_entity_is_set_without_a_confirmation_only_where_the_file_says_so() {
-    let lists = "preset = \"home-assistant\"\nurl = \"http://h\"\nentities = [\"lock.a\", \"switch.b\"]\nconfirm = [\"switch.b\"]";
+    let lists = "preset = \"home-assistant\"\nurl = \"http://h\"\nread = [\"lock.a\"]\nentities = [\"switch.b\"]\nconfirm = [\"switch.b\"]";
     for rule in upstream(lists).rules {
         let body = serde_json::to_string(&rule.body).expect("JSON");
         assert!(rule.confirm.is_some() || !body.contains("switch.b"), "{} sets switch.b", rule.name);
-        assert!(rule.path != "/api/services/lock/unlock", "{} unlocks", rule.name);
+        assert!(!body.contains("lock.a"), "{} sets lock.a", rule.name);
     }
     let nothing = upstream("preset = \"home-assistant\"\nurl = \"http://h\"");
-    assert_eq!(nothing.rules.iter().map(|rule| rule.path.as_str()).collect::<Vec<_>>(), ["/api/"]);
+    assert_eq!(nothing.rules.iter().map(|rule| rule.path.as_str()).collect::<Vec<_>>(), ["/api/", "/api/config"]);
 }
 
 #[test]
@@ -57,6 +57,47 @@ fn a_table_of_jobs() {
     for rule in up.rules.iter().filter(|rule| rule.method != platform_types::egress::Method::Get) {
         assert!(rule.confirm.is_some(), "{} changes something without a confirmation", rule.name);
     }
+}
+
+#[test]
+fn jobs_of_some_kinds() {
+    let text = |requeue: &str| {
+        format!(
+            "preset = \"supabase-jobs\"\nurl = \"https://jobs.example\"\ntable = \"jobs\"\nkinds = [\"report\", \"sync\"]\n\
+             requeue = \"{requeue}\"\nbearer = {{ secret = \"ha-token\" }}\nheader = {{ name = \"apikey\", secret = \"jobs-key\" }}"
+        )
+    };
+    let up = upstream(&text("compare-and-set"));
+    assert!(matches!(&up.credential, Some(Credential::Both { bearer, .. }) if bearer.as_str() == "ha-token"));
+    insta::assert_snapshot!(rules(&up));
+    let by_function = upstream(&text("function"));
+    assert_eq!(by_function.rules[0], up.rules[0]);
+    assert_eq!(by_function.rules[1].guards.len(), 1);
+}
+
+#[test]
+fn tools_are_told_what_there_is() {
+    let text = "[profile.p]\nport = 1\n[profile.p.upstream.house]\npreset = \"home-assistant\"\nurl = \"http://h\"\n\
+                read = [\"sensor.a\", \"lock.a\"]\nentities = [\"light.a\", \"switch.b\", \"sensor.b\"]\n\
+                scenes = [\"scene.a\", \"scene.b\"]\nconfirm = [\"switch.b\", \"scene.b\", \"lock.b\"]\n\
+                [profile.p.upstream.jobs]\npreset = \"supabase-jobs\"\nurl = \"http://h\"\ntable = \"t\"";
+    let config = Config::parse(text, &surroundings::rich()).expect("no errors");
+    let profile = &config.profiles[&ProfileName::new("p").expect("a name")];
+    let house = profile.house_for_tools().expect("a house");
+    let things: Vec<String> = house.things.iter().map(|thing| format!("{} {:?}", thing.id, thing.may)).collect();
+    let expect = [
+        "light.a Set",
+        "lock.a Read",
+        "lock.b Confirm",
+        "scene.a Set",
+        "scene.b Confirm",
+        "sensor.a Read",
+        "sensor.b Read",
+        "switch.b Confirm",
+    ];
+    assert_eq!(things, expect);
+    let jobs = profile.jobs_for_tools().expect("jobs");
+    assert_eq!((jobs.table.as_str(), jobs.requeue.as_str(), jobs.kinds.len()), ("t", "function", 0));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use platform_types::cron::{CronJob, Deliver, Missed};
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
 use platform_types::schedule::{Expression, Interval, When};
 use platform_types::spark::SparkLimits;
+use platform_types::ways::Requeue;
 use platform_types::{BotName, InstallName, JobName, ModelId, Port, ProfileName, SecretName, UpstreamName};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -18,7 +19,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use supervisor_config::config::{
-    Allows, Backup, Bot, Channel, Config, Consent, Keep, Limits, Profile, Rule, Spark, Switch, SwitchAddress, Upstream,
+    Allows, Backup, Bot, Channel, Config, Consent, House, Jobs, Keep, Limits, Profile, Rule, Spark, Switch,
+    SwitchAddress, Upstream,
 };
 use supervisor_config::{Finding, diff, effective, read};
 
@@ -334,15 +336,21 @@ fn upstreams() -> impl Strategy<Value = Upstream> {
         secrets().prop_map(|secret| Credential::Bearer { secret }),
         ("k[a-z-]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Header { name, secret }),
         ("k[a-z_]{1,8}", secrets()).prop_map(|(name, secret)| Credential::Query { name, secret }),
-    ];
-    let entities = || lists("[a-z]{1,4}\\.[a-z_]{1,4}".boxed());
-    let allows = prop_oneof![
-        (entities(), entities(), entities()).prop_map(|(entities, scenes, confirm)| Allows::HomeAssistant {
-            entities,
-            scenes,
-            confirm
+        ("k[a-z-]{1,8}", secrets(), secrets()).prop_map(|(name, secret, bearer)| Credential::Both {
+            name,
+            secret,
+            bearer
         }),
-        "[a-z_]{1,8}".prop_map(|table| Allows::SupabaseJobs { table }),
+    ];
+    // Shorter than the domains that need a confirmation.
+    let entities = || lists("[a-z]{1,3}\\.[a-z_]{1,4}".boxed());
+    let scenes = lists("scene\\.[a-z_]{1,4}".boxed());
+    let allows = prop_oneof![
+        (entities(), entities(), scenes, entities())
+            .prop_map(|(read, entities, scenes, confirm)| House { read, entities, scenes, confirm })
+            .prop_map(Allows::HomeAssistant),
+        ("[a-z_]{1,8}", lists("[a-z_]{1,8}".boxed()), select(vec![Requeue::Function, Requeue::CompareAndSet]))
+            .prop_map(|(table, kinds, requeue)| Allows::SupabaseJobs(Jobs { table, kinds, requeue })),
         vec(rules(), 0..3).prop_map(Allows::Rules),
     ];
     let others = (option::of(credential), allows);

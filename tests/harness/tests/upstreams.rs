@@ -13,8 +13,9 @@ preset = "home-assistant"
 url = "http://192.168.1.20:8123"
 networks = ["192.168.1.0/24"]
 bearer = { secret = "key" }
-entities = ["light.kitchen", "climate.living", "cover.garage", "fan.bath", "switch.heater", "script.bed", "lock.shed",
-            "media_player.hall", "vacuum.tom", "button.bell", "input_boolean.guests", "sensor.door", "alarm_control_panel.home"]
+read = ["lock.shed", "sensor.door"]
+entities = ["light.kitchen", "climate.living", "cover.garage", "fan.bath", "switch.heater", "script.bed",
+            "media_player.hall", "vacuum.tom", "button.bell", "input_boolean.guests", "alarm_control_panel.home"]
 scenes = ["scene.movie"]
 confirm = ["lock.front_door", "switch.heater", "cover.garage", "alarm_control_panel.home"]
 "#;
@@ -23,6 +24,15 @@ preset = "supabase-jobs"
 url = "https://jobs.example"
 header = { name = "apikey", secret = "key" }
 table = "jobs"
+"#;
+const COMPARED: &str = r#"
+preset = "supabase-jobs"
+url = "https://jobs.example"
+header = { name = "apikey", secret = "key" }
+bearer = { secret = "key" }
+table = "jobs"
+kinds = ["report", "sync"]
+requeue = "compare-and-set"
 "#;
 const TELEGRAM: &str = r#"
 preset = "telegram"
@@ -58,14 +68,16 @@ fn post(target: &str) -> (&str, &str) {
 
 #[test]
 fn every_preset_passes_the_check_of_the_gate() {
-    for text in [HOUSE, JOBS, TELEGRAM, "preset = \"home-assistant\"\nurl = \"http://h\"", "url = \"http://h\""] {
+    for text in
+        [HOUSE, JOBS, COMPARED, TELEGRAM, "preset = \"home-assistant\"\nurl = \"http://h\"", "url = \"http://h\""]
+    {
         assert_eq!(check(&upstream(text).expect("accepted")), Ok(()), "{text}");
     }
 }
 
 #[test]
 fn facts_and_words_are_filled_from_every_confirmed_request() {
-    let jobs = "/rest/v1/jobs?id=eq.7&status=in.(failed,dead)&updated_at=eq.2026-11-22T10:45:12.468314%2B00:00\
+    let jobs = "/rest/v1/jobs?id=eq.7&kind=in.(report,sync)&status=in.(failed,dead)&updated_at=eq.2026-11-22T10:45:12.468314%2B00:00\
                 &select=id,kind,status,attempts,last_error,updated_at";
     let check = |text: &str, request: (&str, &str), body: &str, (words, fact): (&str, &str)| {
         let up = upstream(text).expect("accepted");
@@ -80,7 +92,7 @@ fn facts_and_words_are_filled_from_every_confirmed_request() {
     check(HOUSE, unlock, entity, ("Unlock lock.front_door", "/api/states/lock.front_door"));
     let row = "/rest/v1/jobs?id=eq.7&select=kind,status,attempts,last_error";
     let body = r#"{"status":"queued","attempts":0,"run_at":"now","locked_at":null,"locked_by":null}"#;
-    check(JOBS, ("PATCH", jobs), body, ("Queue job 7 again", row));
+    check(COMPARED, ("PATCH", jobs), body, ("Queue job 7 again", row));
     let body = r#"{"p_job_id":7,"p_actor":"bot"}"#;
     check(JOBS, ("POST", "/rest/v1/rpc/requeue_job"), body, ("Queue job 7 again", row));
 }
@@ -95,7 +107,7 @@ fn what_the_presets_let_through() {
     check(HOUSE, get("/api/states/light.kitchen"), "", true);
     check(HOUSE, get("/api/states/lock.front_door"), "", true);
     check(HOUSE, get("/api/states"), "", false);
-    check(HOUSE, get("/api/config"), "", false);
+    check(HOUSE, get("/api/config"), "", true);
     check(HOUSE, get("/api/states/light.other"), "", false);
     check(HOUSE, post("/api/services/light/turn_on"), r#"{"entity_id":"light.kitchen","brightness_pct":40}"#, true);
     check(HOUSE, post("/api/services/light/turn_on"), r#"{"entity_id":"all"}"#, false);
@@ -117,7 +129,7 @@ fn what_the_presets_let_through() {
     check(HOUSE, post("/api/services/scene/apply"), r#"{"entities":{"lock.front_door":"unlocked"}}"#, false);
     check(HOUSE, post("/api/services/switch/turn_on"), r#"{"entity_id":"switch.heater"}"#, false);
     check(HOUSE, post("/api/services/cover/open_cover"), r#"{"entity_id":"cover.garage"}"#, false);
-    check(HOUSE, post("/api/services/lock/lock"), r#"{"entity_id":"lock.shed"}"#, true);
+    check(HOUSE, post("/api/services/lock/lock"), r#"{"entity_id":"lock.shed"}"#, false);
     check(HOUSE, post("/api/services/lock/unlock"), r#"{"entity_id":"lock.shed"}"#, false);
     check(
         HOUSE,
@@ -135,6 +147,11 @@ fn what_the_presets_let_through() {
     check(JOBS, get(&format!("{list}&id=gt.0")), "", false);
     check(JOBS, get(&format!("{list}&or=(id.gt.0)")), "", false);
     check(JOBS, ("DELETE", "/rest/v1/jobs?id=eq.1"), "", false);
+    check(COMPARED, get(list), "", false);
+    check(COMPARED, get(&format!("{list}&kind=in.(report,sync)")), "", true);
+    check(COMPARED, get(&format!("{list}&kind=eq.sync")), "", true);
+    check(COMPARED, get(&format!("{list}&kind=eq.billing")), "", false);
+    check(COMPARED, get(&format!("{list}&kind=in.(report,billing)")), "", false);
     let send =
         |rest: &str| format!(r#"{{"chat_id":17,"text":"hi","link_preview_options":{{"is_disabled":true}}{rest}}}"#);
     check(TELEGRAM, get("/getMe"), "", true);
@@ -152,9 +169,10 @@ fn what_the_presets_let_through() {
 
 #[test]
 fn no_change_of_jobs_goes_without_all_of_its_filters() {
-    let up = upstream(JOBS).expect("accepted");
+    let up = upstream(COMPARED).expect("accepted");
     let filters = [
         "id=eq.7",
+        "kind=in.(report,sync)",
         "status=in.(failed,dead)",
         "updated_at=eq.2026-11-22T10:45:12",
         "select=id,kind,status,attempts,last_error,updated_at",

@@ -248,6 +248,8 @@ impl Driver {
                 bot: owner.bot.name.clone(),
                 turn,
                 upstreams: owner.config.upstreams.as_slice().into(),
+                house: owner.config.house.clone(),
+                jobs: owner.config.jobs.clone(),
                 // A turn that is over shows nothing any more.
                 progress: Progress::new(move |waits| drop(confirming.send((id.clone(), waits)))),
             };

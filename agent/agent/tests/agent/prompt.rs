@@ -7,6 +7,7 @@ use agent_core::prompt::Prompt;
 use agent_store::StateDir;
 use agent_tools::{Egress, Own, Reach, Registry, Spark};
 use platform_types::agent::Bot;
+use platform_types::ways::{House, Jobs, May, Requeue, Thing};
 use platform_types::{ModelId, UpstreamName};
 
 use crate::support::agent::{World, bot, config};
@@ -48,7 +49,21 @@ fn a_shipped_bot_costs_little_before_a_word_is_said() {
     let registry = Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"), &own);
     let upstreams = ["home-assistant", "jobs"].map(|name| UpstreamName::new(name).unwrap());
     let models = ["openai/gpt-oss-120b", "nvidia/Qwen3.6-35B-A3B-NVFP4"].map(|id| ModelId::new(id).unwrap());
-    let reach = Reach { upstreams: &upstreams, switch_models: &models };
+    let thing = |(id, may): (&str, May)| Thing { id: id.to_owned(), may };
+    let things = [
+        ("climate.living", May::Set),
+        ("cover.garage", May::Confirm),
+        ("light.kitchen", May::Set),
+        ("light.living", May::Set),
+        ("lock.front_door", May::Confirm),
+        ("scene.leaving", May::Confirm),
+        ("scene.movie", May::Set),
+        ("sensor.hall_temperature", May::Read),
+    ];
+    let house = House { upstream: upstreams[0].clone(), things: things.map(thing).into() };
+    let kinds = vec!["report".to_owned(), "sync".to_owned()];
+    let jobs = Jobs { upstream: upstreams[1].clone(), table: "jobs".into(), kinds, requeue: Requeue::Function };
+    let reach = Reach { upstreams: &upstreams, switch_models: &models, house: Some(&house), jobs: Some(&jobs) };
     let bots = shipped();
     for bot in &bots {
         assert_eq!(registry.unknown(bot), Vec::<String>::new(), "{}", bot.name);

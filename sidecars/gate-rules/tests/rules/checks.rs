@@ -149,7 +149,7 @@ fn confirmations_that_cannot_be_read_or_decided() {
         problem(&house)
     };
     let fact = |path: &str, pointer: &str| Confirm {
-        facts: vec![Fact { label: "state".to_owned(), path: path.to_owned(), pointer: pointer.to_owned() }],
+        facts: vec![Fact { label: "state".to_owned(), path: path.to_owned(), pointer: pointer.to_owned(), each: None }],
         ..confirm("Unlock")
     };
     let check = |confirm: Confirm, expect: &str| {

@@ -34,6 +34,7 @@ pub fn rule(name: &str, method: Method, path: &str) -> Rule {
         body: None,
         confirm: None,
         answer: AnswerFilter::Status,
+        guards: vec![],
     }
 }
 
@@ -66,8 +67,12 @@ pub fn house() -> Upstream {
         ])),
         ..rule("light", Method::Post, "/api/services/light/turn_on")
     };
-    let fact =
-        Fact { label: "state".to_owned(), path: "/api/states/{entity_id}".to_owned(), pointer: "/state".to_owned() };
+    let fact = Fact {
+        label: "state".to_owned(),
+        path: "/api/states/{entity_id}".to_owned(),
+        pointer: "/state".to_owned(),
+        each: None,
+    };
     let unlock = Rule {
         body: Some(fields([("entity_id", required(one_of(&["lock.door"])))])),
         confirm: Some(Confirm { facts: vec![fact], ..confirm("Unlock {entity_id}") }),

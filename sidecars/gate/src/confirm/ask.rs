@@ -4,22 +4,20 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use gate_rules::{Admitted, fill, fill_path, shown, with_id};
+use gate_rules::{Admitted, fill, shown, with_id};
 use platform_kit::Failure;
 use platform_kit::confirmation::Phase;
-use platform_types::egress::{Asked, Card, CardState, Confirm, Fact};
-use platform_types::text::neutral_cut;
-use serde_json::{Value, json};
+use platform_types::egress::{Asked, Card, CardState, Confirm};
+use serde_json::json;
 
+use super::facts::learn;
 use super::record::{KeptRequest, Record, rule_digest};
 use crate::audit::record::AGENT;
 use crate::audit::trail::Durable;
 use crate::config::Config;
-use crate::egress::outgoing::Reply;
 use crate::egress::request;
 use crate::egress::ways::Way;
 use crate::gate::Gate;
-use crate::limits::MAX_FACT_CHARS;
 
 /// Keeps a request and asks a person.
 pub async fn ask(
@@ -63,30 +61,4 @@ pub async fn ask(
         phase: Phase::Pending,
     })?;
     Ok(Asked { id, expires_at })
-}
-
-/// A fact's label and value; one that cannot be found out says so.
-async fn learn(gate: &Gate, way: &Way, fact: &Fact, admitted: &Admitted) -> (String, String) {
-    let asking = async {
-        let target = fill_path(&fact.path, &admitted.values).ok_or("its question cannot be written")?;
-        gate.outside.fact(way, &target, |reply| read(reply, &fact.pointer)).await
-    };
-    let value = match tokio::time::timeout(gate.limits.confirm.fact_time, asking).await {
-        Ok(Ok(value)) => value,
-        Ok(Err(reason)) => format!("(not known: {reason})"),
-        Err(_) => "(not known: no answer in time)".to_owned(),
-    };
-    (fact.label.clone(), neutral_cut(&value, MAX_FACT_CHARS))
-}
-
-fn read(reply: &Reply, pointer: &str) -> Result<String, String> {
-    if !reply.status.is_success() {
-        return Err(format!("status {}", reply.status.as_u16()));
-    }
-    let value: Value = serde_json::from_slice(&reply.body).map_err(|_| "the answer is not JSON")?;
-    match value.pointer(pointer) {
-        None => Err("the answer does not have it".to_owned()),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(value) => Ok(value.to_string()),
-    }
 }

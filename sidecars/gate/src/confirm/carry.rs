@@ -10,6 +10,7 @@ use super::record::{Record, rule_digest};
 use crate::audit::record::GATE;
 use crate::audit::trail::Durable;
 use crate::config::Config;
+use crate::egress::guard;
 use crate::egress::outgoing::{Lost, Reply};
 use crate::egress::ways::Way;
 use crate::gate::Gate;
@@ -35,7 +36,7 @@ pub fn start(gate: &Arc<Gate>, record: Record) {
 
 async fn carry(gate: Arc<Gate>, record: Record) {
     let id = record.card.id.as_str();
-    let outcome = match released(&gate, &record) {
+    let outcome = match released(&gate, &record).await {
         Err(message) => Outcome::Failed { message },
         Ok((way, admitted)) => match gate.outside.perform(&way, &admitted).await {
             Ok(reply) => done(&reply),
@@ -60,7 +61,12 @@ async fn carry(gate: Arc<Gate>, record: Record) {
 }
 
 /// The step before the request goes out. The error says why nothing was done.
-fn released(gate: &Gate, record: &Record) -> Result<(Arc<Way>, Admitted), String> {
+async fn released(gate: &Gate, record: &Record) -> Result<(Arc<Way>, Admitted), String> {
+    let config = gate.config.get().map_err(|failure| failure.message)?;
+    if let Some((way, admitted)) = holds(&config, record) {
+        guard::check(gate, &way, &admitted).await?;
+    }
+    // It waited: the rules of now count.
     let config = gate.config.get().map_err(|failure| failure.message)?;
     let found = holds(&config, record).ok_or("the rule changed before it was carried out")?;
     let entry = json!({ "id": record.card.id, "digest": record.card.digest });

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | [`record`] | one confirmation: the request that waits (pure) |
 //! | [`store`] | all of them, and spark's among them |
-//! | [`ask`] | from an admitted request to a card, with facts |
+//! | [`ask`] | from an admitted request to a card |
+//! | [`facts`] | what the gate fetched itself for a card |
 //! | [`decide`] | devices and the operator |
 //! | [`carry`] | what was allowed, carried out once |
 //! | [`relay`] | cards of spark: shown, and a device's word handed on |
@@ -17,6 +18,7 @@
 pub mod ask;
 pub mod carry;
 pub mod decide;
+pub mod facts;
 pub mod record;
 pub mod relay;
 pub mod routes;

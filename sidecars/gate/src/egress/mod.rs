@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`ways`] | the upstreams in force |
 //! | [`service`] | who answers what on `egress.sock` |
+//! | [`guard`] | what has to hold before a request goes out |
 //! | [`request`] | the agent's request, read whole |
 //! | [`perform`] | an admitted request, carried out |
 //! | [`outgoing`] | one HTTP exchange with an upstream |
@@ -18,6 +19,7 @@
 //! | [`resolve`] | names to addresses |
 
 pub mod connect;
+pub mod guard;
 pub mod outgoing;
 pub mod perform;
 pub mod request;

@@ -32,7 +32,7 @@ pub struct Plain {
     pub body: Bytes,
 }
 
-/// An answer, read whole, with the secret taken out.
+/// An answer, read whole, with the secrets taken out.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: StatusCode,
@@ -61,11 +61,11 @@ impl Lost {
 pub async fn exchange(
     connector: &Connector,
     way: &Way,
-    secret: Option<&Secret<String>>,
+    secrets: &[Secret<String>],
     plain: Plain,
     limits: &EgressLimits,
 ) -> Result<Reply, Lost> {
-    let request = write(way, secret, plain).map_err(Lost::Before)?;
+    let request = write(way, secrets, plain).map_err(Lost::Before)?;
     let stream = connector.connect(way).await.map_err(Lost::Before)?;
     let deadline = Instant::now() + limits.answer_time;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -94,10 +94,10 @@ pub async fn exchange(
     if head.status.is_informational() || encoded(&head.headers) {
         return Err(invalid(way, "its answer is encoded, or no answer"));
     }
-    let mut strip = Strip::new(secret);
+    let mut strip = Strip::new(secrets);
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type =
-        content_type.map(|text| String::from_utf8_lossy(&stripped(secret, text.as_bytes())).into_owned());
+        content_type.map(|text| String::from_utf8_lossy(&stripped(secrets, text.as_bytes())).into_owned());
     let body = match timeout_at(deadline, collect(way, body, &mut strip)).await {
         Ok(body) => body?,
         Err(_) => return Err(late(way)),
@@ -106,7 +106,7 @@ pub async fn exchange(
 }
 
 /// The request with its credential.
-fn write(way: &Way, secret: Option<&Secret<String>>, plain: Plain) -> Result<Request<Full<Bytes>>, Failure> {
+fn write(way: &Way, secrets: &[Secret<String>], plain: Plain) -> Result<Request<Full<Bytes>>, Failure> {
     let unfit = || {
         let message = format!("the credential of {} cannot be written into a request", way.upstream.name);
         Failure::new(ErrorCode::UpstreamUnauthorized, message)
@@ -120,7 +120,7 @@ fn write(way: &Way, secret: Option<&Secret<String>>, plain: Plain) -> Result<Req
         fields.insert(name, HeaderValue::from_str(&value).map_err(|_| unfit())?);
     }
     fields.insert(header::ACCEPT_ENCODING, IDENTITY);
-    if let (Some(credential), Some(secret)) = (&way.upstream.credential, secret) {
+    if let (Some(credential), [secret, more @ ..]) = (&way.upstream.credential, secrets) {
         let secret = secret.expose();
         let mut sensitive = |name: HeaderName, text: String| {
             let mut value = HeaderValue::from_str(&text).map_err(|_| unfit())?;
@@ -131,6 +131,11 @@ fn write(way: &Way, secret: Option<&Secret<String>>, plain: Plain) -> Result<Req
         match credential {
             Credential::Bearer { .. } => sensitive(header::AUTHORIZATION, format!("Bearer {secret}"))?,
             Credential::Header { name, .. } => {
+                sensitive(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?, secret.clone())?;
+            }
+            Credential::Both { name, .. } => {
+                let bearer = more.first().ok_or_else(unfit)?.expose();
+                sensitive(header::AUTHORIZATION, format!("Bearer {bearer}"))?;
                 sensitive(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?, secret.clone())?;
             }
             Credential::Query { name, .. } => {
@@ -175,12 +180,13 @@ async fn collect(way: &Way, mut body: Incoming, strip: &mut Strip) -> Result<Byt
     Ok(whole.freeze())
 }
 
-/// Takes the secret out of what an upstream says.
+/// Takes the secrets out of what an upstream says.
 struct Strip(Option<Stripper>);
 
 impl Strip {
-    fn new(secret: Option<&Secret<String>>) -> Self {
-        Self(secret.map(|secret| Stripper::new(&[secret.expose().as_bytes()])))
+    fn new(secrets: &[Secret<String>]) -> Self {
+        let bytes: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        Self((!bytes.is_empty()).then(|| Stripper::new(&bytes)))
     }
 
     fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -195,9 +201,9 @@ impl Strip {
     }
 }
 
-/// These bytes with the secret taken out.
-pub fn stripped(secret: Option<&Secret<String>>, bytes: &[u8]) -> Vec<u8> {
-    let mut strip = Strip::new(secret);
+/// These bytes with the secrets taken out.
+pub fn stripped(secrets: &[Secret<String>], bytes: &[u8]) -> Vec<u8> {
+    let mut strip = Strip::new(secrets);
     let mut stripped = strip.push(bytes);
     stripped.extend(strip.finish());
     stripped

@@ -5,7 +5,8 @@ use gate_rules::Admitted;
 use http::{Method, StatusCode};
 use platform_kit::{Failure, Secret, secret};
 use platform_types::ErrorCode;
-use platform_types::egress::AnswerFilter;
+use platform_types::egress::{AnswerFilter, Credential};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::connect::Connector;
@@ -36,17 +37,17 @@ impl Outside {
 
     /// Carries out what a rule allows.
     pub async fn perform(&self, way: &Way, admitted: &Admitted) -> Result<Reply, Lost> {
-        let (reply, secret) = self.send(way, plain(admitted)).await?;
+        let (reply, secrets) = self.send(way, plain(admitted)).await?;
         let rule = way.upstream.rules.get(admitted.rule);
         let filter = rule.map_or(&AnswerFilter::Status, |rule| &rule.answer);
         let reply = filtered(filter, reply).map_err(Lost::After)?;
         // The filter has written JSON anew: what was escaped in it may now be readable.
-        Ok(Reply { body: outgoing::stripped(secret.as_ref(), &reply.body).into(), ..reply })
+        Ok(Reply { body: outgoing::stripped(&secrets, &reply.body).into(), ..reply })
     }
 
-    /// An answer with updates as the upstream gave it, the secret taken out: for [`crate::senders`], and not for the agent.
+    /// An answer with updates as the upstream gave it, the secrets taken out: for [`crate::senders`], and not for the agent.
     /// What is made of it goes through [`outgoing::stripped`] once more.
-    pub async fn updates(&self, way: &Way, admitted: &Admitted) -> Result<(Reply, Option<Secret<String>>), Lost> {
+    pub async fn updates(&self, way: &Way, admitted: &Admitted) -> Result<(Reply, Vec<Secret<String>>), Lost> {
         self.send(way, plain(admitted)).await
     }
 
@@ -62,44 +63,51 @@ impl Outside {
         Ok(self.send(way, plain).await?.0.status)
     }
 
-    /// Asks for a fact: `target` comes from the rule, `read` finds the text in the answer.
-    pub async fn fact(
-        &self,
-        way: &Way,
-        target: &str,
-        read: impl FnOnce(&Reply) -> Result<String, String>,
-    ) -> Result<String, String> {
+    /// Asks for a fact: `target` comes from the rule, `pointer` says where in the answer it is. The secrets are taken out.
+    pub async fn fact(&self, way: &Way, target: &str, pointer: &str) -> Result<Value, String> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let headers = vec![("accept".to_owned(), "application/json".to_owned())];
         let (path, query) = (path.to_owned(), query.to_owned());
         let plain = Plain { method: Method::GET, path, query, headers, body: Bytes::new() };
-        let (reply, secret) = self.send(way, plain).await.map_err(|lost| lost.failure().message)?;
-        let text = read(&reply)?;
-        Ok(String::from_utf8_lossy(&outgoing::stripped(secret.as_ref(), text.as_bytes())).into_owned())
+        let (reply, secrets) = self.send(way, plain).await.map_err(|lost| lost.failure().message)?;
+        let value = read(&reply, pointer)?;
+        // What was escaped in the answer is readable now.
+        let text = outgoing::stripped(&secrets, value.to_string().as_bytes());
+        serde_json::from_slice(&text).map_err(|_| "the answer is not JSON".to_owned())
     }
 
     /// Why an upstream's credential cannot be used.
     pub fn problem(&self, way: &Way) -> Option<String> {
-        self.secret(way).err().map(|failure| failure.message)
+        self.secrets(way).err().map(|failure| failure.message)
     }
 
-    async fn send(&self, way: &Way, plain: Plain) -> Result<(Reply, Option<Secret<String>>), Lost> {
+    async fn send(&self, way: &Way, plain: Plain) -> Result<(Reply, Vec<Secret<String>>), Lost> {
         let gone = |_| Lost::Before(Failure::new(ErrorCode::Internal, "the gate is stopping"));
         let _place = self.under_way.acquire().await.map_err(gone)?;
-        let secret = self.secret(way).map_err(Lost::Before)?;
-        let reply = outgoing::exchange(&self.connector, way, secret.as_ref(), plain, &self.limits).await?;
-        Ok((reply, secret))
+        let secrets = self.secrets(way).map_err(Lost::Before)?;
+        let reply = outgoing::exchange(&self.connector, way, &secrets, plain, &self.limits).await?;
+        Ok((reply, secrets))
     }
 
     /// Read each time: a rotated secret counts at once.
-    fn secret(&self, way: &Way) -> Result<Option<Secret<String>>, Failure> {
-        let Some(credential) = &way.upstream.credential else { return Ok(None) };
-        let path = self.secrets.join(credential.secret().as_str());
-        secret::read(&path).map(Some).map_err(|error| {
-            let message = format!("the credential of {} cannot be used: {error}", way.upstream.name);
-            Failure::new(ErrorCode::UpstreamUnauthorized, message)
-        })
+    fn secrets(&self, way: &Way) -> Result<Vec<Secret<String>>, Failure> {
+        let names = way.upstream.credential.iter().flat_map(Credential::secrets);
+        let read = names.map(|name| {
+            secret::read(&self.secrets.join(name.as_str())).map_err(|error| {
+                let message = format!("the credential of {} cannot be used: {error}", way.upstream.name);
+                Failure::new(ErrorCode::UpstreamUnauthorized, message)
+            })
+        });
+        read.collect()
     }
+}
+
+fn read(reply: &Reply, pointer: &str) -> Result<Value, String> {
+    if !reply.status.is_success() {
+        return Err(format!("status {}", reply.status.as_u16()));
+    }
+    let value: Value = serde_json::from_slice(&reply.body).map_err(|_| "the answer is not JSON")?;
+    value.pointer(pointer).cloned().ok_or_else(|| "the answer does not have it".to_owned())
 }
 
 fn plain(admitted: &Admitted) -> Plain {

@@ -11,6 +11,7 @@ use platform_types::audit::Anchor;
 use platform_types::egress::{AnswerFilter, GATE_HOST};
 use serde_json::json;
 
+use super::guard;
 use super::outgoing::{Lost, Reply};
 use super::request::{Asked, read_body};
 use super::ways::Way;
@@ -106,6 +107,10 @@ impl Egress {
             }
         };
         let rule = &way.upstream.rules[admitted.rule];
+        if let Err(why) = guard::check(gate, way, &admitted).await {
+            self.denied(name, asked, &Refused { rule: Some(rule.name.clone()), why: why.clone() })?;
+            return Err(Failure::new(ErrorCode::EgressDenied, why));
+        }
         if let Some(confirm) = &rule.confirm {
             let asked = ask::ask(gate, &config, way, asked, (admitted, confirm)).await?;
             return Ok(answer::json(StatusCode::ACCEPTED, &asked));

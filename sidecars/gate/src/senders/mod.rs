@@ -37,9 +37,9 @@ use crate::gate::Gate;
 
 /// Asks for updates, and gives those that the agent may see.
 pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> Result<Reply, Lost> {
-    let (reply, secret) = gate.outside.updates(way, admitted).await?;
+    let (reply, secrets) = gate.outside.updates(way, admitted).await?;
     if !reply.status.is_success() {
-        let body = outgoing::stripped(secret.as_ref(), &wire::refusal(&reply.body));
+        let body = outgoing::stripped(&secrets, &wire::refusal(&reply.body));
         return Ok(Reply { content_type: Some("application/json".to_owned()), body: body.into(), ..reply });
     }
     let updates = wire::updates(&reply.body)
@@ -52,7 +52,7 @@ pub async fn receive(gate: &Arc<Gate>, way: &Arc<Way>, admitted: &Admitted) -> R
         gate.note("channel.received", GATE, json!({ "channel": way.upstream.name, "updates": came, "heard": heard }));
     }
     // Written anew: what was escaped in it may now be readable.
-    let body = outgoing::stripped(secret.as_ref(), &wire::written(updates)).into();
+    let body = outgoing::stripped(&secrets, &wire::written(updates)).into();
     Ok(Reply { content_type: Some("application/json".to_owned()), body, ..reply })
 }
 

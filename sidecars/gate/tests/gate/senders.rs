@@ -40,6 +40,7 @@ fn chat(port: u16) -> Upstream {
         body: Some(body.iter().map(|(name, field)| ((*name).to_owned(), field.clone())).collect()),
         confirm: None,
         answer,
+        guards: Vec::new(),
     };
     let send = [("chat_id", field(Shape::ApprovedChat)), ("text", field(Shape::Text { max_chars: 4096 }))];
     Upstream {

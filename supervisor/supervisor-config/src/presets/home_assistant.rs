@@ -4,9 +4,13 @@
 //! reads the state again. States carry tokens in their attributes (`access_token`, `entity_picture`), so named members pass
 //! and nothing else. Home Assistant does not check ranges everywhere: they are checked here.
 
-use platform_types::egress::{Field, Method, Rule, Shape};
+use std::collections::BTreeMap;
+
+use platform_types::egress::{Confirm, Each, Field, Guard, Holds, Method, Rule, Shape};
+use platform_types::ways::{May, SCENE, Thing, domain_of};
 
 use super::{confirm, members, named, one_of, optional, required, rule};
+use crate::config::House;
 
 /// What of a state a bot may see.
 const STATE_MEMBERS: &[&str] = &[
@@ -37,6 +41,13 @@ const STATE_MEMBERS: &[&str] = &[
     "attributes.volume_level",
 ];
 
+/// What of a scene's state a bot may see: `attributes.entity_id` are the ids of what it sets.
+const SCENE_MEMBERS: &[&str] =
+    &["entity_id", "state", "last_changed", "attributes.entity_id", "attributes.friendly_name"];
+
+/// Domains of what lets people in or out: they are set after a confirmation only.
+pub const RISKY: [&str; 3] = ["lock", "cover", "alarm_control_panel"];
+
 const HVAC_MODES: [&str; 7] = ["off", "heat", "cool", "heat_cool", "auto", "dry", "fan_only"];
 
 /// A service, beside the entity: its other fields, and what a person reads before it runs.
@@ -49,22 +60,32 @@ struct Service {
     guarded: bool,
 }
 
-/// Entities may be read and set, scenes turned on; entities of `confirmed` are set after a confirmation each time.
-pub fn rules(entities: &[String], scenes: &[String], confirmed: &[String]) -> Vec<Rule> {
-    let mut rules = vec![Rule { answer: members(&["message"]), ..rule("api", Method::Get, "/api/") }];
-    let mut all: Vec<&String> = entities.iter().chain(scenes).chain(confirmed).collect();
+/// Entities may be read, those of `entities` set, scenes turned on; those of `confirm` after a confirmation each time. A scene that
+/// is turned on without one touches nothing that is [`RISKY`].
+pub fn rules(house: &House) -> Vec<Rule> {
+    let House { read, entities, scenes, confirm } = house;
+    let mut rules = vec![
+        Rule { answer: members(&["message"]), ..rule("api", Method::Get, "/api/") },
+        Rule { answer: members(&["state", "version"]), ..rule("config", Method::Get, "/api/config") },
+    ];
+    let mut all: Vec<&str> = [read, entities, scenes, confirm].into_iter().flatten().map(String::as_str).collect();
     all.sort_unstable();
     all.dedup();
-    if !all.is_empty() {
-        rules.push(Rule {
-            params: [("entity".to_owned(), one_of(all.iter().map(|id| id.as_str())))].into(),
-            answer: members(STATE_MEMBERS),
-            ..rule("state", Method::Get, "/api/states/{entity}")
-        });
+    let (of_scenes, others): (Vec<&str>, Vec<&str>) = all.into_iter().partition(|id| domain_of(id) == SCENE);
+    let state = |name: &str, ids: Vec<&str>, answer: &[&str]| Rule {
+        params: [("entity".to_owned(), one_of(ids))].into(),
+        answer: members(answer),
+        ..rule(name, Method::Get, "/api/states/{entity}")
+    };
+    if !others.is_empty() {
+        rules.push(state("state", others, STATE_MEMBERS));
     }
-    let free = |id: &&str| !confirmed.iter().any(|confirmed| confirmed == id);
-    let free: Vec<&str> = entities.iter().chain(scenes).map(String::as_str).filter(free).collect();
-    let confirmed: Vec<&str> = confirmed.iter().map(String::as_str).collect();
+    if !of_scenes.is_empty() {
+        rules.push(state("scene", of_scenes, SCENE_MEMBERS));
+    }
+    let free: Vec<&str> =
+        entities.iter().chain(scenes).filter(|id| !confirm.contains(id)).map(String::as_str).collect();
+    let confirmed: Vec<&str> = confirm.iter().map(String::as_str).collect();
     for service in services() {
         if !service.guarded {
             rules.extend(service_rule(&service, &free, false));
@@ -72,6 +93,22 @@ pub fn rules(entities: &[String], scenes: &[String], confirmed: &[String]) -> Ve
         rules.extend(service_rule(&service, &confirmed, true));
     }
     rules
+}
+
+/// What tools are told: each id once, and the most that may be done with it.
+pub fn things(house: &House) -> Vec<Thing> {
+    let House { read, entities, scenes, confirm } = house;
+    let settable = services();
+    let mut things: BTreeMap<&str, May> = BTreeMap::new();
+    for (ids, may) in [(read, May::Read), (entities, May::Set), (scenes, May::Set), (confirm, May::Confirm)] {
+        for id in ids {
+            let is_settable = settable.iter().any(|service| service.domain == domain_of(id));
+            let may = if is_settable { may } else { May::Read };
+            let known = things.entry(id).or_insert(may);
+            *known = may.max(*known);
+        }
+    }
+    things.into_iter().map(|(id, may)| Thing { id: id.to_owned(), may }).collect()
 }
 
 fn service_rule(service: &Service, entities: &[&str], confirmed: bool) -> Option<Rule> {
@@ -84,20 +121,38 @@ fn service_rule(service: &Service, entities: &[&str], confirmed: bool) -> Option
     }
     let mut body = named([("entity_id", required(one_of(own)))]);
     body.extend(fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())));
-    let facts = [
-        ("name", "/api/states/{entity_id}", "/attributes/friendly_name"),
-        ("state now", "/api/states/{entity_id}", "/state"),
-    ];
     let suffix = if confirmed { " confirmed" } else { "" };
     Some(Rule {
         body: Some(body),
-        confirm: confirmed.then(|| confirm(words, facts)),
+        confirm: confirmed.then(|| asked(domain, words)),
+        guards: if *domain == SCENE && !confirmed { vec![harmless()] } else { Vec::new() },
         ..rule(&format!("{domain}.{name}{suffix}"), Method::Post, &format!("/api/services/{domain}/{name}"))
     })
 }
 
-pub(crate) fn domain_of(entity: &str) -> &str {
-    entity.split('.').next().unwrap_or_default()
+/// The card: how the entity stands now; of a scene, how everything stands that it sets.
+fn asked(domain: &str, words: &str) -> Confirm {
+    let state = "/api/states/{entity_id}";
+    let name = ("name", state, "/attributes/friendly_name");
+    if domain != SCENE {
+        return confirm(words, [name, ("state now", state, "/state")]);
+    }
+    let mut asked = confirm(words, [name, ("sets", state, "/attributes/entity_id")]);
+    if let Some(sets) = asked.facts.last_mut() {
+        sets.each = Some(Each { path: "/api/states/{item}".to_owned(), pointer: "/state".to_owned() });
+    }
+    asked
+}
+
+/// What a scene sets is Home Assistant's to say, and may change there: so the gate looks each time.
+fn harmless() -> Guard {
+    Guard {
+        path: "/api/states/{entity_id}".to_owned(),
+        pointer: "/attributes/entity_id".to_owned(),
+        holds: Holds::NoneBeginsWith { prefixes: RISKY.iter().map(|domain| format!("{domain}.")).collect() },
+        otherwise: "the scene is not known, or sets a lock, a cover or an alarm: it has to stand in `confirm`"
+            .to_owned(),
+    }
 }
 
 fn services() -> Vec<Service> {

@@ -16,10 +16,10 @@ pub mod written;
 use std::collections::BTreeMap;
 
 use platform_types::egress::{self, AnswerFilter, Confirm, Credential, Fact, Field, Method, Rule, Shape};
-use platform_types::{SecretName, UpstreamName};
+use platform_types::{SecretName, UpstreamName, ways};
 use serde_json::Value;
 
-use crate::config::{Allows, Profile, Upstream};
+use crate::config::{Allows, Jobs, Profile, Upstream};
 
 /// How long a confirmation waits for somebody.
 pub const CONFIRM_SECONDS: u32 = 600;
@@ -40,9 +40,32 @@ impl Profile {
         self.upstreams.keys().filter(|name| !self.channels.contains_key(*name)).cloned().collect()
     }
 
+    /// What the tools for a house are about: the first upstream that is one.
+    pub fn house_for_tools(&self) -> Option<ways::House> {
+        self.upstreams.iter().find_map(|(name, upstream)| match &upstream.allows {
+            Allows::HomeAssistant(house) => {
+                Some(ways::House { upstream: name.clone(), things: home_assistant::things(house) })
+            }
+            _ => None,
+        })
+    }
+
+    /// What the tools for jobs are about: the first upstream that has some.
+    pub fn jobs_for_tools(&self) -> Option<ways::Jobs> {
+        self.upstreams.iter().find_map(|(name, upstream)| match &upstream.allows {
+            Allows::SupabaseJobs(Jobs { table, kinds, requeue }) => Some(ways::Jobs {
+                upstream: name.clone(),
+                table: table.clone(),
+                kinds: kinds.clone(),
+                requeue: *requeue,
+            }),
+            _ => None,
+        })
+    }
+
     /// The secrets that the profile's gate needs.
     pub fn upstream_secrets(&self) -> impl Iterator<Item = &SecretName> {
-        self.upstreams.values().filter_map(|upstream| upstream.credential.as_ref()).map(Credential::secret)
+        self.upstreams.values().filter_map(|upstream| upstream.credential.as_ref()).flat_map(Credential::secrets)
     }
 }
 
@@ -61,8 +84,8 @@ fn expanded(
         // A file that has gone since closes the way: an empty text holds no certificate.
         ca: ca.as_ref().map(|file| certificates.get(file).cloned().unwrap_or_default()),
         rules: match allows {
-            Allows::HomeAssistant { entities, scenes, confirm } => home_assistant::rules(entities, scenes, confirm),
-            Allows::SupabaseJobs { table } => supabase_jobs::rules(table),
+            Allows::HomeAssistant(house) => home_assistant::rules(house),
+            Allows::SupabaseJobs(jobs) => supabase_jobs::rules(jobs),
             Allows::Telegram => telegram::rules(profile.confirmations_page().as_deref()),
             Allows::Rules(rules) => written::rules(rules),
         },
@@ -82,6 +105,7 @@ fn rule(name: &str, method: Method, path: &str) -> Rule {
         body: None,
         confirm: None,
         answer: AnswerFilter::Status,
+        guards: Vec::new(),
     }
 }
 
@@ -126,6 +150,7 @@ fn confirm<const N: usize>(words: &str, facts: [(&str, &str, &str); N]) -> Confi
         label: label.to_owned(),
         path: path.to_owned(),
         pointer: pointer.to_owned(),
+        each: None,
     };
     Confirm { words: words.to_owned(), facts: facts.map(fact).into(), id_field: None, expires_seconds: CONFIRM_SECONDS }
 }

@@ -35,5 +35,6 @@ fn expanded(rule: &Rule, name: String) -> egress::Rule {
             Consent::Unconfirmed(_) | Consent::Reading => None,
         },
         answer,
+        guards: Vec::new(),
     }
 }

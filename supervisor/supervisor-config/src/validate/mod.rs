@@ -9,6 +9,7 @@ mod channel;
 mod cron;
 mod network;
 mod policy;
+mod preset;
 mod profile;
 mod rule;
 mod spark;

@@ -3,23 +3,14 @@
 use platform_types::egress::Credential;
 
 use super::network::is_multicast_name;
+use super::preset::{self, Lists};
 use super::{Context, rule};
 use crate::certificates::{is_file_name, problem};
 use crate::config::{Allows, Rule, Upstream};
 use crate::path::KeyPath;
-use crate::presets::home_assistant::domain_of;
 use crate::presets::telegram::TOKEN_PREFIX;
-use crate::raw::{RawNamedSecret, RawPreset, RawRule, RawSecret, RawUpstream};
+use crate::raw::{RawNamedSecret, RawSecret, RawUpstream};
 use crate::suggest::listed;
-
-/// The keys that belong to one preset, or to none.
-struct Lists {
-    entities: Option<Vec<String>>,
-    scenes: Option<Vec<String>>,
-    confirm: Option<Vec<String>>,
-    table: Option<String>,
-    rule: Option<Vec<RawRule>>,
-}
 
 pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'_>) -> Option<Upstream> {
     let RawUpstream {
@@ -32,10 +23,13 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
         header,
         query,
         token,
+        read,
         entities,
         scenes,
         confirm,
         table,
+        kinds,
+        requeue,
         rule,
     } = raw;
     let pinned = address.is_some();
@@ -48,11 +42,11 @@ pub(super) fn upstream(raw: RawUpstream, path: &KeyPath, context: &mut Context<'
     let networks = context.each(networks, &networks_key, Context::network);
     let ca = ca.and_then(|file| certificates(file, url.as_deref(), &path.key("ca"), context));
     let credential = credential((bearer, header, query, token), path, context);
-    let lists = Lists { entities, scenes, confirm, table, rule };
+    let lists = Lists { read, entities, scenes, confirm, table, kinds, requeue, rule };
     let allows = if context.report.document().contains(&path.key("preset")) && preset.is_none() {
         None
     } else {
-        allows(preset, lists, path, context)
+        preset::allows(preset, lists, path, context)
     };
     let allows = allows?;
     fits(credential.as_ref(), &allows, path, context);
@@ -102,7 +96,7 @@ fn certificates(file: String, url: Option<&str>, path: &KeyPath, context: &mut C
 
 type Credentials = (Option<RawSecret>, Option<RawNamedSecret>, Option<RawNamedSecret>, Option<RawSecret>);
 
-/// At most one credential.
+/// At most one credential; a header and a bearer may go together.
 fn credential(
     (bearer, header, query, token): Credentials,
     path: &KeyPath,
@@ -111,7 +105,10 @@ fn credential(
     let document = context.report.document();
     let written: Vec<&str> =
         ["bearer", "header", "query", "token"].into_iter().filter(|key| document.contains(&path.key(key))).collect();
-    if let [_, second, ..] = written.as_slice() {
+    let pair = written == ["bearer", "header"];
+    if let [_, second, ..] = written.as_slice()
+        && !pair
+    {
         let message = format!("{} are more than one credential", listed(written.iter().copied()));
         context.report.error(&path.key(second), message, "Keep one of them.");
         return None;
@@ -136,6 +133,10 @@ fn credential(
         return None;
     }
     let query = named(query, "query", context).map(|(name, secret)| Credential::Query { name, secret });
+    if let (Some(Credential::Bearer { secret: bearer }), Some(Credential::Header { name, secret })) = (&bearer, &header)
+    {
+        return Some(Credential::Both { name: name.clone(), secret: secret.clone(), bearer: bearer.clone() });
+    }
     bearer.or(token).or(header).or(query)
 }
 
@@ -144,7 +145,9 @@ fn fits(credential: Option<&Credential>, allows: &Allows, path: &KeyPath, contex
     let header =
         |header: &String, name: &str| header.split(':').next().is_some_and(|own| own.eq_ignore_ascii_case(name));
     let taken = |rule: &Rule| match credential {
-        Some(Credential::Header { name, .. }) => rule.headers.iter().any(|own| header(own, name)),
+        Some(Credential::Header { name, .. } | Credential::Both { name, .. }) => {
+            rule.headers.iter().any(|own| header(own, name))
+        }
         Some(Credential::Query { name, .. }) => rule.query.contains_key(name),
         _ => false,
     };
@@ -161,74 +164,13 @@ fn fits(credential: Option<&Credential>, allows: &Allows, path: &KeyPath, contex
                 context.report.error(&path, "it passes on what the credential is sent in", remedy);
             }
         }
-        (_, Allows::HomeAssistant { entities, confirm, .. }) => {
-            for id in entities.iter().filter(|id| !confirm.contains(id)) {
-                let message = match domain_of(id) {
-                    "lock" => format!("{id} can be locked, and not unlocked"),
-                    "alarm_control_panel" => format!("{id} can only be read"),
-                    _ => continue,
-                };
-                let remedy = "Write it into `confirm`, if a bot may ask for the rest.";
-                context.report.warning(&path.key("entities"), message, remedy);
-            }
-        }
-        (_, Allows::SupabaseJobs { .. }) => {}
-    }
-}
-
-fn allows(preset: Option<RawPreset>, lists: Lists, path: &KeyPath, context: &mut Context<'_>) -> Option<Allows> {
-    let own: &[&str] = match preset {
-        Some(RawPreset::HomeAssistant) => &["entities", "scenes", "confirm"],
-        Some(RawPreset::SupabaseJobs) => &["table"],
-        Some(RawPreset::Telegram) => &[],
-        None => &["rule"],
-    };
-    for key in ["entities", "scenes", "confirm", "table", "rule"] {
-        if !own.contains(&key) && context.report.document().contains(&path.key(key)) {
-            let remedy = "Remove it, or choose the preset that it belongs to.";
-            context.report.error(&path.key(key), "it does not belong to this preset", remedy);
-        }
-    }
-    match preset {
-        Some(RawPreset::HomeAssistant) => Some(Allows::HomeAssistant {
-            entities: context.each(lists.entities, &path.key("entities"), Context::entity),
-            scenes: context.each(lists.scenes, &path.key("scenes"), Context::entity),
-            confirm: context.each(lists.confirm, &path.key("confirm"), Context::entity),
-        }),
-        Some(RawPreset::SupabaseJobs) => {
-            let Some(table) = lists.table else {
-                context.report.error(&path.key("table"), "it is missing", "Write for example: table = \"jobs\"");
-                return None;
-            };
-            Some(Allows::SupabaseJobs { table: context.token_text(&table, &path.key("table"))? })
-        }
-        Some(RawPreset::Telegram) => {
-            if !context.report.document().contains(&path.key("token")) {
-                let remedy = "Write for example: token = { secret = \"telegram-token\" }";
-                context.report.error(&path.key("token"), "it is missing", remedy);
-            }
-            Some(Allows::Telegram)
-        }
-        None => rule::rules(lists.rule.unwrap_or_default(), &path.key("rule"), context).map(Allows::Rules),
+        (_, Allows::HomeAssistant(_) | Allows::SupabaseJobs(_)) => {}
     }
 }
 
 impl Context<'_> {
-    /// `domain.name`, as Home Assistant names its entities.
-    fn entity(&mut self, text: &str, path: &KeyPath) -> Option<String> {
-        let part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        let valid = text.split_once('.').is_some_and(|(domain, name)| part(domain) && part(name));
-        if !valid {
-            let message = format!("{text:?} is not an entity id");
-            self.report.error(path, message, "Write an id as Home Assistant shows it, for example \"light.kitchen\".");
-        }
-        valid.then(|| text.to_owned())
-    }
-
     /// The name of a header, a query key or a table: no spaces, no separators.
-    fn token_text(&mut self, text: &str, path: &KeyPath) -> Option<String> {
+    pub(super) fn token_text(&mut self, text: &str, path: &KeyPath) -> Option<String> {
         let valid =
             (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !valid {

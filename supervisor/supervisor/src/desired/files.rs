@@ -18,10 +18,17 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Files in `bots/` and `secrets/` that are looked at.
 const MAX_FILES: usize = 1000;
 /// The tools that agents of this release have.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 20] = [
     "clock.now",
+    "home.read",
+    "home.scene",
+    "home.set",
+    "home.status",
     "http.get",
     "http.request",
+    "jobs.list",
+    "jobs.requeue",
+    "jobs.show",
     "memory.forget",
     "memory.remember",
     "memory.search",

@@ -121,6 +121,8 @@ fn agent(sources: &Sources<'_>, name: &ProfileName, profile: &Profile) -> AgentC
         switch_models: switch.map_or_else(Vec::new, |switch| switch.models.clone()),
         channels: profile.channels.iter().map(|(name, channel)| channel_for_agent(profile, (name, channel))).collect(),
         cron: profile.cron.clone(),
+        house: profile.house_for_tools(),
+        jobs: profile.jobs_for_tools(),
     }
 }
 

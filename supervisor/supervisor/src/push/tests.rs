@@ -76,7 +76,10 @@ fn the_gate_is_told_the_rules_and_the_agent_the_names_and_its_policy() {
     assert_eq!((house.name.as_str(), house.rules.len()), ("house", 1));
     assert_eq!(gate.botctl.as_deref(), Some("/srv/x/lib/bin/botctl --root /srv/x"));
     assert_eq!(house.ca.as_deref(), Some(CERTIFICATE));
-    assert_eq!(house.credential.as_ref().map(|credential| credential.secret().as_str()), Some("house-token"));
+    assert_eq!(
+        house.credential.as_ref().map(|credential| credential.secrets().next().expect("one").as_str()),
+        Some("house-token")
+    );
     let Document::Agent(agent) = &payloads[&Target::agent(&profile)].document else { panic!("an agent's document") };
     assert_eq!((agent.upstreams.as_slice(), agent.policy.len()), ([house.name.clone()].as_slice(), 1));
     assert!(!serde_json::to_string(agent).unwrap().contains("house-token"));

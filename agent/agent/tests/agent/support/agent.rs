@@ -60,6 +60,8 @@ pub fn config(revision: u64) -> AgentConfig {
         switch_models: Vec::new(),
         channels: Vec::new(),
         cron: Vec::new(),
+        house: None,
+        jobs: None,
     }
 }
 

@@ -123,6 +123,7 @@ pub fn home(url: &str) -> Upstream {
         body: None,
         confirm: None,
         answer: AnswerFilter::Whole,
+        guards: Vec::new(),
     };
     let state = Rule {
         params: [("entity".to_owned(), Shape::OneOf { values: vec![json!("light.kitchen"), json!("lock.front")] })]
@@ -141,7 +142,12 @@ pub fn home(url: &str) -> Upstream {
         body: Some([("entity_id".to_owned(), entity("lock.front"))].into()),
         confirm: Some(Confirm {
             words: "Unlock {entity_id}?".into(),
-            facts: vec![Fact { label: "Now".into(), path: "/api/states/{entity_id}".into(), pointer: "/state".into() }],
+            facts: vec![Fact {
+                label: "Now".into(),
+                path: "/api/states/{entity_id}".into(),
+                pointer: "/state".into(),
+                each: None,
+            }],
             id_field: Some("request_id".into()),
             expires_seconds: 600,
         }),
