@@ -3,8 +3,9 @@
 use platform_types::channel::ChatId;
 use platform_types::chat::{Note, SessionSummary};
 use platform_types::{BotName, Timestamp, UpstreamName};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::cron::deliver::message_settled;
 use crate::{Store, StoreError, messages, sessions};
 
 /// Answers are given up after so long: by then they answer nothing any more.
@@ -64,12 +65,7 @@ impl Store {
                 tx.execute("UPDATE sessions SET bot = ?2 WHERE id = ?1", [session.id.as_str(), bot.as_str()])?;
                 return Ok(OpenChat { session: SessionSummary { bot: bot.clone(), ..session }, secret });
             }
-            sessions::insert(tx, &new.session, bot, now)?;
-            tx.execute(
-                "INSERT INTO chats (session, channel, chat, secret) VALUES (?1, ?2, ?3, ?4)",
-                params![new.session, place.channel.as_str(), place.chat.0, new.secret],
-            )?;
-            chat(tx, place)?.ok_or(StoreError::NotFound("chat"))
+            make(tx, place, new, bot, now)
         })
     }
 
@@ -80,8 +76,14 @@ impl Store {
         let old: u32 = self.connection.prepare_cached(old)?.query_row([before], |row| row.get(0))?;
         if old > 0 {
             self.durable(|tx| {
-                let sql = "DELETE FROM deliveries WHERE message IN (SELECT id FROM messages WHERE at < ?1)";
-                Ok(tx.execute(sql, [before])?)
+                let sql = "SELECT message FROM deliveries JOIN messages ON messages.id = message WHERE at < ?1";
+                let mut statement = tx.prepare_cached(sql)?;
+                let old: Vec<String> = statement.query_map([before], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                for message in &old {
+                    tx.execute("DELETE FROM deliveries WHERE message = ?1", [message])?;
+                    message_settled(tx, message, Some("it could not be delivered within a day"), now)?;
+                }
+                Ok(())
             })?;
         }
         let mut statement = self.connection.prepare_cached(
@@ -111,13 +113,40 @@ impl Store {
         })
     }
 
-    /// Delivered, or given up.
-    pub fn delivery_ended(&mut self, message: &str) -> Result<(), StoreError> {
+    /// Delivered, or given up for this reason.
+    pub fn delivery_ended(&mut self, message: &str, failed: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
         self.durable(|tx| {
             tx.execute("DELETE FROM deliveries WHERE message = ?1", [message])?;
-            Ok(())
+            message_settled(tx, message, failed, now)
         })
     }
+}
+
+/// The session of a chat, with the bot that it has; where there is none, it is made of `new`.
+pub(crate) fn session_of(
+    tx: &Transaction<'_>,
+    place: &ChatPlace,
+    new: &NewChat,
+    bot: &BotName,
+    now: Timestamp,
+) -> Result<SessionSummary, StoreError> {
+    let known = chat(tx, place)?;
+    Ok(known.map_or_else(|| make(tx, place, new, bot, now), Ok)?.session)
+}
+
+fn make(
+    tx: &Transaction<'_>,
+    place: &ChatPlace,
+    new: &NewChat,
+    bot: &BotName,
+    now: Timestamp,
+) -> Result<OpenChat, StoreError> {
+    sessions::insert(tx, &new.session, bot, now)?;
+    tx.execute(
+        "INSERT INTO chats (session, channel, chat, secret) VALUES (?1, ?2, ?3, ?4)",
+        params![new.session, place.channel.as_str(), place.chat.0, new.secret],
+    )?;
+    chat(tx, place)?.ok_or(StoreError::NotFound("chat"))
 }
 
 fn chat(connection: &Connection, place: &ChatPlace) -> Result<Option<OpenChat>, StoreError> {

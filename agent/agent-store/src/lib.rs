@@ -9,6 +9,7 @@
 //! | [`turns`] | the life of a turn: begun, saved in part, finished |
 //! | [`approvals`] | what people are asked before a tool runs, and what they answered |
 //! | [`chats`] | sessions that are chats of a channel, and what has to be delivered to them |
+//! | [`cron`] | jobs by the clock, and their runs |
 //! | [`audit`] | the chain of what was done |
 //! | [`index`] | a full-text index over small files, in a database of its own |
 //! | [`checkpoint`] | a consistent copy of database and workspace |
@@ -19,6 +20,7 @@ pub mod approvals;
 pub mod audit;
 pub mod chats;
 pub mod checkpoint;
+pub mod cron;
 pub mod error;
 pub mod index;
 pub mod lock;
@@ -31,7 +33,8 @@ pub mod turns;
 pub use approvals::{Answered, Asked, CallPlace};
 pub use audit::Deed;
 pub use chats::{ChatPlace, Delivery, NewChat, OpenChat};
+pub use cron::JobKey;
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
 pub use store::{Opened, StateDir, Store};
-pub use turns::{Begun, FinishedTurn, Partial, QueuedTurn};
+pub use turns::{Begun, FinishedTurn, Origin, Partial, QueuedTurn};

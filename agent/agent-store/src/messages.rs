@@ -157,7 +157,8 @@ pub(crate) fn is_chat(tx: &Transaction<'_>, session: &str) -> Result<bool, Store
     Ok(statement.query_row([session], |row| row.get(0))?)
 }
 
-fn by_id(tx: &Transaction<'_>, id: &str) -> Result<Option<(String, Stored)>, StoreError> {
+/// A message, and its session.
+pub(crate) fn by_id(tx: &Transaction<'_>, id: &str) -> Result<Option<(String, Stored)>, StoreError> {
     let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS}, session FROM messages WHERE id = ?1"))?;
     let found = statement.query_row([id], |row| Ok((row.get::<_, String>(9)?, raw(row)?))).optional()?;
     found.map(|(session, raw)| Ok((session, stored(raw)?))).transpose()

@@ -4,7 +4,7 @@ use agent_core::history::{Group, close};
 use agent_core::prompt::Prompt;
 use agent_core::turn::{Answer, Record};
 use platform_types::chat::{Author, Note, SessionSummary, ToolCard, TurnOutcome};
-use platform_types::{BotName, Timestamp};
+use platform_types::{BotName, JobName, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde_json::json;
 
@@ -21,11 +21,21 @@ pub struct Begun {
     pub turn: String,
     pub session: String,
     pub bot: BotName,
-    /// Its session belongs to a channel.
-    pub is_chat: bool,
+    pub origin: Origin,
     /// The message to answer.
     pub message: Prompt,
     pub history: Vec<Group>,
+}
+
+/// Where a turn's message comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A person at the page.
+    Page,
+    /// A person who writes through a channel.
+    Channel,
+    /// A job by the clock; nobody is there.
+    Job(JobName),
 }
 
 /// A message that waits for its answer.
@@ -135,20 +145,33 @@ pub(crate) fn begun(
     now: Timestamp,
 ) -> Result<Option<Begun>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT turns.session, sessions.bot, turns.message, messages.text FROM turns
+        "SELECT turns.session, sessions.bot, turns.message, messages.text,
+         (SELECT job FROM cron_runs WHERE message = messages.id LIMIT 1) FROM turns
          JOIN sessions ON sessions.id = turns.session
          JOIN messages ON messages.session = turns.session AND messages.seq = turns.message
          WHERE turns.id = ?1",
     )?;
-    let found: Option<(String, String, u64, String)> =
-        statement.query_row([turn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
-    let Some((session, bot, seq, text)) = found else { return Ok(None) };
-    let history = past(tx, &session, seq, history_bytes)?;
-    let is_chat = messages::is_chat(tx, &session)?;
+    let found: Option<(String, String, u64, String, Option<String>)> = statement
+        .query_row([turn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    let Some((session, bot, seq, text, job)) = found else { return Ok(None) };
+    let origin = match job {
+        Some(job) => Origin::Job(JobName::new(job)?),
+        None if messages::is_chat(tx, &session)? => Origin::Channel,
+        None => Origin::Page,
+    };
+    // A run begins anew: what was said by the one before belongs to its day.
+    let history = match origin {
+        Origin::Job(_) => Vec::new(),
+        Origin::Page | Origin::Channel => past(tx, &session, seq, history_bytes)?,
+    };
     let (turn, bot) = (turn.to_owned(), BotName::new(bot)?);
-    let data = json!({"turn": turn});
+    let data = match &origin {
+        Origin::Job(job) => json!({"turn": turn, "job": format!("{bot}/{job}")}),
+        Origin::Page | Origin::Channel => json!({"turn": turn}),
+    };
     audit::append(tx, &Deed { at: now, kind: "turn.started", actor: actor(&bot), data })?;
-    Ok(Some(Begun { turn, session, bot, is_chat, message: Prompt::User { text }, history }))
+    Ok(Some(Begun { turn, session, bot, origin, message: Prompt::User { text }, history }))
 }
 
 fn actor(bot: &BotName) -> String {
@@ -159,9 +182,13 @@ fn ended(turn: &str, actor: String, answer: &Answer, now: Timestamp) -> Deed {
     Deed { at: now, kind: "turn.ended", actor, data: json!({"turn": turn, "outcome": answer.outcome}) }
 }
 
-const PAST: &str = "SELECT person.text, bot.exchange FROM messages AS person
-    LEFT JOIN messages AS bot ON bot.session = person.session AND bot.reply_to = person.seq
-    WHERE person.session = ?1 AND person.seq < ?2 AND person.author = 'person' ORDER BY person.seq DESC";
+/// A bot's message that answers nothing was said by a job by the clock.
+const PAST: &str = "SELECT said.text, answer.exchange, said.author = 'bot' FROM messages AS said
+    LEFT JOIN messages AS answer ON answer.session = said.session AND answer.reply_to = said.seq
+    WHERE said.session = ?1 AND said.seq < ?2 AND (said.author = 'person' OR said.reply_to IS NULL)
+    ORDER BY said.seq DESC";
+/// Stands in the place of what a person would have said.
+const BY_THE_CLOCK: &str = "(by the clock)";
 
 /// What was said before message `seq`, each message of a person with its answer; the newest `max_bytes` of it.
 fn past(tx: &Transaction<'_>, session: &str, seq: u64, max_bytes: usize) -> Result<Vec<Group>, StoreError> {
@@ -170,7 +197,13 @@ fn past(tx: &Transaction<'_>, session: &str, seq: u64, max_bytes: usize) -> Resu
     let mut groups = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
-        let mut group = vec![Prompt::User { text: row.get(0)? }];
+        let (text, is_job): (String, bool) = (row.get(0)?, row.get(2)?);
+        let mut group = if is_job {
+            let said = Prompt::Assistant { text, calls: Vec::new() };
+            vec![Prompt::User { text: BY_THE_CLOCK.to_owned() }, said]
+        } else {
+            vec![Prompt::User { text }]
+        };
         if let Some(exchange) = row.get::<_, Option<String>>(1)? {
             group.extend(serde_json::from_str::<Vec<Prompt>>(&exchange)?);
         }

@@ -13,12 +13,14 @@ use platform_kit::Failure;
 use platform_types::ErrorCode;
 use platform_types::agent::{
     Activate, AgentConfig, AgentStatus, Approval, ApprovalDecision, ApprovalList, Checkpoint, CheckpointRequest,
-    SessionList,
+    CronStatus, SessionList,
 };
 use platform_types::chat::Transcript;
+use platform_types::cron::JobStatus;
 use platform_types::health::Readiness;
 use serde::Deserialize;
 
+use crate::cron;
 use crate::export::transcript;
 use crate::lifecycle::{Lifecycle, reason, release};
 
@@ -40,6 +42,7 @@ pub fn routes(lifecycle: Arc<Lifecycle>) -> Router {
         .route("/approvals", get(approvals))
         .route("/approvals/{id}", post(decide))
         .route("/audit", get(audit))
+        .merge(cron::routes::for_supervisor())
         .route("/healthz", get(|| async { Json(serde_json::json!({})) }))
         .route("/readyz", get(readyz))
         .route("/release", get(|| async { Json(release()) }))
@@ -115,7 +118,16 @@ async fn status(State(lifecycle): App) -> Result<Json<AgentStatus>, Failure> {
     let sessions = mind.sessions().await.map_err(stopping)?.len() as u64;
     let size = mind.database.call(|store| store.size()).await.map_err(stopping)?;
     let (messages, database_bytes) = size.map_err(|error| failure(&error))?;
-    Ok(Json(AgentStatus { sessions, messages, database_bytes, ..mind.counters.status() }))
+    let counted = mind.counters.status();
+    let jobs = mind.cron.jobs().await;
+    let count = |is: fn(&JobStatus) -> bool| jobs.iter().filter(|job| is(job)).count() as u64;
+    let cron = CronStatus {
+        jobs: count(|_| true),
+        paused: count(|job| job.paused.is_some()),
+        troubled: count(|job| job.trouble.is_some()),
+        ..counted.cron
+    };
+    Ok(Json(AgentStatus { sessions, messages, database_bytes, cron, ..counted }))
 }
 
 async fn approvals(State(lifecycle): App) -> Result<Json<ApprovalList>, Failure> {

@@ -7,6 +7,7 @@ use agent_tools::clock::is_zone;
 use platform_types::ProfileName;
 use platform_types::agent::{AgentConfig, Bot, MAX_POLICY_RULES, PolicyRule};
 use platform_types::channel::MAX_CHANNELS;
+use platform_types::cron::{MAX_JOBS, MAX_PROMPT_BYTES};
 
 /// Bots of one profile.
 pub const MAX_BOTS: usize = 64;
@@ -45,10 +46,40 @@ pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
     for channel in config.channels.iter().filter(|channel| !names.contains(&channel.bot)) {
         found.push(format!("the channel {} is for the bot {}, which there is not", channel.name, channel.bot));
     }
+    found.extend(jobs(config));
     if config.policy.len() > MAX_POLICY_RULES {
         found.push(format!("a profile has at most {MAX_POLICY_RULES} policy rules, not {}", config.policy.len()));
     }
     found.extend(config.policy.iter().filter_map(PolicyRule::problem));
+    found
+}
+
+/// What is wrong with jobs by the clock.
+fn jobs(config: &AgentConfig) -> Vec<String> {
+    let mut found = Vec::new();
+    if config.cron.len() > MAX_JOBS {
+        found.push(format!("a profile has at most {MAX_JOBS} jobs by the clock, not {}", config.cron.len()));
+    }
+    let mut names = BTreeSet::new();
+    for job in &config.cron {
+        let name = format!("{}/{}", job.bot, job.name);
+        if !config.bots.iter().any(|bot| bot.name == job.bot) {
+            found.push(format!("the job {name} is for a bot that there is not"));
+        }
+        if !is_zone(&job.timezone) {
+            found.push(format!("the job {name} is in the unknown time zone {:?}", job.timezone));
+        }
+        if job.prompt.len() > MAX_PROMPT_BYTES {
+            found.push(format!("the prompt of the job {name} is longer than {MAX_PROMPT_BYTES} bytes"));
+        }
+        let deliver = job.deliver.as_ref().map(|deliver| &deliver.channel);
+        if deliver.is_some_and(|to| !config.channels.iter().any(|channel| channel.name == *to)) {
+            found.push(format!("the job {name} delivers to a channel that there is not"));
+        }
+        if !names.insert(name.clone()) {
+            found.push(format!("two jobs are named {name}"));
+        }
+    }
     found
 }
 

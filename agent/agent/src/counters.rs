@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use agent_core::turn::Answer;
-use platform_types::agent::AgentStatus;
+use platform_types::agent::{AgentStatus, CronStatus};
 use platform_types::chat::TurnOutcome;
+use platform_types::cron::Outcome;
 
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -20,6 +21,54 @@ pub struct Counters {
     output_tokens: AtomicU64,
     first_token_millis: AtomicU64,
     first_tokens: AtomicU64,
+    pub cron: CronCounters,
+}
+
+/// What jobs by the clock came to.
+#[derive(Debug, Default)]
+pub struct CronCounters {
+    fired: AtomicU64,
+    completed: AtomicU64,
+    failed: AtomicU64,
+    missed: AtomicU64,
+    skipped: AtomicU64,
+    delivered: AtomicU64,
+    undelivered: AtomicU64,
+}
+
+impl CronCounters {
+    pub fn fired(&self) {
+        self.fired.fetch_add(1, Relaxed);
+    }
+
+    /// Due times at which nothing was fired, or too late.
+    pub fn passed_over(&self, why: Outcome, ticks: u32) {
+        let counter = if why == Outcome::Skipped { &self.skipped } else { &self.missed };
+        counter.fetch_add(ticks.into(), Relaxed);
+    }
+
+    pub fn finished(&self, outcome: Outcome) {
+        let counter = if outcome == Outcome::Completed { &self.completed } else { &self.failed };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub fn delivered(&self, delivered: bool) {
+        let counter = if delivered { &self.delivered } else { &self.undelivered };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    fn status(&self) -> CronStatus {
+        CronStatus {
+            fired_total: self.fired.load(Relaxed),
+            completed_total: self.completed.load(Relaxed),
+            failed_total: self.failed.load(Relaxed),
+            missed_total: self.missed.load(Relaxed),
+            skipped_total: self.skipped.load(Relaxed),
+            delivered_total: self.delivered.load(Relaxed),
+            undelivered_total: self.undelivered.load(Relaxed),
+            ..CronStatus::default()
+        }
+    }
 }
 
 /// Counts a turn as running until it is dropped.
@@ -82,6 +131,7 @@ impl Counters {
             output_tokens_total: self.output_tokens.load(Relaxed),
             first_token_millis_sum: self.first_token_millis.load(Relaxed),
             first_token_count: self.first_tokens.load(Relaxed),
+            cron: self.cron.status(),
             ..AgentStatus::default()
         }
     }

@@ -8,6 +8,7 @@
 //! | [`config`] | whether a pushed configuration can work |
 //! | [`mind`] | the one task that owns sessions, subscribers and the order of turns |
 //! | [`channels`] | chats with people who are not at the page |
+//! | [`cron`] | jobs by the clock |
 //! | [`driver`] | carries out what a turn wants: model, tools, time |
 //! | [`approvals`] | what a person is asked before a tool runs |
 //! | [`timeline`] | that record, for the page |
@@ -26,6 +27,7 @@ pub mod audit;
 pub mod channels;
 pub mod config;
 pub mod counters;
+pub mod cron;
 pub mod database;
 pub mod driver;
 pub mod export;

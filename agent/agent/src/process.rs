@@ -12,7 +12,7 @@ use platform_types::ErrorCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::Lifecycle;
-use crate::{Settings, admin, export, openai, timeline, ws};
+use crate::{Settings, admin, cron, export, openai, timeline, ws};
 
 /// The directory's mount is the permission.
 const SOCKET_MODE: u32 = 0o666;
@@ -46,6 +46,7 @@ fn http_routes(lifecycle: Arc<Lifecycle>) -> Router {
         .route("/ws", any(ws::upgrade))
         .route("/api/sessions/{id}/export", get(export::route))
         .route("/api/audit", get(timeline::route))
+        .merge(cron::routes::for_pages())
         .route("/v1/models", openai::models_route())
         .route("/v1/chat/completions", openai::completions_route())
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "no such route") })

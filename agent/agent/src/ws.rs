@@ -65,7 +65,7 @@ pub fn device(headers: &HeaderMap) -> Result<DeviceId, Failure> {
 }
 
 /// Whether the gate says that the device may do this.
-fn has_scope(headers: &HeaderMap, scope: Scope) -> bool {
+pub fn has_scope(headers: &HeaderMap, scope: Scope) -> bool {
     let text = headers.get(SCOPES_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(',').any(|word| word == scope.to_string())
 }

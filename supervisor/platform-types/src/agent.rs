@@ -251,6 +251,27 @@ pub struct AgentStatus {
     pub first_token_millis_sum: u64,
     pub first_token_count: u64,
     pub database_bytes: u64,
+    #[serde(default)]
+    pub cron: CronStatus,
+}
+
+/// Jobs by the clock: how they are now, and what they came to since the process started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CronStatus {
+    pub jobs: u64,
+    pub paused: u64,
+    /// Jobs whose latest due time was missed, whose latest run did not complete, or was not delivered.
+    pub troubled: u64,
+    pub fired_total: u64,
+    pub completed_total: u64,
+    /// Runs that ended otherwise.
+    pub failed_total: u64,
+    /// Due times that passed while nobody was there, those included that one run was fired for later.
+    pub missed_total: u64,
+    /// Due times that fell into a run.
+    pub skipped_total: u64,
+    pub delivered_total: u64,
+    pub undelivered_total: u64,
 }
 
 #[cfg(test)]

@@ -139,7 +139,9 @@ pub struct Run {
     pub fired_at: Option<Timestamp>,
     /// Begun so far.
     pub attempts: u32,
-    /// The turn of the latest attempt.
+    /// When the next attempt begins; set between two of them.
+    pub retry_at: Option<Timestamp>,
+    /// The turn of the last attempt.
     pub turn: Option<String>,
     /// When it was over, or seen to be passed over.
     pub finished_at: Option<Timestamp>,

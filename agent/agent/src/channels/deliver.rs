@@ -70,6 +70,7 @@ async fn one(channel: &Channel, delivery: &Delivery, stop: &CancellationToken) -
         let message = message.clone();
         database.call(move |store| store.delivery_begun(&message, parts)).await
     };
+    let mut failed = None;
     for (number, part) in (1..).zip(split(&render(text, note.as_ref(), *shortened))).skip(*begun) {
         if stop.is_cancelled() {
             return Ok(());
@@ -89,10 +90,13 @@ async fn one(channel: &Channel, delivery: &Delivery, stop: &CancellationToken) -
                     error = &error as &dyn std::error::Error,
                     "an answer was not delivered"
                 );
+                failed = Some(if denied { "the gate does not know the chat" } else { "the server refused it" });
                 break;
             }
         }
     }
-    let message = message.clone();
-    Ok(database.call(move |store| store.delivery_ended(&message)).await??)
+    let (message, now) = (message.clone(), channel.hands.tooling.clock.now());
+    database.call(move |store| store.delivery_ended(&message, failed, now)).await??;
+    channel.hands.delivered();
+    Ok(())
 }

@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep};
 use self::model::Model;
 use crate::audit::TurnAudit;
 
-/// Longest turn: long enough for a slow box with a full context and several tool calls.
+/// Longest turn, except of a job by the clock, which has its own limit: long enough for a slow box with a full context and several tool calls.
 pub const MAX_TURN: Duration = Duration::from_mins(30);
 
 /// What turns are carried out with.
@@ -88,6 +88,8 @@ pub struct Owner {
     /// In force when the turn started.
     pub config: Arc<AgentConfig>,
     pub audit: TurnAudit,
+    /// Longest turn.
+    pub limit: Duration,
     /// Absent where nothing is stored and nobody can be asked.
     pub desk: Option<mpsc::Sender<Errand>>,
 }
@@ -147,6 +149,7 @@ impl Driver {
     pub fn new(setup: Setup, owner: Owner, tooling: Arc<Tooling>, signals: Signals) -> Self {
         let mut turn = Turn::new(setup);
         let effects = turn.apply(Event::Start).into();
+        let deadline = Instant::now() + owner.limit;
         Self {
             turn,
             tooling,
@@ -157,7 +160,7 @@ impl Driver {
             questions: JoinSet::new(),
             confirming: mpsc::unbounded_channel(),
             signals,
-            deadline: Box::pin(tokio::time::sleep_until(Instant::now() + MAX_TURN)),
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::schedule::Schedule;
-use agent_store::{Begun, QueuedTurn, Store, StoreError};
+use agent_store::{Begun, QueuedTurn, Store, StoreError, Stored};
 use platform_types::ErrorCode;
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{BotCard, SessionSummary, ToAgent, ToPage};
@@ -17,7 +17,7 @@ use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
 use super::live::{Durable, Live};
 use super::replies::Reply;
 use super::turns::Update;
-use super::writer::Taken;
+use super::writer::Writer;
 use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::Database;
@@ -41,12 +41,17 @@ pub(super) enum Input {
         message: ToAgent,
     },
     Disconnected(ConnectionId),
-    /// A message of a channel.
+    /// A message of a channel, or of a job by the clock.
     Chat {
         session: SessionSummary,
         /// Its id and its text.
         message: (String, String),
-        taken: Taken,
+        from: Writer,
+    },
+    /// A job said something in another session, durably.
+    Said {
+        session: SessionSummary,
+        message: Box<Stored>,
     },
     /// The operator answers a question.
     Decide {
@@ -87,7 +92,7 @@ pub(super) struct Hub {
     pub stalled: Vec<QueuedTurn>,
     /// Jobs whose reply has not come yet.
     pub pending: usize,
-    /// Changes with every answer that was stored.
+    /// Changes with every turn that ended and every answer that was stored.
     pub outgoing: watch::Sender<()>,
     /// Set once the agent stops: who waits for its end.
     pub draining: Option<oneshot::Sender<()>>,
@@ -161,7 +166,8 @@ impl Hub {
             Input::Decide { id, answer, reply } => self.decide_of_operator(id, answer, reply),
             Input::Page { from, message } => self.page(from, message),
             Input::Disconnected(id) => self.connections.remove(id),
-            Input::Chat { session, message, taken } => self.chat(session, message, taken),
+            Input::Chat { session, message, from } => self.chat(session, message, from),
+            Input::Said { session, message } => self.said(session, *message),
             Input::Database(reply) => {
                 self.pending -= 1;
                 self.reply(*reply);

@@ -27,11 +27,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::turn::Cancel;
-use agent_store::{Opened, StoreError};
+use agent_store::{Opened, StoreError, Stored};
 use platform_types::ErrorCode;
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{SessionSummary, ToAgent};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -39,10 +39,12 @@ pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER
 pub use drain::{DRAIN_CLOSE, DRAIN_FINISH};
 use hub::{Hub, Input};
 pub(crate) use replies::shown_all;
+use writer::{Taken, Writer};
 
 use crate::audit::Audit;
 use crate::channels::Channels;
 use crate::counters::Counters;
+use crate::cron::Cron;
 use crate::database::{Closed, Database, Thread};
 use crate::driver::Tooling;
 
@@ -71,6 +73,8 @@ pub struct Mind {
     /// Sends heads of the audit to the gate.
     anchors: Anchors,
     channels: Channels,
+    /// Jobs by the clock.
+    pub cron: Cron,
 }
 
 #[derive(Debug)]
@@ -92,15 +96,51 @@ pub struct Hands {
     inbox: mpsc::Sender<Input>,
     pub database: Database,
     pub tooling: Arc<Tooling>,
+    /// Tells jobs by the clock that something was delivered, or given up.
+    settled: Arc<Notify>,
 }
+
+/// Why a message was not taken: the code, and words for people.
+pub type NotTaken = (ErrorCode, String);
 
 impl Hands {
     /// Hands in a message of a channel, and waits until it is durable.
-    pub async fn chat(&self, session: SessionSummary, message: (String, String)) -> Result<(), (ErrorCode, String)> {
+    pub async fn chat(&self, session: SessionSummary, message: (String, String)) -> Result<(), NotTaken> {
+        self.hand_in(session, message, Writer::Chat).await
+    }
+
+    /// Hands in what a job by the clock tells its bot, and waits until it is durable.
+    pub async fn job(&self, session: SessionSummary, message: (String, String)) -> Result<(), NotTaken> {
+        self.hand_in(session, message, Writer::Clock).await
+    }
+
+    async fn hand_in(
+        &self,
+        session: SessionSummary,
+        message: (String, String),
+        writer: fn(Taken) -> Writer,
+    ) -> Result<(), NotTaken> {
         let stopping = || (ErrorCode::AgentUnavailable, Refused::Stopping.to_string());
         let (taken, is_taken) = oneshot::channel();
-        self.inbox.send(Input::Chat { session, message, taken }).await.map_err(|_| stopping())?;
+        let from = writer(taken);
+        self.inbox.send(Input::Chat { session, message, from }).await.map_err(|_| stopping())?;
         is_taken.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// A job said this in that session, durably: pages see it, and its channel sends it.
+    pub async fn said(&self, session: SessionSummary, message: Stored) {
+        // A hub that has ended shows nothing any more; what is to be sent is on disk.
+        let _ = self.inbox.send(Input::Said { session, message: Box::new(message) }).await;
+    }
+
+    /// A message of a channel was delivered, or given up.
+    pub fn delivered(&self) {
+        self.settled.notify_one();
+    }
+
+    /// Waits until one was.
+    pub async fn settled(&self) {
+        self.settled.notified().await;
     }
 }
 
@@ -126,8 +166,11 @@ impl Mind {
         let counted = (counters.clone(), audit.clone());
         let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counted, config.subscribe());
         hub.restore(sessions, queued);
-        let hands = Hands { inbox: inbox.clone(), database: database.clone(), tooling: tooling.clone() };
-        let channels = Channels::start(hands, config.subscribe(), hub.outgoing.subscribe());
+        let settled = Arc::new(Notify::new());
+        let hands = Hands { inbox: inbox.clone(), database: database.clone(), tooling: tooling.clone(), settled };
+        let channels = Channels::start(hands.clone(), config.subscribe(), hub.outgoing.subscribe());
+        let works = (counters.clone(), audit.clone());
+        let cron = Cron::start(hands, works, config.subscribe(), hub.outgoing.subscribe());
         platform_kit::task::spawn("mind", hub.run(requests));
         // What a stop cut off is on record since the store was opened.
         audit.grew();
@@ -146,6 +189,7 @@ impl Mind {
             thread: tokio::sync::Mutex::new(Some(thread)),
             anchors: Anchors { stop, task },
             channels,
+            cron,
         })
     }
 
@@ -210,6 +254,7 @@ impl Mind {
     pub async fn drain(&self) -> Result<(), StoreError> {
         let mut slot = self.thread.lock().await;
         let Some(thread) = slot.take() else { return Ok(()) };
+        self.cron.stop().await;
         self.channels.hear_no_more();
         let chats = async {
             let (done, drained) = oneshot::channel();

@@ -1,14 +1,14 @@
 //! What pages ask for.
 
 use agent_core::{history, title};
-use agent_store::NewMessage;
+use agent_store::{NewMessage, Stored};
 use platform_types::chat::{HISTORY_PAGE, MAX_MESSAGE_BYTES, MAX_TITLE_CHARS, SessionSummary, ToAgent, ToPage};
 use platform_types::{BotName, ErrorCode};
 
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub, Input};
-use super::replies::Reply;
-use super::writer::{Taken, Writer};
+use super::replies::{Reply, shown};
+use super::writer::Writer;
 
 impl Hub {
     pub(super) fn page(&mut self, from: ConnectionId, message: ToAgent) {
@@ -77,17 +77,27 @@ impl Hub {
         });
     }
 
-    /// A message from a channel: its session is known, and made, by whoever hands it in.
-    pub(super) fn chat(&mut self, session: SessionSummary, (id, text): (String, String), taken: Taken) {
+    /// A message from a channel or a job: its session is known, and made, by whoever hands it in.
+    pub(super) fn chat(&mut self, session: SessionSummary, (id, text): (String, String), from: Writer) {
         let name = session.id.clone();
         if self.sessions.insert(name.clone(), session).is_none() {
             self.announce_sessions();
         }
         if self.is_busy() {
             let failed = Failed::new(ErrorCode::AgentUnavailable, "the agent's disk is too slow right now");
-            return self.refused(Writer::Chat(taken), failed);
+            return self.refused(from, failed);
         }
-        self.send(Writer::Chat(taken), name, id, text);
+        self.send(from, name, id, text);
+    }
+
+    /// A job said something in another session.
+    pub(super) fn said(&mut self, session: SessionSummary, message: Stored) {
+        let name = session.id.clone();
+        self.sessions.insert(name.clone(), session);
+        self.announce_sessions();
+        let message = ToPage::Message { session: name.clone(), message: shown(message) };
+        self.connections.tell_session(&name, None, &message);
+        self.outgoing.send_replace(());
     }
 
     fn send(&mut self, from: Writer, session: String, id: String, text: String) {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_core::turn::{Answer, Cancel, Emission, MAX_CALLS_PER_ANSWER, Record};
-use agent_store::{Begun, FinishedTurn, QueuedTurn, StoreError};
+use agent_store::{Begun, FinishedTurn, Origin, QueuedTurn, StoreError};
 use platform_types::Timestamp;
-use platform_types::agent::SessionKind;
+use platform_types::agent::{AgentConfig, Bot, SessionKind};
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
+use platform_types::cron::DEFAULT_TIMEOUT_MINUTES;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hub::{Failed, Hub};
@@ -15,7 +17,7 @@ use super::live::{Durable, Ended, Live, Unsaved};
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
 use crate::audit::TurnAudit;
-use crate::driver::{Errand, Owner, Signals};
+use crate::driver::{Errand, MAX_TURN, Owner, Signals};
 
 /// How keeping a part went; what could not be stored comes back.
 pub(super) type Saved = Result<(), (StoreError, Vec<(Timestamp, Record)>)>;
@@ -27,6 +29,25 @@ pub(super) enum Update {
     Emission(Emission),
     Finished(Box<Answer>),
     Errand(Errand),
+}
+
+/// Whose turn it is: the bot as it is configured, for a job with its tools and its time only.
+fn owner(bot: &Bot, origin: &Origin, config: &Arc<AgentConfig>, audit: TurnAudit) -> Owner {
+    let mut bot = bot.clone();
+    let (kind, limit) = match origin {
+        Origin::Page => (SessionKind::Chat, MAX_TURN),
+        Origin::Channel => (SessionKind::Channel, MAX_TURN),
+        Origin::Job(name) => {
+            let job = config.cron.iter().find(|job| job.bot == bot.name && job.name == *name);
+            // A job that was taken away meanwhile has no tools.
+            let narrowed =
+                |tool: &String| job.is_some_and(|job| job.tools.as_ref().is_none_or(|own| own.contains(tool)));
+            bot.tools.retain(narrowed);
+            let minutes = job.map_or(DEFAULT_TIMEOUT_MINUTES, |job| job.timeout_minutes);
+            (SessionKind::Cron, Duration::from_secs(u64::from(minutes) * 60))
+        }
+    };
+    Owner { bot: Arc::new(bot), kind, config: config.clone(), audit, limit, desk: None }
 }
 
 impl Hub {
@@ -119,11 +140,9 @@ impl Hub {
         let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
         match config.bots.iter().find(|bot| bot.name == begun.bot) {
             Some(bot) => {
-                let bot = Arc::new(bot.clone());
                 let (audit, actor) = (self.audit.clone(), format!("bot {}", bot.name));
                 let audit = TurnAudit { audit, turn: task.turn.clone(), actor };
-                let kind = if begun.is_chat { SessionKind::Channel } else { SessionKind::Chat };
-                let owner = Owner { bot, kind, config: config.clone(), audit, desk: None };
+                let owner = owner(bot, &begun.origin, &config, audit);
                 let signals = Signals { cancel: cancelled, decisions: decided };
                 platform_kit::task::spawn("turn", task.run(begun, owner, signals));
             }
@@ -266,10 +285,10 @@ impl Hub {
         self.audit.grew();
         if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
             self.sessions.insert(session.to_owned(), summary);
-            self.outgoing.send_replace(());
             let message = ToPage::Message { session: session.to_owned(), message: shown(message) };
             self.connections.tell_session(session, None, &message);
         }
+        self.outgoing.send_replace(());
         self.announce_end(session, view, answer.outcome);
         self.schedule.ended(session);
         self.announce(session);

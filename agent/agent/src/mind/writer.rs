@@ -1,4 +1,4 @@
-//! Who waits to hear that a message is safe: a page, or a channel.
+//! Who waits to hear that a message is safe: a page, a channel, or a job by the clock.
 
 use platform_types::ErrorCode;
 use tokio::sync::oneshot;
@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub};
 
-/// Hears what became of a message of a channel: durable, or the reason why not.
+/// Hears what became of a message of a channel or a job: durable, or the reason why not.
 pub type Taken = oneshot::Sender<Result<(), (ErrorCode, String)>>;
 
 /// Whoever wrote a message.
@@ -14,6 +14,8 @@ pub type Taken = oneshot::Sender<Result<(), (ErrorCode, String)>>;
 pub(super) enum Writer {
     Page(ConnectionId),
     Chat(Taken),
+    /// A job by the clock.
+    Clock(Taken),
 }
 
 impl Writer {
@@ -21,8 +23,8 @@ impl Writer {
     pub fn safe(self) -> Option<ConnectionId> {
         match self {
             Self::Page(page) => Some(page),
-            Self::Chat(taken) => {
-                // A channel that was stopped asks its server again.
+            Self::Chat(taken) | Self::Clock(taken) => {
+                // A channel that was stopped asks its server again, a job asks the database.
                 let _ = taken.send(Ok(()));
                 None
             }
@@ -35,7 +37,7 @@ impl Hub {
     pub(super) fn refused(&mut self, from: Writer, failed: Failed<'_>) {
         match from {
             Writer::Page(page) => self.failed(page, failed),
-            Writer::Chat(taken) => {
+            Writer::Chat(taken) | Writer::Clock(taken) => {
                 // A channel that was stopped asks its server again.
                 let _ = taken.send(Err((failed.code, failed.message)));
             }

@@ -23,7 +23,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::audit::TurnAudit;
-use crate::driver::{Driver, Owner, Signals};
+use crate::driver::{Driver, MAX_TURN, Owner, Signals};
 use crate::lifecycle::Lifecycle;
 use crate::mind::MAX_SCRIPT_TURNS;
 
@@ -104,7 +104,7 @@ async fn completions(
     let audit =
         TurnAudit { audit: mind.audit.clone(), turn: id.clone(), actor: format!("bot {} for token {token}", bot.name) };
     audit.started();
-    let owner = Owner { bot: bot.clone(), kind: SessionKind::Script, config, audit, desk: None };
+    let owner = Owner { bot: bot.clone(), kind: SessionKind::Script, config, audit, limit: MAX_TURN, desk: None };
     // Nobody decides anything in a script's turn.
     let (_, decisions) = mpsc::channel(1);
     let signals = Signals { cancel: mind.interrupted(), decisions };

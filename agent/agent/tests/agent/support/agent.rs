@@ -152,6 +152,11 @@ impl Agent {
         kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGTERM).unwrap();
     }
 
+    /// kill -9.
+    pub async fn killed(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Waits for the end of the process.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         within("the agent to end", self.child.wait()).await.unwrap()

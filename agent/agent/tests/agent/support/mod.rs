@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod gate;
+pub mod house;
+pub mod inside;
 pub mod model;
 pub mod page;
 pub mod switching;
