@@ -1,7 +1,10 @@
 //! One completion, streamed. Dropping it closes the connection, which cancels it upstream.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use agent_core::prompt::{ModelRequest, Usage};
@@ -9,8 +12,9 @@ use agent_core::turn::{CallFragment, FinishReason};
 use bytes::Bytes;
 use http::{Method, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame};
 use platform_kit::client::Client;
+use platform_kit::connection::{AnswerBody, Keeping};
 use platform_kit::socket::Peer;
 use platform_types::BotName;
 use platform_types::spark::{BOT_HEADER, PRIORITY_HEADER, PROGRESS_HEADER, Priority, Progress, TURN_HEADER};
@@ -25,6 +29,10 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Shortest time between two pieces of text. A fast model says many words in that time: they become one piece, since each
 /// costs every page a message and a repaint. The first one comes at once, and an end waits for nothing.
 const TEXT_PACE: Duration = Duration::from_millis(16);
+/// Pieces of a body that are taken together because all of them are there already.
+const MAX_FRAMES_AT_ONCE: usize = 16;
+/// Turns follow each other closely, and so do the calls of one. Spark gives a connection more time than this.
+const KEEPING: Keeping = Keeping { most: 4, idle: Duration::from_secs(3) };
 /// After the last words some servers keep the connection and never say `[DONE]`.
 const AFTER_FINISH: Duration = Duration::from_secs(2);
 
@@ -76,7 +84,7 @@ pub enum Delta {
 impl LlmClient {
     /// The directory of the socket belongs to spark, and is mounted read-only: its name can be trusted.
     pub fn new(socket: impl Into<PathBuf>, timeouts: Timeouts) -> Self {
-        Self { client: Client::new(socket, Peer::Trusted, timeouts.first_byte), timeouts }
+        Self { client: Client::new(socket, Peer::Trusted, timeouts.first_byte).keeping(KEEPING), timeouts }
     }
 
     pub(crate) fn http(&self) -> &Client {
@@ -108,7 +116,7 @@ impl LlmClient {
             return Err(LlmError::from_body(&body.to_bytes()));
         }
         Ok(Completion {
-            body: response.into_body(),
+            body: Some(response.into_body()),
             idle: self.timeouts.idle,
             parser: Parser::default(),
             ready: VecDeque::new(),
@@ -124,7 +132,8 @@ impl LlmClient {
 /// A running completion.
 #[derive(Debug)]
 pub struct Completion {
-    body: Incoming,
+    /// Until the answer is over.
+    body: Option<AnswerBody>,
     idle: Duration,
     parser: Parser,
     ready: VecDeque<Result<Delta, LlmError>>,
@@ -159,24 +168,45 @@ impl Completion {
             if let Err(error) = self.read().await {
                 self.fail(error);
             }
+            self.drain().await;
         }
+    }
+
+    /// Text that came together goes together: takes what has come already, up to [`MAX_FRAMES_AT_ONCE`].
+    async fn drain(&mut self) {
+        for _ in 0..MAX_FRAMES_AT_ONCE {
+            if self.over || !self.has_only_text() {
+                return;
+            }
+            let Some(body) = &mut self.body else { return };
+            let come = poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await;
+            let Poll::Ready(frame) = come else { return };
+            if let Err(error) = self.take(frame) {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn has_only_text(&self) -> bool {
+        self.ready.len() == 1 && matches!(self.ready.front(), Some(Ok(Delta::Text(_))))
     }
 
     /// Text is ready before its time, and more may come to go with it.
     fn may_gather(&self) -> bool {
-        let only_text = self.ready.len() == 1 && matches!(self.ready.front(), Some(Ok(Delta::Text(_))));
-        only_text && !self.over && Instant::now() < self.next_text
+        self.has_only_text() && !self.over && Instant::now() < self.next_text
     }
 
     fn fail(&mut self, error: LlmError) {
         self.over = true;
+        self.body = None;
         self.ready.push_back(Err(error));
     }
 
     /// Reads on until the text is due or something else comes.
     async fn gather(&mut self) -> Result<(), LlmError> {
         while self.may_gather() {
-            let frame = self.body.frame().await;
+            let Some(body) = &mut self.body else { return Ok(()) };
+            let frame = body.frame().await;
             self.take(frame)?;
         }
         Ok(())
@@ -184,7 +214,8 @@ impl Completion {
 
     async fn read(&mut self) -> Result<(), LlmError> {
         let patience = if self.reason.is_some() { AFTER_FINISH } else { self.idle };
-        match tokio::time::timeout(patience, self.body.frame()).await {
+        let Some(body) = &mut self.body else { return Err(LlmError::BrokeOff) };
+        match tokio::time::timeout(patience, body.frame()).await {
             Ok(frame) => self.take(frame),
             Err(_) if self.reason.is_some() => self.finish(),
             Err(_) => Err(LlmError::Idle),
@@ -271,6 +302,9 @@ impl Completion {
             None => return Err(LlmError::BrokeOff),
         };
         self.over = true;
+        if let Some(body) = self.body.take() {
+            body.finish();
+        }
         self.ready.push_back(Ok(Delta::Finished { reason, usage: self.usage }));
         Ok(())
     }

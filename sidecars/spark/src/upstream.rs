@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::breaker::{Breaker, Open};
-use crate::connection::{ATTEMPTS, Connections, Dial, DialError, Unanswered};
+use crate::connection::{ATTEMPTS, Connections, Dial, DialError, Unanswered, pieces};
 use crate::fault::{Broken, incomplete};
 use crate::gather::gathered;
 use crate::place::{Limits, Place, Times};
@@ -135,7 +135,7 @@ impl Upstream {
         let response = outcome.map_err(|unanswered| self.unreachable(unanswered))?;
         self.breaker.connected();
         let (head, body) = response.into_parts();
-        Ok(Reply { status: head.status, headers: head.headers, body: gathered(body.boxed()) })
+        Ok(Reply { status: head.status, headers: head.headers, body: gathered(pieces(body).boxed()) })
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Request<Full<Bytes>>, Refusal> {

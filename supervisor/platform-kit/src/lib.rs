@@ -9,6 +9,7 @@
 //! | [`random`] | ids and nonces |
 //! | [`socket`] | binding and connecting Unix sockets, with and without trust in names |
 //! | [`client`] | a bounded HTTP client over a Unix socket |
+//! | [`connection`] | HTTP connections that are kept for a moment |
 //! | [`journal`] | a file of steps, each on the disk before it counts |
 //! | [`confirmation`] | what waits for a person, is decided once, and carried out at most once |
 //! | [`lines`] | newline-delimited answers, line by line |
@@ -24,6 +25,7 @@ pub mod chain;
 pub mod client;
 pub mod clock;
 pub mod confirmation;
+pub mod connection;
 pub mod environment;
 pub mod journal;
 pub mod lines;

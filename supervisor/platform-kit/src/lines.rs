@@ -2,7 +2,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+
+use crate::connection::AnswerBody;
 
 /// Why no further line came.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum LinesError {
 /// The lines of a body, without their line breaks. A last line without one counts too.
 #[derive(Debug)]
 pub struct Lines {
-    body: Incoming,
+    body: AnswerBody,
     buffer: BytesMut,
     limit: usize,
     ended: bool,
@@ -24,7 +25,7 @@ pub struct Lines {
 
 impl Lines {
     /// `limit` is the longest line, in bytes.
-    pub fn new(body: Incoming, limit: usize) -> Self {
+    pub fn new(body: AnswerBody, limit: usize) -> Self {
         Self { body, buffer: BytesMut::new(), limit, ended: false }
     }
 
@@ -67,7 +68,7 @@ mod tests {
     use axum::routing::get;
     use futures_util::stream;
     use http::Request;
-    use http_body_util::Empty;
+    use http_body_util::Full;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -86,7 +87,7 @@ mod tests {
         let server =
             crate::task::spawn("test server", crate::serve::unix(listener, router, stop.clone(), Duration::ZERO));
         let client = Client::new(&path, Peer::Trusted, Duration::from_secs(5));
-        let response = client.open(Request::get("/").body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let response = client.open(Request::get("/").body(Full::default()).unwrap()).await.unwrap();
         let mut lines = Lines::new(response.into_body(), limit);
         let mut found = Vec::new();
         loop {

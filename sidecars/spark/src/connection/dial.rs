@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use platform_kit::connection::Line;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,7 +17,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
-use super::{Driver, Line};
 use crate::fault::cause;
 use crate::names::Names;
 
@@ -108,8 +106,7 @@ fn late() -> String {
 }
 
 async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Line, String> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| cause(&error))?;
-    Ok(Line { sender, driver: Driver(Some(Box::pin(connection))) })
+    Line::over(stream).await.map_err(|error| cause(&error))
 }
 
 /// The authorities of the web, and those of a file.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use platform_kit::client::Client;
+use platform_kit::connection::AnswerBody;
 use platform_types::ErrorBody;
 use platform_types::spark::ERROR_ORIGIN_HEADER;
 
@@ -26,12 +26,12 @@ pub struct Lane(pub Client);
 
 impl Lane {
     /// Sends a chat request; the head of the answer, and its body as it comes.
-    pub async fn open(&self, body: impl Into<Bytes>) -> Response<Incoming> {
+    pub async fn open(&self, body: impl Into<Bytes>) -> Response<AnswerBody> {
         self.open_with(body, &[]).await
     }
 
     /// [`Self::open`] with more headers.
-    pub async fn open_with(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Response<Incoming> {
+    pub async fn open_with(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Response<AnswerBody> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri("/v1/chat/completions")

@@ -1,7 +1,7 @@
 //! A stream that is read line by line.
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use platform_kit::connection::AnswerBody;
 use platform_types::spark::Progress;
 
 use crate::limits::PROGRESS;
@@ -11,7 +11,7 @@ const STREAM: &str = r#","stream":true"#;
 
 /// A stream that is read line by line.
 pub struct Reading {
-    body: Incoming,
+    body: AnswerBody,
     text: String,
 }
 

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::Full;
 use platform_kit::client::CallError;
 use platform_kit::lines::{Lines, LinesError};
 use platform_types::ProfileName;
@@ -135,7 +134,7 @@ async fn stream(
     pause: &mut Duration,
 ) -> Result<(), StreamError> {
     let client = sockets::gate(shared, profile).ok_or(StreamError::NoGate)?;
-    let request = Request::get("/events").header(http::header::HOST, "localhost").body(Empty::<Bytes>::new())?;
+    let request = Request::get("/events").header(http::header::HOST, "localhost").body(Full::default())?;
     let response = client.open(request).await?;
     if !response.status().is_success() {
         return Err(StreamError::Status(response.status()));

@@ -125,9 +125,10 @@ impl Exchange {
         Stream { pieces }
     }
 
-    /// Answers with an error.
+    /// Refuses, and closes the connection.
     pub fn error(self, status: u16, error: &Value) {
-        let response = (StatusCode::from_u16(status).unwrap(), Json(json!({ "error": error }))).into_response();
+        let (status, close) = (StatusCode::from_u16(status).unwrap(), [(http::header::CONNECTION, "close")]);
+        let response = (status, close, Json(json!({ "error": error }))).into_response();
         assert!(self.reply.send(response).is_ok(), "the agent waits for the answer");
     }
 
