@@ -65,7 +65,7 @@ pub(super) enum Input {
     Turn {
         session: String,
         turn: String,
-        update: Update,
+        updates: Vec<Update>,
     },
     Sessions(oneshot::Sender<Vec<SessionSummary>>),
     Drain(oneshot::Sender<()>),
@@ -173,7 +173,7 @@ impl Hub {
                 self.reply(*reply);
             }
             Input::Starting(begun) => self.begin(*begun, Durable::Soon),
-            Input::Turn { session, turn, update } => self.turn_update(&session, &turn, update),
+            Input::Turn { session, turn, updates } => self.turn_updates(&session, &turn, updates),
             Input::Sessions(reply) => {
                 // Whoever asked may have given up waiting.
                 let _ = reply.send(self.summaries());

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use agent_core::standing;
 use agent_core::turn::{Answer, Setup};
 use agent_store::Begun;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use super::hub::Input;
 use super::turns::Update;
-use crate::driver::{Driver, Owner, Signals, Step, Tooling};
+use crate::driver::{Driver, Owner, Signals, Tooling};
+
+/// Steps that are told together.
+const MAX_UPDATES_AT_ONCE: usize = 16;
 
 /// Drives one turn and reports to the hub.
 pub(super) struct TurnTask {
@@ -38,16 +42,20 @@ impl TurnTask {
         };
         let mut driver = Driver::new(setup, owner, self.tooling.clone(), signals);
         loop {
-            let update = tokio::select! {
+            let mut updates = tokio::select! {
                 step = driver.next() => match step {
-                    Some(Step::Record(record)) => Update::Record(record),
-                    Some(Step::Emission(emission)) => Update::Emission(emission),
-                    Some(Step::Finished(answer)) => Update::Finished(answer),
+                    Some(step) => vec![step.into()],
                     None => return,
                 },
-                Some(errand) = errands.recv() => Update::Errand(errand),
+                Some(errand) = errands.recv() => vec![Update::Errand(errand)],
             };
-            self.report(update).await;
+            // What happens at the same time is told at the same time.
+            while updates.len() < MAX_UPDATES_AT_ONCE
+                && let Some(Some(step)) = driver.next().now_or_never()
+            {
+                updates.push(step.into());
+            }
+            self.report(updates).await;
         }
     }
 
@@ -58,12 +66,12 @@ impl TurnTask {
             message: format!("The bot {bot} of this chat is no longer configured; start a new chat."),
             overflow: None,
         };
-        self.report(Update::Finished(Box::new(Answer::failed(failure)))).await;
+        self.report(vec![Update::Finished(Box::new(Answer::failed(failure)))]).await;
     }
 
-    async fn report(&self, update: Update) {
+    async fn report(&self, updates: Vec<Update>) {
         let (session, turn) = (self.session.clone(), self.turn.clone());
         // A hub that has ended closes the turn when the agent starts again.
-        let _ = self.hub.send(Input::Turn { session, turn, update }).await;
+        let _ = self.hub.send(Input::Turn { session, turn, updates }).await;
     }
 }

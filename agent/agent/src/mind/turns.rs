@@ -17,7 +17,7 @@ use super::live::{Durable, Ended, Live, Unsaved};
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
 use crate::audit::TurnAudit;
-use crate::driver::{Errand, MAX_TURN, Owner, Signals};
+use crate::driver::{Errand, MAX_TURN, Owner, Signals, Step};
 
 /// How keeping a part went; what could not be stored comes back.
 pub(super) type Saved = Result<(), (StoreError, Vec<(Timestamp, Record)>)>;
@@ -48,6 +48,16 @@ fn owner(bot: &Bot, origin: &Origin, config: &Arc<AgentConfig>, audit: TurnAudit
         }
     };
     Owner { bot: Arc::new(bot), kind, config: config.clone(), audit, limit, desk: None }
+}
+
+impl From<Step> for Update {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Record(record) => Self::Record(record),
+            Step::Emission(emission) => Self::Emission(emission),
+            Step::Finished(answer) => Self::Finished(answer),
+        }
+    }
 }
 
 impl Hub {
@@ -176,7 +186,15 @@ impl Hub {
         }
     }
 
-    pub(super) fn turn_update(&mut self, session: &str, turn: &str, update: Update) {
+    /// What happened at the same time. Words that come with the end are shown with the stored answer, a commit later.
+    pub(super) fn turn_updates(&mut self, session: &str, turn: &str, updates: Vec<Update>) {
+        let ends = updates.iter().any(|update| matches!(update, Update::Finished(_)));
+        for update in updates {
+            self.turn_update(session, turn, update, ends);
+        }
+    }
+
+    fn turn_update(&mut self, session: &str, turn: &str, update: Update, ends: bool) {
         let now = self.tooling.clock.now();
         let Some(live) = self.live.get_mut(session).filter(|live| live.view.id == turn) else { return };
         match update {
@@ -189,7 +207,7 @@ impl Hub {
                 if first {
                     self.counters.first_token(now.millis_since(live.view.started_at));
                 }
-                if live.message == Durable::Yes {
+                if live.message == Durable::Yes && !ends {
                     let turn = turn.to_owned();
                     let delta = ToPage::Delta { session: session.to_owned(), turn, offset, text };
                     self.connections.tell_session(session, None, &delta);
@@ -312,6 +330,8 @@ impl Hub {
             return;
         }
         tracing::error!(error = error as &dyn std::error::Error, session, "an answer could not be stored yet");
+        // Its last words were not shown yet.
+        self.show_turn(session);
         let failed = ToPage::Failed {
             code: platform_types::ErrorCode::Internal.as_str().to_owned(),
             message: format!("The answer is not stored yet: {error}."),
