@@ -37,6 +37,9 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 }
 
 /// Why a secret could not be read.
+/// Permission bits of group and others.
+const OTHERS: u32 = 0o077;
+
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error("{path} does not exist; store it with: botctl secret set {name}", name = file_name(path))]
@@ -51,6 +54,11 @@ pub enum SecretError {
     NotText { path: PathBuf },
     #[error("cannot read {path}")]
     Read { path: PathBuf, source: std::io::Error },
+}
+
+/// Whether neither group nor others can read a file; one that cannot be looked at is left for [`read`] to judge.
+pub fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).map_or(true, |metadata| metadata.mode() & OTHERS == 0 || !metadata.is_file())
 }
 
 /// Reads a secret file: a regular file (links are not followed) that group and others cannot read.
@@ -69,7 +77,7 @@ pub fn read(path: &Path) -> Result<Secret<String>, SecretError> {
     if !metadata.is_file() {
         return Err(SecretError::NotAFile { path: path_buf() });
     }
-    if metadata.mode() & 0o077 != 0 {
+    if metadata.mode() & OTHERS != 0 {
         return Err(SecretError::Readable { path: path_buf(), mode: metadata.mode() & 0o7777 });
     }
     if metadata.len() > MAX_SECRET_BYTES {

@@ -7,8 +7,10 @@ use platform_types::SecretName;
 /// What exists around `platform.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Names of the files under `secrets/`.
+    /// Names of the files under `secrets/` that only their owner can read.
     pub secrets: BTreeSet<SecretName>,
+    /// Names of those that others can read too: nobody gets them.
+    pub open_secrets: BTreeSet<SecretName>,
     /// The operator's instruction files: `bots/<name>.md`, relative to the configuration directory, to its text.
     pub instructions: BTreeMap<String, String>,
     /// The operator's certificates: `certs/<name>.pem`, relative to the configuration directory, to its text.

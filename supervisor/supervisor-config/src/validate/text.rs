@@ -5,6 +5,7 @@ use std::fmt::Display;
 use platform_types::{NameError, SecretName};
 
 use super::Context;
+use crate::Surroundings;
 use crate::path::KeyPath;
 use crate::raw::RawSecret;
 use crate::suggest::nearest;
@@ -33,8 +34,8 @@ impl Context<'_> {
 
     pub(super) fn secret_name(&mut self, name: String, path: &KeyPath) -> Option<SecretName> {
         let name = self.named(SecretName::new(name), path)?;
-        if let Some(remedy) = self.missing(&name) {
-            self.report.error(path, format!("there is no secret {name}"), remedy);
+        if let Some((message, remedy)) = self.missing(&name) {
+            self.report.error(path, message, remedy);
             return None;
         }
         Some(name)
@@ -45,22 +46,28 @@ impl Context<'_> {
         let RawSecret { secret } = raw;
         let path = path.key("secret");
         let name = self.named(SecretName::new(secret?), &path)?;
-        if let Some(remedy) = self.missing(&name) {
-            let message = format!("there is no secret {name}: this upstream stays closed until there is");
-            self.report.warning(&path, message, remedy);
+        if let Some((message, remedy)) = self.missing(&name) {
+            self.report.warning(&path, format!("{message}: this upstream stays closed"), remedy);
         }
         Some(name)
     }
 
-    /// What to do about a secret that is not there.
-    fn missing(&self, name: &SecretName) -> Option<String> {
-        if self.surroundings.secrets.contains(name) {
+    /// Why nobody gets a secret, and what to do about it.
+    fn missing(&self, name: &SecretName) -> Option<(String, String)> {
+        let Surroundings { secrets, open_secrets, .. } = self.surroundings;
+        if secrets.contains(name) {
             return None;
         }
-        Some(match nearest(name.as_str(), self.surroundings.secrets.iter().map(SecretName::as_str)) {
+        if open_secrets.contains(name) {
+            let remedy =
+                format!("Store it again: botctl secret set {name}; or set its mode to 0600 if nobody has read it");
+            return Some((format!("others can read the file of the secret {name}, so it is refused"), remedy));
+        }
+        let remedy = match nearest(name.as_str(), secrets.iter().map(SecretName::as_str)) {
             Some(near) => format!("Did you mean {near:?}? Otherwise store it: botctl secret set {name}"),
             None => format!("Store it: botctl secret set {name}"),
-        })
+        };
+        Some((format!("there is no secret {name}"), remedy))
     }
 
     /// A parsed value, or a finding.

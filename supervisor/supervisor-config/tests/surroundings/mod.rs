@@ -18,6 +18,7 @@ pub fn rich() -> Surroundings {
         ("certs/page.pem", "<!doctype html>\n".to_owned()),
     ];
     Surroundings {
+        open_secrets: [SecretName::new("shared-key").expect("a name")].into(),
         secrets: secrets.into_iter().map(|name| SecretName::new(name).expect("a name")).collect(),
         instructions: files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         certificates: certificates.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),

@@ -77,6 +77,8 @@ fn copy_path(roots: &Roots) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const RELEASE: &str = r#"{"agent":{"image":"a","release":"a"},"gate":{"image":"g","release":"g"},
@@ -89,7 +91,9 @@ mod tests {
         let roots = Roots::under(directory);
         std::fs::create_dir_all(roots.secrets()).unwrap();
         std::fs::create_dir_all(&roots.state).unwrap();
-        std::fs::write(roots.secrets().join("spark-key"), "k").unwrap();
+        let secret = roots.secrets().join("spark-key");
+        std::fs::write(&secret, "k").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
         let files = Files {
             platform: PLATFORM.to_owned(),
             instructions: std::collections::BTreeMap::new(),

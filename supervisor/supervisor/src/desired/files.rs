@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use platform_kit::secret;
 use platform_types::SecretName;
 use platform_types::layout::Roots;
 use serde::{Deserialize, Serialize};
@@ -69,8 +70,10 @@ impl Files {
 
     /// What the configuration is checked against.
     pub fn surroundings(&self, roots: &Roots) -> Surroundings {
+        let [secrets, open_secrets] = secret_names(&roots.secrets());
         Surroundings {
-            secrets: secret_names(&roots.secrets()),
+            secrets,
+            open_secrets,
             instructions: self.instructions.clone(),
             certificates: self.certificates.clone(),
             tools: TOOLS.map(str::to_owned).into(),
@@ -116,8 +119,10 @@ pub fn stamp(roots: &Roots) -> String {
         Ok(metadata) => format!("{}:{}:{}.{}", path.display(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
         Err(_) => format!("{}:missing", path.display()),
     });
-    let secrets = secret_names(&roots.secrets()).into_iter().map(|name| format!("secret {name}"));
-    stamps.chain(secrets).collect::<Vec<_>>().join("\n")
+    let [secrets, open_secrets] = secret_names(&roots.secrets());
+    let secrets = secrets.into_iter().map(|name| format!("secret {name}"));
+    let open_secrets = open_secrets.into_iter().map(|name| format!("open secret {name}"));
+    stamps.chain(secrets).chain(open_secrets).collect::<Vec<_>>().join("\n")
 }
 
 /// Why `platform.toml` could not be read.
@@ -142,8 +147,10 @@ pub fn configuration(roots: &Roots) -> Result<(String, Surroundings), Unread> {
         ApplyError::File { reason, .. } => unread(false, reason),
         other => unread(false, other.to_string()),
     })?;
+    let [secrets, open_secrets] = secret_names(&roots.secrets());
     let surroundings = Surroundings {
-        secrets: secret_names(&roots.secrets()),
+        secrets,
+        open_secrets,
         instructions: read_texts(instruction_files(&roots.bots())),
         certificates: read_texts(certificate_files(&roots.certificates())),
         tools: TOOLS.map(str::to_owned).into(),
@@ -175,8 +182,11 @@ fn certificate_files(folder: &Path) -> Vec<(String, PathBuf)> {
     named.filter(|(name, _)| supervisor_config::certificates::is_file_name(name)).collect()
 }
 
-fn secret_names(folder: &Path) -> BTreeSet<SecretName> {
-    names_in(folder).into_iter().filter_map(|name| SecretName::new(name).ok()).collect()
+/// Those that only their owner can read, and the others.
+fn secret_names(folder: &Path) -> [BTreeSet<SecretName>; 2] {
+    let names = names_in(folder).into_iter().filter_map(|name| SecretName::new(name).ok());
+    let (private, open) = names.partition(|name| secret::is_private(&folder.join(name.as_str())));
+    [private, open]
 }
 
 fn names_in(folder: &Path) -> BTreeSet<String> {
@@ -186,7 +196,22 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_secret_that_others_can_read_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, mode) in [("mine", 0o600), ("ours", 0o640), ("everybodys", 0o604)] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let names = |names: BTreeSet<SecretName>| names.into_iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let [private, open] = secret_names(directory.path()).map(names);
+        assert_eq!((private, open), (vec!["mine".to_owned()], vec!["everybodys".to_owned(), "ours".to_owned()]));
+    }
 
     #[test]
     fn what_is_missing_is_named_with_a_remedy() {

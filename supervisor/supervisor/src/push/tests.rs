@@ -94,9 +94,9 @@ fn a_channel_is_told_to_the_gate_with_its_senders_and_to_the_agent_without() {
     );
     let surroundings = Surroundings {
         secrets: ["spark-key", "house-token"].map(|name| SecretName::new(name).unwrap()).into(),
-        instructions: BTreeMap::new(),
         tools: BTreeSet::from(["clock.now".to_owned()]),
         certificates: BTreeMap::from([("certs/house.pem".to_owned(), CERTIFICATE.to_owned())]),
+        ..Surroundings::default()
     };
     let config = supervisor_config::read(&toml, &surroundings).config.expect("a good configuration");
     let other = UpstreamName::new("other").unwrap();

@@ -14,11 +14,18 @@ pub fn health(screen: &mut Screen, health: &SparkHealth) {
     }
     let url = health.url.as_deref().unwrap_or("the model box");
     screen.line(format!("spark: {model} at {url}, asked in {} ms", health.latency_millis));
+    // Each fact is asked only where the one before holds.
+    let mut asked = true;
     for (fact, holds) in
         [("reachable", health.reachable), ("answering", health.answering), ("model listed", health.model_listed)]
     {
-        let word = if holds { screen.tone(Tone::Good, "yes") } else { screen.tone(Tone::Bad, "no") };
+        let word = match (asked, holds) {
+            (false, _) => "not asked".to_owned(),
+            (true, true) => screen.tone(Tone::Good, "yes"),
+            (true, false) => screen.tone(Tone::Bad, "no"),
+        };
         screen.line(format!("  {fact:<13} {word}"));
+        asked &= holds;
     }
     if let Some(problem) = &health.problem {
         let problem = screen.tone(Tone::Bad, &neutral(problem));
@@ -50,17 +57,20 @@ pub fn usage(screen: &mut Screen, usage: &UsageReport) {
         screen.line(format!("nothing was asked of the model since {}", screen.moment(*since)));
         return;
     }
-    screen.line(format!("counted since {}", screen.moment(*since)));
-    let mut table = Table::new(["PROFILE", "BOT", "REQUESTS", "INPUT", "CACHED", "OUTPUT", "ESTIMATED", "LAST"]);
+    screen.line(format!(
+        "tokens of requests since {}; estimated are those whose server did not tell",
+        screen.moment(*since)
+    ));
+    let mut table = Table::new(["PROFILE", "BOT", "REQUESTS", "ESTIMATED", "INPUT", "CACHED", "OUTPUT", "LAST"]);
     for UsageRow { profile, bot, used } in rows {
         table.row([
             profile.as_str().into(),
             Cell::or_dash(bot.as_ref().map(ToString::to_string)),
             used.requests.to_string().into(),
+            used.estimated.to_string().into(),
             used.input_tokens.to_string().into(),
             used.cached_tokens.to_string().into(),
             used.output_tokens.to_string().into(),
-            used.estimated.to_string().into(),
             screen.ago(used.last).into(),
         ]);
     }

@@ -116,6 +116,21 @@ fn another_model() -> SparkHealth {
 }
 
 #[test]
+fn what_was_not_asked_is_no_no() {
+    let facts = |reachable, answering, model_listed| {
+        let health = SparkHealth { reachable, answering, model_listed, ..another_model() };
+        let shown = printed(|screen| spark::health(screen, &health));
+        let words = |fact: &str| {
+            shown.lines().find_map(|line| line.trim().strip_prefix(fact)).map(str::trim).unwrap().to_owned()
+        };
+        ["reachable", "answering", "model listed"].map(words)
+    };
+    assert_eq!(facts(true, true, true), ["yes", "yes", "yes"]);
+    assert_eq!(facts(true, false, false), ["yes", "no", "not asked"]);
+    assert_eq!(facts(false, false, false), ["no", "not asked", "not asked"]);
+}
+
+#[test]
 fn health_in_trouble() {
     let found = view::health(&troubled(), Some(another_model()), NOW);
     insta::assert_snapshot!(printed(|screen| health::show(screen, &found)));
