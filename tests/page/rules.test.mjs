@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { read, sources } from './files.mjs';
 
-// 1,500 for the chat and pairing; the gate's own pages of confirmations, devices and what was done have 700 more.
-const MAX_LINES = 2_200;
-const DOCUMENTS = ['head.html', 'index.html', 'confirmations.html', 'devices.html', 'timeline.html'];
+// 1,500 for the chat and pairing; the gate's own pages of confirmations, devices, jobs and what was done have 800 more.
+const MAX_LINES = 2_300;
+const DOCUMENTS = ['head.html', 'index.html', 'confirmations.html', 'cron.html', 'devices.html', 'timeline.html'];
 const MAX_ELEMENT_LINES = 120;
 const scripts = sources('.js');
 /** Lines with code on them: what explains it does not count. */

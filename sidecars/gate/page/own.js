@@ -96,7 +96,7 @@ export class Own {
   }
 
   #view(...content) {
-    const links = [['/', 'confirm.chat'], ['/confirmations', 'confirm.title'], ['/devices', 'devices.title'], ['/timeline', 'timeline.title']].filter(([path]) => path !== location.pathname);
+    const links = [['/', 'confirm.chat'], ['/confirmations', 'confirm.title'], ['/cron', 'cron.title'], ['/devices', 'devices.title'], ['/timeline', 'timeline.title']].filter(([path]) => path !== location.pathname);
     page.replaceChildren(h('main', { class: 'card own' },
       h('p', { class: 'eyebrow' }, this.profile ? t('pair.profile', { profile: this.profile }) : t('page.name')), h('h1', {}, t(`${this.#words}.title`)), ...content,
       h('nav', {}, ...links.map(([path, key]) => h('a', { href: path }, t(key))))));

@@ -31,10 +31,10 @@ const KINDS: [(&str, &str); 9] = [
 /// What the documents say `{head}` for. It is served nowhere by itself.
 const HEAD: &str = "head.html";
 /// Files with `{assets}` in them.
-const TEMPLATES: [&str; 5] =
-    ["index.html", "confirmations.html", "devices.html", "timeline.html", "manifest.webmanifest"];
+const TEMPLATES: [&str; 6] =
+    ["index.html", "confirmations.html", "cron.html", "devices.html", "timeline.html", "manifest.webmanifest"];
 /// Files that have a route of their own.
-const DOCUMENTS: [&str; 4] = ["index.html", "confirmations.html", "devices.html", "timeline.html"];
+const DOCUMENTS: [&str; 5] = ["index.html", "confirmations.html", "cron.html", "devices.html", "timeline.html"];
 /// Files that browsers ask for at the root.
 const ROOT_FILES: [&str; 4] = ["manifest.webmanifest", "favicon.ico", "favicon.svg", "apple-touch-icon.png"];
 /// Hex digits of the hash in the path.

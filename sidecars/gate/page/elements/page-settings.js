@@ -22,7 +22,7 @@ class PageSettings extends HTMLElement {
   /** What this browser is called, and the gate's own pages that it may read. */
   own() {
     this.device.textContent = this.chat.device.name ?? '';
-    const pages = [['/devices', 'devices.title'], ['/confirmations', 'confirm.title'], this.chat.may('admin') && ['/timeline', 'timeline.title']];
+    const pages = [['/devices', 'devices.title'], ['/confirmations', 'confirm.title'], ['/cron', 'cron.title'], this.chat.may('admin') && ['/timeline', 'timeline.title']];
     this.links.replaceChildren(...pages.filter(Boolean).map(([path, key]) => h('a', { href: path }, t(key))));
   }
 

@@ -10,9 +10,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use platform_kit::Failure;
-use platform_types::ErrorCode;
-use platform_types::chat::{DEVICE_HEADER, TOKEN_HEADER};
-use platform_types::gate::Caller;
+use platform_types::{BotName, ErrorCode, JobName};
+use platform_types::chat::{DEVICE_HEADER, SCOPES_HEADER, TOKEN_HEADER};
+use platform_types::gate::{Caller, Scope};
 use tokio::net::UnixStream;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -43,19 +43,59 @@ pub enum AgentRoute {
     Audit {
         before: u64,
     },
+    /// Jobs by the clock.
+    Jobs,
+    Runs {
+        bot: BotName,
+        job: JobName,
+    },
+    /// Only for a device that may approve, which whoever forwards it has looked at.
+    JobCommand {
+        bot: BotName,
+        job: JobName,
+        verb: Verb,
+    },
     Models,
     Completions,
 }
 
+/// What somebody wants of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Run,
+    Pause,
+    Resume,
+}
+
+impl Verb {
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Run, Self::Pause, Self::Resume].into_iter().find(|verb| verb.as_str() == word)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+}
+
 impl AgentRoute {
-    fn method(&self) -> Method {
-        if *self == Self::Completions { Method::POST } else { Method::GET }
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Completions | Self::JobCommand { .. } => Method::POST,
+            Self::Export { .. } | Self::Audit { .. } | Self::Jobs | Self::Runs { .. } | Self::Models => Method::GET,
+        }
     }
 
     fn target(&self) -> String {
         match self {
             Self::Export { session } => format!("/api/sessions/{session}/export"),
             Self::Audit { before } => format!("/api/audit?before={before}"),
+            Self::Jobs => "/api/cron".to_owned(),
+            Self::Runs { bot, job } => format!("/api/cron/{bot}/{job}/runs"),
+            Self::JobCommand { bot, job, verb } => format!("/api/cron/{bot}/{job}/{}", verb.as_str()),
             Self::Models => "/v1/models".to_owned(),
             Self::Completions => "/v1/chat/completions".to_owned(),
         }
@@ -65,7 +105,7 @@ impl AgentRoute {
     fn kinds(&self) -> &'static [&'static str] {
         match self {
             Self::Export { .. } => &[MARKDOWN, JSON],
-            Self::Models | Self::Audit { .. } => &[JSON],
+            Self::Models | Self::Audit { .. } | Self::Jobs | Self::Runs { .. } | Self::JobCommand { .. } => &[JSON],
             Self::Completions => &[JSON, EVENTS],
         }
     }
@@ -74,7 +114,7 @@ impl AgentRoute {
     fn max_bytes(&self) -> u64 {
         match self {
             Self::Export { .. } | Self::Completions => 64 * MIB,
-            Self::Models | Self::Audit { .. } => MIB,
+            Self::Models | Self::Audit { .. } | Self::Jobs | Self::Runs { .. } | Self::JobCommand { .. } => MIB,
         }
     }
 }
@@ -96,7 +136,7 @@ pub async fn forward(
         // Before the first byte went out it is safe to go again; a body is read only once the agent is connected.
         let request = write(&route, caller, body.take())?;
         let reply = exchange(stream, request, time).await?;
-        let again = reply.response.status() == StatusCode::SERVICE_UNAVAILABLE && route != AgentRoute::Completions;
+        let again = reply.response.status() == StatusCode::SERVICE_UNAVAILABLE && route.method() == Method::GET;
         if !again {
             return answer(&route, reply, limits.body_stall);
         }
@@ -119,6 +159,10 @@ fn write(route: &AgentRoute, caller: &Caller, body: Option<Incoming>) -> Result<
     }
     let (name, value) = identity(caller);
     headers.insert(name, value);
+    if let AgentRoute::JobCommand { .. } = route {
+        let scope = Scope::Approve.to_string();
+        headers.insert(SCOPES_HEADER, HeaderValue::from_str(&scope).map_err(|_| gone())?);
+    }
     Ok(request)
 }
 

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use platform_kit::Failure;
-use platform_types::ErrorCode;
+use platform_types::gate::{Caller, Scope};
+use platform_types::{BotName, ErrorCode, JobName};
 
 use super::answer::{self, Body};
 use super::entrance::{Arrival, Entrance};
 use super::exchange::Exchange;
 use super::listener::Service;
 use super::place;
-use crate::agent::forward::{self, AgentRoute};
+use crate::agent::forward::{self, AgentRoute, Verb};
 use crate::audit::routes as audit;
 use crate::auth::caller;
+use crate::config::Config;
 use crate::confirm::routes as confirm;
 use crate::devices::routes as devices;
 use crate::gate::Gate;
@@ -70,6 +72,9 @@ impl Route {
             [""] => Self::Index,
             ["confirmations"] => Self::Own { document: "confirmations.html" },
             ["devices"] => Self::Own { document: "devices.html" },
+            ["cron"] => Self::Own { document: "cron.html" },
+            ["api", "cron"] => Self::Agent(AgentRoute::Jobs),
+            ["api", "cron", bot, job, what] => Self::Agent(job_route(bot, job, what)?),
             ["timeline"] => Self::Own { document: "timeline.html" },
             ["gate", "audit"] => Self::Audit,
             ["api", "audit"] => Self::Agent(AgentRoute::Audit { before: u64::MAX }),
@@ -101,15 +106,19 @@ impl Route {
             | Self::Pair
             | Self::Decide { .. }
             | Self::Admit { .. }
-            | Self::Rekey
-            | Self::Agent(AgentRoute::Completions) => "POST",
+            | Self::Rekey => "POST",
+            Self::Agent(agent) if agent.method() == Method::POST => "POST",
             Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Audit | Self::Agent(_) => "GET",
         }
     }
 
     /// What changes something, and what only the profile's own page may ask: the Origin has to be there.
     fn needs_origin(&self) -> bool {
-        matches!(self, Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Admit { .. } | Self::Rekey)
+        match self {
+            Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Admit { .. } | Self::Rekey => true,
+            Self::Agent(agent) => matches!(agent, AgentRoute::JobCommand { .. }),
+            _ => false,
+        }
     }
 
     /// Scripts have tokens of their own, and no user of the tailnet behind them.
@@ -119,6 +128,15 @@ impl Route {
 
     fn allows(&self, method: &Method) -> bool {
         self.methods().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+/// What is asked about one job by the clock.
+fn job_route(bot: &str, job: &str, what: &str) -> Option<AgentRoute> {
+    let (bot, job) = (BotName::new(bot).ok()?, JobName::new(job).ok()?);
+    match what {
+        "runs" => Some(AgentRoute::Runs { bot, job }),
+        verb => Verb::from_word(verb).map(|verb| AgentRoute::JobCommand { bot, job, verb }),
     }
 }
 
@@ -215,6 +233,10 @@ async fn route(gate: &Arc<Gate>, entrance: Entrance, request: Request<Incoming>)
             let caller = match agent {
                 AgentRoute::Export { .. } => caller::ticket(gate, &config, request.headers())?,
                 AgentRoute::Audit { .. } => audit::admin(gate, &config, request.headers())?,
+                AgentRoute::Jobs | AgentRoute::Runs { .. } => {
+                    Caller::Device { id: caller::device(gate, &config, request.headers())? }
+                }
+                AgentRoute::JobCommand { .. } => approver(gate, &config, request.headers())?,
                 AgentRoute::Models | AgentRoute::Completions => caller::token(gate, &config, request.headers())?,
             };
             vouch(&request);
@@ -225,6 +247,15 @@ async fn route(gate: &Arc<Gate>, entrance: Entrance, request: Request<Incoming>)
             forward::forward(gate, agent, &caller, request.into_body()).await
         }
     }
+}
+
+/// The device that asks, if it may decide what a bot does.
+fn approver(gate: &Gate, config: &Config, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let id = caller::device(gate, config, headers)?;
+    if config.device(&id).is_some_and(|device| device.may(Scope::Approve)) {
+        return Ok(Caller::Device { id });
+    }
+    Err(Failure::new(ErrorCode::Forbidden, "this device may not run or pause jobs; it needs the scope approve"))
 }
 
 /// The caller has shown who he is.
@@ -261,6 +292,12 @@ mod tests {
         check(&format!("/gate/pairings/{id}"), Some("POST"));
         check("/gate/device/key", Some("POST"));
         check("/timeline", Some("GET, HEAD"));
+        check("/cron", Some("GET, HEAD"));
+        check("/api/cron", Some("GET"));
+        check("/api/cron/learning/recap/runs", Some("GET"));
+        check("/api/cron/learning/recap/run", Some("POST"));
+        check("/api/cron/learning/recap/pause", Some("POST"));
+        check("/api/cron/learning/recap/resume", Some("POST"));
         check("/gate/audit", Some("GET"));
         check("/api/audit", Some("GET"));
         check("/gate/ws", Some("GET"));
@@ -292,6 +329,13 @@ mod tests {
             "/confirmations.html",
             "/devices.html",
             "/timeline.html",
+            "/cron.html",
+            "/api/cron/",
+            "/api/cron/learning/recap",
+            "/api/cron/learning/recap/drop",
+            "/api/cron/Learning/recap/run",
+            "/api/cron/../recap/run",
+            "/api/cron/learning/%2e%2e/run",
             "/audit",
             "/gate/pairings",
             "/gate/pairings/x",

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
 use platform_types::{ModelId, ProfileName, SecretName};
 
+use super::cron::Cron;
 use super::dm::Dm;
 use crate::api::wire::audit::MAX_LINES;
 use crate::api::wire::journal::MAX_EVENTS;
@@ -93,6 +94,9 @@ pub enum Command {
     /// What was said
     #[command(subcommand, after_help = "Example: botctl session list personal")]
     Session(Session),
+    /// What bots do by the clock
+    #[command(subcommand, after_help = "Example: botctl cron list personal")]
+    Cron(Cron),
     /// What waits for a person
     #[command(subcommand, after_help = "Example: botctl approval list")]
     Approval(Approval),

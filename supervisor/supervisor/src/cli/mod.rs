@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | commands and their options |
+//! | [`cron`] | those about jobs by the clock, and what they do |
 //! | [`dm`] | those about senders of channels, and what they do |
 //! | [`run`] | what each command does |
 //! | [`link`] | the connection to the supervisor |
@@ -16,6 +17,7 @@
 //! | [`hints`] | commands in messages, as they have to be typed |
 
 pub mod args;
+pub mod cron;
 pub mod dm;
 pub mod failure;
 pub mod hints;

@@ -61,6 +61,12 @@ metrics! {
     FIRST_TOKEN_SECONDS = Counter "bot_agent_first_token_wait_seconds_total" ["profile"] "Time waited for first tokens; divided by their number it is the mean time to first token.";
     AGENT_TOKENS = Counter "bot_agent_tokens_total" ["profile", "direction"] "Tokens of the profile's turns: input, output.";
     TOOL_CALLS = Counter "bot_agent_tool_calls_total" ["profile", "decision"] "Tool calls: allowed, denied.";
+    CRON_JOBS = Gauge "bot_agent_cron_jobs" ["profile", "state"] "Jobs by the clock, by what they are: active, paused.";
+    CRON_TROUBLED = Gauge "bot_agent_cron_troubled" ["profile"] "Jobs whose latest due time was missed, whose latest run did not complete, or was not delivered.";
+    CRON_FIRED = Counter "bot_agent_cron_fired_total" ["profile"] "Runs that were fired.";
+    CRON_FINISHED = Counter "bot_agent_cron_finished_total" ["profile", "outcome"] "Runs that ended: completed, failed (stopped and cut off ones included).";
+    CRON_DELIVERED = Counter "bot_agent_cron_delivered_total" ["profile", "outcome"] "What runs said: delivered, failed.";
+    CRON_PASSED_OVER = Counter "bot_agent_cron_passed_over_total" ["profile", "why"] "Due times at which nothing was fired: missed (also where one run was fired later), skipped (the run before was not over).";
     CONNECTIONS = Gauge "bot_gate_connections" ["profile"] "Open connections.";
     WEBSOCKETS = Gauge "bot_gate_websockets" ["profile"] "Open WebSockets.";
     WAITING = Gauge "bot_gate_waiting" ["profile"] "Requests that wait at a held door.";

@@ -1,6 +1,6 @@
 //! From one moment to numbers. Pure.
 
-use platform_types::agent::AgentStatus;
+use platform_types::agent::{AgentStatus, CronStatus};
 use platform_types::gate::GateStatus;
 use platform_types::{ProfileName, Role};
 use supervisor_plan::Target;
@@ -151,6 +151,20 @@ fn agent(samples: &mut Samples, name: &str, status: &AgentStatus) {
     let allowed = status.tool_calls_total.saturating_sub(status.tool_calls_denied_total);
     samples.add(&is::TOOL_CALLS, [name, "allowed"], number(allowed));
     samples.add(&is::TOOL_CALLS, [name, "denied"], number(status.tool_calls_denied_total));
+    cron(samples, name, &status.cron);
+}
+
+fn cron(samples: &mut Samples, name: &str, status: &CronStatus) {
+    samples.add(&is::CRON_JOBS, [name, "active"], number(status.jobs.saturating_sub(status.paused)));
+    samples.add(&is::CRON_JOBS, [name, "paused"], number(status.paused));
+    samples.add(&is::CRON_TROUBLED, [name], number(status.troubled));
+    samples.add(&is::CRON_FIRED, [name], number(status.fired_total));
+    samples.add(&is::CRON_FINISHED, [name, "completed"], number(status.completed_total));
+    samples.add(&is::CRON_FINISHED, [name, "failed"], number(status.failed_total));
+    samples.add(&is::CRON_DELIVERED, [name, "delivered"], number(status.delivered_total));
+    samples.add(&is::CRON_DELIVERED, [name, "failed"], number(status.undelivered_total));
+    samples.add(&is::CRON_PASSED_OVER, [name, "missed"], number(status.missed_total));
+    samples.add(&is::CRON_PASSED_OVER, [name, "skipped"], number(status.skipped_total));
 }
 
 fn gate(samples: &mut Samples, name: &str, status: &GateStatus) {

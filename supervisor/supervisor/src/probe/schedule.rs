@@ -3,7 +3,7 @@
 //! A process that was just started is asked after 10, 20, 40, … ms, so that it is known to be ready soon after it is;
 //! one that is not ready every 250 ms; one that is well every 3 s, all of them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use platform_types::health::Release;
@@ -58,6 +58,9 @@ pub struct LifeId {
     pub container: ContainerId,
     pub started_at: Option<Timestamp>,
 }
+
+/// How an agent's note about a job in trouble begins.
+const TROUBLE: &str = "job ";
 
 impl Schedule {
     /// Learns which containers have a process now; forgets the others. A new life is due at once.
@@ -143,6 +146,16 @@ impl Schedule {
     /// What was last learned about a container; [`Probe::Never`] for one that is not known.
     pub fn probe(&self, container: &ContainerId) -> Probe {
         self.lives.get(container).map_or(Probe::Never, |life| life.probe.clone())
+    }
+
+    /// What an agent last said of jobs by the clock that are in trouble, one sentence each.
+    pub fn troubles(&self, container: &ContainerId) -> BTreeSet<String> {
+        match self.lives.get(container).map(|life| (&life.probe, life.target.role())) {
+            Some((Probe::Answering(answer), Role::Agent)) => {
+                answer.notes.iter().filter(|note| note.starts_with(TROUBLE)).cloned().collect()
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// For people: the newest container of each target.

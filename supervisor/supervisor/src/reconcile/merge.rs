@@ -220,7 +220,14 @@ impl Reconciler {
     pub(super) fn learn(&mut self, life: &LifeId, reading: Reading) {
         let Some(container) = self.sight.observed.container(&life.container) else { return };
         let expected = self.hands.host.expected_canaries(&container.spec);
+        let subject = container.labels.target.as_ref().map(ToString::to_string);
+        let before = self.sight.schedule.troubles(&life.container);
         self.sight.schedule.learn(life, reading, &expected, self.hands.clock.now());
+        let troubles = self.sight.schedule.troubles(&life.container);
+        for trouble in troubles.difference(&before) {
+            tracing::warn!(subject, trouble, "a job by the clock is in trouble");
+            self.record("cron", subject.clone(), trouble.clone());
+        }
     }
 
     /// An effect panicked: nobody knows how far it came. Everything that was under way is looked at again.

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod backups;
+mod cron;
 mod doctor;
 mod journal;
 mod planning;
@@ -31,6 +32,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(registry::routes())
         .merge(senders::routes())
         .merge(sessions::routes())
+        .merge(cron::routes())
         .merge(spark::routes())
         .merge(switch::routes())
         .merge(backups::routes())

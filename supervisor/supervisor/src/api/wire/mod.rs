@@ -10,6 +10,7 @@
 //! | [`registry`] | `/v1/profiles/{p}/links`, `…/devices`, `…/tokens` |
 //! | [`senders`] | `/v1/profiles/{p}/senders` |
 //! | [`sessions`] | `/v1/profiles/{p}/sessions` |
+//! | [`cron`] | `/v1/profiles/{p}/cron` |
 //! | [`backups`] | `/v1/profiles/{p}/snapshots`, `…/restore` |
 //! | [`journal`] | `GET /v1/events`, `GET /v1/logs` |
 //! | [`approvals`] | `GET /v1/approvals`, `POST /v1/profiles/{p}/approvals/{id}` |
@@ -21,6 +22,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod backups;
+pub mod cron;
 pub mod findings;
 pub mod journal;
 pub mod planning;
@@ -88,6 +90,9 @@ mod tests {
             name::<registry::TokenRevoked>(),
             name::<sessions::Sessions>(),
             name::<Transcript>(),
+            name::<cron::Jobs>(),
+            name::<cron::Runs>(),
+            name::<cron::JobChanged>(),
             name::<backups::Snapshots>(),
             name::<Snapshot>(),
             name::<Restored>(),

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::{Botctl, Command, Device, Export, Scope, Session, Spark, Token};
+use super::cron;
 use super::dm;
 use super::failure::{Failure, OTHER, USAGE, is_denied};
 use super::hints;
@@ -68,6 +69,7 @@ impl Call {
             Command::Dm(dm) => dm::run(self, dm).await,
             Command::Token(token) => self.token(token).await,
             Command::Session(session) => self.session(session).await,
+            Command::Cron(cron) => cron::run(self, cron).await,
             Command::Approval(approval) => approvals::approval(self, approval).await,
             Command::Audit { profile, lines, verify } => self.audit(profile.as_str(), lines, verify).await,
             Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,

@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod audit;
 pub mod backups;
 pub mod checkup;
+pub mod cron;
 pub mod health;
 pub mod journal;
 pub mod people;
