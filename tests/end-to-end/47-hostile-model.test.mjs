@@ -139,7 +139,7 @@ test('tools that are not there, not listed, or only look like one', async () => 
 
 test('arguments that are broken, huge, deep, or can be read in two ways', async () => {
   const fits = '"upstream":"house","path":"/states/kitchen"';
-  const broken = ['', '{', '{"upstream":"house"', 'null', '[]', '"x"', '1', `{${fits}}{}`, `{${fits},}`, `{${fits}} trailing`, `\ufeff{${fits}}`, `{${fits},"query":{"level":NaN}}`, `// c\n{${fits}}`,
+  const broken = ['', '{', '{"upstream":"house"', 'null', '[]', '"x"', '1', `{${fits}}{}`, `{${fits},,}`, `{${fits}} trailing`, `\ufeff{${fits}}`, `{${fits},"query":{"level":NaN}}`, `// c\n{${fits}}`,
     `{${fits},"path":"/states/hall"}`, `{${fits},"pa\\u0074h":"/config"}`, `{${fits},"query":{"level":"1","level":"2"}}`, `{${fits},"__proto__":{"path":"/config"}}`, `{${fits},"extra":1}`,
     `{"upstream":["house"],"path":"/states/kitchen"}`, `{"upstream":{"name":"house"},"path":"/states/kitchen"}`, `{"upstream":"house","path":7}`, `{"Upstream":"house","Path":"/states/kitchen"}`,
     '{"upstream":"house","path":"/states/\\ud800"}', `{${fits},"query":${'['.repeat(2_000)}${']'.repeat(2_000)}}`, `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,

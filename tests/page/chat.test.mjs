@@ -44,6 +44,20 @@ test('the first message asks for the session; once it is there it is opened and 
   assert.equal(storage.getItem('session'), chat.session);
 });
 
+test('what a bot remembers is asked for, changed and deleted', () => {
+  const { chat, connect, hear, take, sent } = play({ sessions: [summary(ID)], session: ID });
+  connect();
+  take();
+  let told = 0;
+  chat.addEventListener('memory', () => { told += 1; });
+  chat.seeMemory('home');
+  hear({ type: 'memory', memory: { bot: 'home', facts: [{ id: '1a2b3c4d', text: 'One.' }], prompt_bytes: 3000 } });
+  chat.editFact('1a2b3c4d', 'Two.');
+  chat.forgetFact('1a2b3c4d');
+  assert.deepEqual(sent, [{ type: 'memory', bot: 'home' }, { type: 'edit_fact', bot: 'home', id: '1a2b3c4d', text: 'Two.' }, { type: 'forget_fact', bot: 'home', id: '1a2b3c4d' }]);
+  assert.deepEqual([told, chat.memory.facts.length], [1, 1]);
+});
+
 test('written without a connection it is sent with the next, again until it is acknowledged', () => {
   const { chat, connect, lose, take, hear } = play({ sessions: [summary(ID)], session: ID });
   connect();

@@ -6,6 +6,7 @@
 //! | [`turn`] | one answer as a state machine: events in, effects out |
 //! | [`history`] | which of the past fits the model's context window |
 //! | [`standing`] | what stands before the history: memory, and the summary of a long chat |
+//! | [`compaction`] | when the older part of a long chat is summarised, and how |
 //! | [`fit`] | one call of a model, put together so that it fits |
 //! | [`channel`] | from an update of a channel to a message for a bot, and back |
 //! | [`cron`] | when jobs run by the clock, and what is made of what was missed |
@@ -16,6 +17,7 @@
 //! | [`text`] | cutting text without breaking it |
 
 pub mod channel;
+pub mod compaction;
 pub mod cron;
 pub mod fit;
 pub mod history;

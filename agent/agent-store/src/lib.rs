@@ -7,6 +7,7 @@
 //! | [`sessions`] | making, naming, deleting and listing sessions |
 //! | [`messages`] | messages of people, and reading what was said |
 //! | [`turns`] | the life of a turn: begun, saved in part, finished |
+//! | [`summaries`] | what stands for the older part of long sessions |
 //! | [`approvals`] | what people are asked before a tool runs, and what they answered |
 //! | [`chats`] | sessions that are chats of a channel, and what has to be delivered to them |
 //! | [`cron`] | jobs by the clock, and their runs |
@@ -28,6 +29,7 @@ pub mod messages;
 pub mod schema;
 pub mod sessions;
 pub mod store;
+pub mod summaries;
 pub mod turns;
 
 pub use approvals::{Answered, Asked, CallPlace};
@@ -37,4 +39,5 @@ pub use cron::JobKey;
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
 pub use store::{Opened, StateDir, Store};
+pub use summaries::{StoredSummary, Unsummarised};
 pub use turns::{Begun, FinishedTurn, Origin, Partial, QueuedTurn};

@@ -5,7 +5,7 @@ use platform_types::Timestamp;
 use platform_types::chat::{Author, Note, NoteCode, SessionSummary, ToolCard};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use crate::{Begun, Store, StoreError, sessions, turns};
+use crate::{Begun, Store, StoreError, StoredSummary, sessions, turns};
 
 /// Text in one page of history: a page of very long messages ends early.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
@@ -56,6 +56,8 @@ pub struct Page {
     pub messages: Vec<Stored>,
     /// There are older ones.
     pub more: bool,
+    /// Summaries of the session.
+    pub summaries: Vec<StoredSummary>,
 }
 
 /// Whichever is reached first ends a page, but a page has one message at least.
@@ -117,8 +119,8 @@ impl Store {
     }
 
     /// The newest messages of a session, oldest first, whatever their size.
-    pub fn transcript(&self, session: &str, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        Ok(self.read(session, None, Limits { messages: limit, bytes: usize::MAX })?.messages)
+    pub fn transcript(&self, session: &str, limit: usize) -> Result<Page, StoreError> {
+        self.read(session, None, Limits { messages: limit, bytes: usize::MAX })
     }
 
     /// The newest messages of a session with a seq below `before`.
@@ -147,6 +149,7 @@ impl Store {
             page.messages.push(message);
         }
         page.messages.reverse();
+        page.summaries = self.summaries(session)?;
         Ok(page)
     }
 }

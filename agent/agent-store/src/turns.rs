@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::audit::{self, Deed};
 use crate::messages::{NewMessage, Stored, note_code};
-use crate::{Store, StoreError, approvals, messages, sessions};
+use crate::{Store, StoreError, approvals, messages, sessions, summaries};
 
 /// Events kept of one turn: eight calls of the model with eight tools each make fewer than 300.
 const MAX_EVENTS: usize = 300;
@@ -26,6 +26,8 @@ pub struct Begun {
     pub origin: Origin,
     /// The message to answer.
     pub message: Prompt,
+    /// What stands for everything before the history.
+    pub summary: Option<String>,
     pub history: Vec<Group>,
 }
 
@@ -163,9 +165,14 @@ pub(crate) fn begun(
         None => Origin::Page,
     };
     // A run begins anew: what was said by the one before belongs to its day.
-    let history = match origin {
-        Origin::Job(_) => Vec::new(),
-        Origin::Page | Origin::Channel => past(tx, &session, seq, history_bytes)?,
+    let (summary, history) = match origin {
+        Origin::Job(_) => (None, Vec::new()),
+        Origin::Page | Origin::Channel => {
+            let summary = summaries::newest(tx, &session)?;
+            let through = summary.as_ref().map_or(0, |summary| summary.through);
+            let history = past(tx, &session, (through, seq), history_bytes)?;
+            (summary.map(|summary| summary.text), history)
+        }
     };
     let (turn, bot) = (turn.to_owned(), BotName::new(bot)?);
     let data = match &origin {
@@ -173,7 +180,7 @@ pub(crate) fn begun(
         Origin::Page | Origin::Channel => json!({"turn": turn}),
     };
     audit::append(tx, &Deed { at: now, kind: "turn.started", actor: actor(&bot), data })?;
-    Ok(Some(Begun { turn, session, bot, origin, message: Prompt::User { text }, history }))
+    Ok(Some(Begun { turn, session, bot, origin, message: Prompt::User { text }, summary, history }))
 }
 
 fn actor(bot: &BotName) -> String {
@@ -186,26 +193,32 @@ fn ended(turn: &str, actor: String, answer: &Answer, now: Timestamp) -> Deed {
 
 /// An answer comes after its message, though not always right after it. A bot's message that answers nothing was said by a job
 /// by the clock.
-const PAST: &str = "SELECT seq, author, text, reply_to, exchange FROM messages WHERE session = ?1 ORDER BY seq DESC";
+const PAST: &str = "SELECT seq, author, text, reply_to, exchange FROM messages
+    WHERE session = ?1 AND seq > ?2 ORDER BY seq DESC";
 /// Stands in the place of what a person would have said.
-const BY_THE_CLOCK: &str = "(by the clock)";
+pub(crate) const BY_THE_CLOCK: &str = "(by the clock)";
 
-/// What was said before message `seq`, each message of a person with its answer; the newest `max_bytes` of it.
-fn past(tx: &Transaction<'_>, session: &str, seq: u64, max_bytes: usize) -> Result<Vec<Group>, StoreError> {
+/// What was said between two messages, each message of a person with its answer; the newest `max_bytes` of it.
+fn past(
+    tx: &Transaction<'_>,
+    session: &str,
+    (after, before): (u64, u64),
+    max_bytes: usize,
+) -> Result<Vec<Group>, StoreError> {
     let mut statement = tx.prepare_cached(PAST)?;
-    let mut rows = statement.query([session])?;
+    let mut rows = statement.query(params![session, after])?;
     let mut answers = HashMap::new();
     let mut groups = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         if let Some(asked) = row.get::<_, Option<u64>>(3)? {
-            if asked < seq {
+            if asked < before {
                 answers.insert(asked, row.get::<_, Option<String>>(4)?);
             }
             continue;
         }
         let said = row.get(0)?;
-        if said >= seq {
+        if said >= before {
             continue;
         }
         let (author, text): (String, String) = (row.get(1)?, row.get(2)?);
@@ -316,9 +329,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let connection = crate::schema::open(&directory.path().join("agent.db")).unwrap();
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {PAST}")).unwrap();
-        let rows = statement.query_map(["s"], |row| row.get::<_, String>(3)).unwrap();
+        let rows = statement.query_map(["s", "0"], |row| row.get::<_, String>(3)).unwrap();
         let plan: Vec<String> = rows.map(Result::unwrap).collect();
-        assert!(plan.iter().any(|step| step.contains("(session=?)")), "{plan:?}");
+        assert!(plan.iter().any(|step| step.contains("(session=? AND seq>?)")), "{plan:?}");
         assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{plan:?}");
     }
 }

@@ -234,7 +234,7 @@ fn a_log_of_full_size_is_read_up_to_its_last_commit_after_a_kill() {
                     .unwrap();
             }
             let copy = open(&killed);
-            assert_eq!(copy.store.transcript("s", 1000).unwrap().len(), n + 1);
+            assert_eq!(copy.store.transcript("s", 1000).unwrap().messages.len(), n + 1);
         }
     }
 }

@@ -18,6 +18,7 @@ use platform_types::agent::{
 use platform_types::chat::Transcript;
 use platform_types::cron::JobStatus;
 use platform_types::health::Readiness;
+use platform_types::memory::{Fact, Forget, MemoryList};
 use serde::Deserialize;
 
 use crate::cron;
@@ -41,6 +42,8 @@ pub fn routes(lifecycle: Arc<Lifecycle>) -> Router {
         .route("/status", get(status))
         .route("/approvals", get(approvals))
         .route("/approvals/{id}", post(decide))
+        .route("/memory", get(memory))
+        .route("/memory/forget", post(forget))
         .route("/audit", get(audit))
         .merge(cron::routes::for_supervisor())
         .route("/healthz", get(|| async { Json(serde_json::json!({})) }))
@@ -143,6 +146,15 @@ async fn decide(
     let Json(answer) = body.map_err(|rejection| bad_body(&rejection))?;
     let decided = lifecycle.mind()?.decide(id, answer).await.map_err(stopping)?;
     decided.map(Json).map_err(|error| failure(&error))
+}
+
+async fn memory(State(lifecycle): App) -> Result<Json<MemoryList>, Failure> {
+    lifecycle.mind()?.memories().await.map(Json)
+}
+
+async fn forget(State(lifecycle): App, body: Result<Json<Forget>, JsonRejection>) -> Result<Json<Fact>, Failure> {
+    let Json(body) = body.map_err(|rejection| bad_body(&rejection))?;
+    lifecycle.mind()?.forget(body).await.map(Json)
 }
 
 #[derive(Debug, Deserialize)]

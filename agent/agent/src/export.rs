@@ -73,6 +73,14 @@ fn section(bot: &str, message: &Message) -> String {
     if message.shortened {
         text.push_str("\n*(older parts of the chat were left out: it is longer than the model takes)*\n");
     }
+    if let Some(summary) = &message.summary {
+        let lines = summary.text.replace('\n', "\n> ");
+        for piece in
+            ["\n> *(summary of the chat up to here, which stands for it in later answers)*\n>\n> ", &lines, "\n"]
+        {
+            text.push_str(piece);
+        }
+    }
     if let Some(note) = &message.note {
         let words = match note.code {
             NoteCode::Stopped => "stopped",

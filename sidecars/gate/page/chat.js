@@ -2,7 +2,7 @@
  * The chat: what the person does on one side, the socket, the store and the outbox on the other.
  *
  * Tells by events what changed (`connection`, `sessions`, `session`, `thread`, `older`, `turn`, `text`, `answer`, `sent`, `outbox`,
- * `draft`, `notice`); elements read the rest here. Touches no DOM.
+ * `draft`, `memory`, `notice`); elements read the rest here. Touches no DOM.
  */
 import { DRAFT, Outbox, PREFIX, mintId } from './outbox.js';
 import { Store } from './store.js';
@@ -15,6 +15,8 @@ export class Chat extends EventTarget {
   connection = { state: 'connecting' };
   welcomed = false;
   device = {};
+  /** What a bot remembers, as the agent told last. */
+  memory = null;
   /** The bot of the session that is about to begin. */
   chosen = null;
   #socket; #storage; #fetch;
@@ -120,6 +122,18 @@ export class Chat extends EventTarget {
     if (this.#request({ type: 'delete_session', session: this.session })) this.open(null);
   }
 
+  seeMemory(bot) {
+    this.#request({ type: 'memory', bot });
+  }
+
+  editFact(id, text) {
+    this.#request({ type: 'edit_fact', bot: this.memory.bot, id, text });
+  }
+
+  forgetFact(id) {
+    this.#request({ type: 'forget_fact', bot: this.memory.bot, id });
+  }
+
   older() {
     const before = this.#socket.online ? this.store.older() : undefined;
     if (before !== undefined) this.#socket.send({ type: 'older', session: this.session, before });
@@ -161,6 +175,10 @@ export class Chat extends EventTarget {
     if (frame.type === 'message' && this.outbox.remove(frame.message.id)) this.#tell('outbox');
     if (frame.type === 'history') this.#acknowledge(frame.messages);
     if (frame.type === 'failed') this.#failed(frame);
+    if (frame.type === 'memory') {
+      this.memory = frame.memory;
+      this.#tell('memory');
+    }
     const changes = this.store.apply(frame);
     if (frame.type === 'welcome') this.#welcome();
     if (frame.type === 'sessions') this.#listed();

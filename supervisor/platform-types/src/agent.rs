@@ -12,6 +12,8 @@
 //! | `GET /status` | [`AgentStatus`] |
 //! | `GET /approvals` | [`ApprovalList`] |
 //! | `POST /approvals/{id}` [`ApprovalDecision`] | the operator's answer: [`Approval`]; 409 when it is decided, over or about something else |
+//! | `GET /memory` | [`crate::memory::MemoryList`] |
+//! | `POST /memory/forget` [`crate::memory::Forget`] | [`crate::memory::Fact`] |
 //! | `GET /audit?after=N` | [`crate::audit::Page`] |
 //! | `/cron`… | jobs by the clock: [`crate::cron`] |
 //! | `GET /healthz`, `/readyz`, `/release` | as everywhere |

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::Scope;
 use crate::markdown::Block;
+use crate::memory::Memory;
 use crate::spark::Progress;
 use crate::{BotName, DeviceId, ModelId, ProfileName, Timestamp};
 
@@ -107,6 +108,21 @@ pub enum ToAgent {
         digest: String,
         allow: bool,
     },
+    /// What a bot remembers: answered with `memory`.
+    Memory {
+        bot: BotName,
+    },
+    /// Changes the words of a remembered fact: answered with `memory`.
+    EditFact {
+        bot: BotName,
+        id: String,
+        text: String,
+    },
+    /// Has a bot forget a fact: answered with `memory`.
+    ForgetFact {
+        bot: BotName,
+        id: String,
+    },
     /// Answered with `pong` at once: the page finds dead connections with it.
     Ping {
         n: u64,
@@ -167,6 +183,10 @@ pub enum ToPage {
         turn: String,
         outcome: TurnOutcome,
     },
+    /// What a bot remembers.
+    Memory {
+        memory: Memory,
+    },
     /// A request of the page could not be carried out; `id` names the message when there is one.
     Failed {
         code: String,
@@ -187,6 +207,9 @@ pub struct BotCard {
     pub model: ModelId,
     /// Answers come from the built-in demo model.
     pub demo: bool,
+    /// It remembers facts, which can be seen and changed.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub memory: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +249,19 @@ pub struct Message {
     /// long for the model.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub shortened: bool,
+    /// What stands for this message and those before it in later prompts. The messages themselves stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+}
+
+/// The earlier part of a long session in few words, made by the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub at: Timestamp,
+    /// Markdown source.
+    pub text: String,
+    #[serde(default)]
+    pub tree: Vec<Block>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,6 +43,7 @@ pub mod health;
 pub mod json;
 pub mod layout;
 pub mod markdown;
+pub mod memory;
 pub mod meters;
 pub mod name;
 pub mod number;

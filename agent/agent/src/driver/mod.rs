@@ -64,7 +64,7 @@ const MEMORY_AREA: &str = "memory.";
 impl Tooling {
     /// What `bot` remembers, as lines for a prompt. A memory that cannot be read is none: the turn goes on without.
     pub async fn remembered(&self, bot: &Bot, window: Option<u32>) -> String {
-        if !bot.tools.iter().any(|tool| tool.starts_with(MEMORY_AREA)) {
+        if !has_memory(bot) {
             return String::new();
         }
         let (memory, name) = (self.own.memory.clone(), bot.name.clone());
@@ -78,6 +78,11 @@ impl Tooling {
             Err(_) => String::new(),
         }
     }
+}
+
+/// Whether a bot remembers anything, and is told what all bots share.
+pub fn has_memory(bot: &Bot) -> bool {
+    bot.tools.iter().any(|tool| tool.starts_with(MEMORY_AREA))
 }
 
 /// Whose turn it is.

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use agent_core::schedule::Schedule;
 use agent_store::{Begun, QueuedTurn, Store, StoreError, Stored};
+use platform_kit::Failure;
 use platform_types::ErrorCode;
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{BotCard, SessionSummary, ToAgent, ToPage};
+use platform_types::memory::Memory;
 use platform_types::spark::DEMO_MODEL;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Refused;
+use super::compaction::{Compacted, Compactions};
 use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
 use super::live::{Durable, Live};
 use super::replies::Reply;
@@ -21,7 +24,7 @@ use super::writer::Writer;
 use crate::audit::Audit;
 use crate::counters::Counters;
 use crate::database::Database;
-use crate::driver::Tooling;
+use crate::driver::{Tooling, has_memory};
 
 /// How often what running turns said is kept, and what could not be stored is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,6 +70,16 @@ pub(super) enum Input {
         turn: String,
         updates: Vec<Update>,
     },
+    /// A session was looked at: see [`super::compaction`].
+    Compacted {
+        session: String,
+        compacted: Compacted,
+    },
+    /// What a page wanted to see of a memory.
+    Memory {
+        to: ConnectionId,
+        result: Result<Memory, Failure>,
+    },
     Sessions(oneshot::Sender<Vec<SessionSummary>>),
     Drain(oneshot::Sender<()>),
     /// The time for turns to finish by themselves is over.
@@ -92,6 +105,7 @@ pub(super) struct Hub {
     pub stalled: Vec<QueuedTurn>,
     /// Jobs whose reply has not come yet.
     pub pending: usize,
+    pub compactions: Compactions,
     /// Changes with every turn that ended and every answer that was stored.
     pub outgoing: watch::Sender<()>,
     /// Set once the agent stops: who waits for its end.
@@ -120,6 +134,7 @@ impl Hub {
             live: BTreeMap::new(),
             stalled: Vec::new(),
             pending: 0,
+            compactions: Compactions::default(),
             outgoing: watch::Sender::new(()),
             draining: None,
             ended: false,
@@ -174,6 +189,8 @@ impl Hub {
             }
             Input::Starting(begun) => self.begin(*begun, Durable::Soon),
             Input::Turn { session, turn, updates } => self.turn_updates(&session, &turn, updates),
+            Input::Compacted { session, compacted } => self.compacted(&session, compacted),
+            Input::Memory { to, result } => self.memory_read(to, result),
             Input::Sessions(reply) => {
                 // Whoever asked may have given up waiting.
                 let _ = reply.send(self.summaries());
@@ -222,6 +239,7 @@ impl Hub {
             title: bot.title.clone(),
             model: bot.model.clone(),
             demo: bot.model.as_str() == DEMO_MODEL,
+            memory: has_memory(bot),
         };
         ToPage::Welcome {
             profile: config.profile.clone(),

@@ -20,6 +20,8 @@ pub(super) struct Live {
     /// When the questions that are open end, by call.
     pub open: BTreeMap<String, Timestamp>,
     pub unsaved: Unsaved,
+    /// Bytes of the history that its prompt was made from.
+    pub past_bytes: usize,
     /// Whether the message that it answers is on disk.
     pub message: Durable,
     /// Set once the turn is over, until its answer is stored.

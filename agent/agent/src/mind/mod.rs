@@ -11,10 +11,12 @@
 //! in the order of their jobs, so what a page sees is in the order in which it became durable: a page of history is never
 //! older than a message that was sent before it.
 
+mod compaction;
 mod connections;
 mod drain;
 mod hub;
 mod live;
+mod memory;
 mod page;
 mod progress;
 mod questions;

@@ -7,6 +7,7 @@ use platform_types::{BotName, ErrorCode};
 
 use super::connections::ConnectionId;
 use super::hub::{Failed, Hub, Input};
+use super::memory::Wish;
 use super::replies::{Reply, shown};
 use super::writer::Writer;
 
@@ -39,6 +40,9 @@ impl Hub {
             ToAgent::Older { session, before } => self.read(from, session, Some(before)),
             ToAgent::Send { session, id, text } => self.send(Writer::Page(from), session, id, text),
             ToAgent::Stop { session } => self.stop(&session),
+            ToAgent::Memory { bot } => self.memory(from, &bot, Wish::See),
+            ToAgent::EditFact { bot, id, text } => self.memory(from, &bot, Wish::Edit { id, text }),
+            ToAgent::ForgetFact { bot, id } => self.memory(from, &bot, Wish::Forget { id }),
             ToAgent::Decide { approval, digest, allow } => self.decide_of_page(from, approval, digest, allow),
         }
     }
@@ -181,6 +185,8 @@ fn names(message: &ToAgent) -> (Option<&str>, Option<&str>) {
         | ToAgent::Older { session, .. }
         | ToAgent::Stop { session } => (Some(session), None),
         ToAgent::Decide { approval, .. } => (None, Some(approval)),
-        ToAgent::Ping { .. } => (None, None),
+        ToAgent::Memory { .. } | ToAgent::EditFact { .. } | ToAgent::ForgetFact { .. } | ToAgent::Ping { .. } => {
+            (None, None)
+        }
     }
 }

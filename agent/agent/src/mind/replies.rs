@@ -1,9 +1,11 @@
 //! What the database answered.
 
 use agent_core::turn::Cancel;
-use agent_store::{Accepted, Asked, Begun, CallPlace, FinishedTurn, NewMessage, Page, StoreError, Stored};
+use agent_store::{
+    Accepted, Asked, Begun, CallPlace, FinishedTurn, NewMessage, Page, StoreError, Stored, StoredSummary,
+};
 use platform_types::agent::Approval;
-use platform_types::chat::{Asking, Author, Message, SessionSummary, ToPage};
+use platform_types::chat::{Asking, Author, Message, SessionSummary, Summary, ToPage};
 use tokio::sync::oneshot;
 
 use super::connections::ConnectionId;
@@ -105,9 +107,9 @@ impl Hub {
 
     fn history_read(&mut self, from: ConnectionId, session: String, result: Result<Page, StoreError>) {
         match result {
-            Ok(Page { messages, more }) => {
-                let turn = self.live.get(&session).map(|live| live.view.clone());
-                let messages = shown_all(messages);
+            Ok(page) => {
+                let (turn, more) = (self.live.get(&session).map(|live| live.view.clone()), page.more);
+                let messages = shown_all(page);
                 self.connections.tell(from, &ToPage::History { session, messages, more, turn });
             }
             Err(error) => {
@@ -144,10 +146,24 @@ impl Hub {
     }
 }
 
-/// Stored messages as the page gets them.
-pub(crate) fn shown_all(stored: Vec<Stored>) -> Vec<Message> {
+/// Stored messages as the page gets them, each with the summary that is shown below it.
+pub(crate) fn shown_all(page: Page) -> Vec<Message> {
+    with_summaries(page.messages, &page.summaries)
+}
+
+pub(super) fn with_summaries(stored: Vec<Stored>, summaries: &[StoredSummary]) -> Vec<Message> {
     let patience = Patience::default();
-    stored.into_iter().map(|stored| show(stored, patience)).collect()
+    let below = |seq: u64| summaries.iter().find(|summary| summary.below == seq);
+    let summary = |StoredSummary { at, text, .. }: &StoredSummary| Summary {
+        at: *at,
+        text: text.clone(),
+        tree: markdown::parse(text, patience),
+    };
+    let message = |stored: Stored| {
+        let summary = below(stored.seq).map(summary);
+        Message { summary, ..show(stored, patience) }
+    };
+    stored.into_iter().map(message).collect()
 }
 
 /// A stored message as the page gets it.
@@ -161,5 +177,5 @@ fn show(stored: Stored, patience: Patience) -> Message {
         Author::Person => Vec::new(),
         Author::Bot => markdown::parse(&text, patience),
     };
-    Message { seq, id, author, at, text, tree, tools, note, shortened }
+    Message { seq, id, author, at, text, tree, tools, note, shortened, summary: None }
 }

@@ -27,13 +27,15 @@ impl TurnTask {
     pub async fn run(self, begun: Begun, owner: Owner, signals: Signals) {
         let (desk, mut errands) = mpsc::channel(1);
         let owner = Owner { desk: Some(desk), ..owner };
-        let Begun { turn, message, history, .. } = begun;
+        let Begun { turn, message, summary, history, .. } = begun;
         let context_window = self.tooling.window(&owner.bot.model).await;
+        let mut standing = standing::memory(&self.tooling.remembered(&owner.bot, context_window).await);
+        standing.extend(standing::summary(summary.as_deref().unwrap_or_default()));
         let setup = Setup {
             id: turn,
             model: owner.bot.model.clone(),
             system: owner.bot.instructions.clone(),
-            standing: standing::memory(&self.tooling.remembered(&owner.bot, context_window).await),
+            standing,
             history,
             message,
             tools: self.tooling.registry.offered(&owner.bot, (&*owner.config).into()),

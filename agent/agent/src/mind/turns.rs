@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_core::prompt::Prompt;
 use agent_core::turn::{Answer, Cancel, Emission, MAX_CALLS_PER_ANSWER, Record};
 use agent_store::{Begun, FinishedTurn, Origin, QueuedTurn, StoreError};
 use platform_types::Timestamp;
@@ -137,6 +138,7 @@ impl Hub {
             decisions,
             open: BTreeMap::new(),
             unsaved: Unsaved::default(),
+            past_bytes: begun.history.iter().flatten().map(Prompt::bytes).sum(),
             message,
             ended: None,
             _counted: self.counters.running(),
@@ -298,7 +300,9 @@ impl Hub {
                 None
             }
         };
-        let Some(Live { view, ended: Some(Ended { answer, .. }), .. }) = self.live.remove(session) else { return };
+        let Some(Live { view, ended: Some(Ended { answer, .. }), past_bytes, .. }) = self.live.remove(session) else {
+            return;
+        };
         self.counters.ended(&answer);
         self.audit.grew();
         if let Some(FinishedTurn { message, session: summary }) = stored.map(|stored| *stored) {
@@ -311,6 +315,7 @@ impl Hub {
         self.schedule.ended(session);
         self.announce(session);
         self.start_turns();
+        self.compact(session, past_bytes + answer.exchange.iter().map(Prompt::bytes).sum::<usize>());
     }
 
     /// One line of the log a turn: each wakes the engine's logging, beside which turns run. Its start is in the audit.

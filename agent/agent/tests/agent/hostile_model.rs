@@ -21,6 +21,8 @@ fn permissive() -> AgentConfig {
 
 async fn world(of: &str) -> (World, Gate, Page, String) {
     let world = World::with(permissive()).await;
+    // So large that nothing has to be summarised.
+    world.model.set_window(Some(1_000_000));
     let gate = Gate::start(world.directory.path());
     let mut page = world.agent.page().await;
     let session = page.session(1, of).await;

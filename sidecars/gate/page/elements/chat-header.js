@@ -3,6 +3,7 @@ import { h, icon, iconButton } from '../dom.js';
 import { t } from '../words.js';
 import { ask } from './ask-dialog.js';
 import './confirm-badge.js';
+import { showMemory } from './memory-dialog.js';
 
 class ChatHeader extends HTMLElement {
   connectedCallback() {
@@ -10,7 +11,7 @@ class ChatHeader extends HTMLElement {
     this.bot = h('p', { class: 'quiet' });
     this.badge = h('details', { class: 'badge' }, h('summary', {}, t('demo.badge')), h('p', { class: 'popup' }, t('demo.text')));
     this.menu = h('details', { class: 'menu' }, h('summary', { class: 'icon-button', 'aria-label': t('menu.label'), title: t('menu.label') }, icon('more')),
-      h('div', { class: 'popup' }, ...['rename', 'export', 'delete'].map((act) =>
+      h('div', { class: 'popup' }, ...['rename', 'export', 'memory', 'delete'].map((act) =>
         h('button', { type: 'button', class: act, onclick: () => this.act(act) }, t(`menu.${act}`)))));
     this.append(iconButton('menu', t('drawer.open'), () => this.dispatchEvent(new Event('drawer', { bubbles: true })), { class: 'icon-button drawer-button' }),
       h('div', { class: 'what' }, this.heading, this.bot), h('confirm-badge', { chat: this.chat }), this.badge, this.menu);
@@ -33,6 +34,7 @@ class ChatHeader extends HTMLElement {
     this.bot.textContent = chat.bot ? `${chat.bot.title} · ${chat.bot.model}` : '';
     this.badge.hidden = !chat.bot?.demo;
     this.menu.hidden = !summary;
+    this.menu.querySelector('.memory').hidden = !chat.bot?.memory;
     document.title = chat.welcomed ? `${title} · ${chat.store.profile}` : t('page.name');
   }
 
@@ -46,6 +48,7 @@ class ChatHeader extends HTMLElement {
     const { chat } = this;
     const title = chat.store.summary()?.title ?? '';
     if (act === 'export') return this.save();
+    if (act === 'memory') return showMemory(chat);
     const answer = await ask(act === 'rename'
       ? { title: t('rename.title'), value: title, label: t('rename.label'), confirm: t('rename.button') }
       : { title: t('delete.title'), text: t('delete.text', { title: title || t('session.untitled') }), confirm: t('delete.button'), danger: true });

@@ -20,6 +20,7 @@ class ChatMessage extends HTMLElement {
     if (message?.shortened) this.append(h('div', { class: 'note shortened' }, h('p', {}, t('note.shortened'))));
     if (message?.note) this.append(this.note(message.note));
     this.append(entry ? this.status(entry) : this.foot(message));
+    if (message?.summary) this.append(this.summary(message.summary));
   }
 
   answer({ tree, text }) {
@@ -40,6 +41,11 @@ class ChatMessage extends HTMLElement {
     const again = code === 'failed' || code === 'interrupted';
     return h('div', { class: `note ${code}` }, h('p', {}, t(`note.${code}`), detail ? h('span', { class: 'detail' }, detail) : ''),
       again && h('button', { type: 'button', class: 'again', onclick: () => this.again() }, t('note.again')));
+  }
+
+  /** What stands for the chat up to here in later answers. */
+  summary({ tree, text }) {
+    return h('details', { class: 'summary' }, h('summary', {}, t('summary.title')), h('p', { class: 'quiet' }, t('summary.text')), this.answer({ tree, text }));
   }
 
   again() {

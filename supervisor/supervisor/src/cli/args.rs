@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use platform_types::gate::Scope as WireScope;
-use platform_types::{ModelId, ProfileName, SecretName};
+use platform_types::{BotName, ModelId, ProfileName, SecretName};
 
 use super::cron::Cron;
 use super::dm::Dm;
@@ -97,6 +97,9 @@ pub enum Command {
     /// What bots do by the clock
     #[command(subcommand, after_help = "Example: botctl cron list personal")]
     Cron(Cron),
+    /// What bots remember from chat to chat
+    #[command(subcommand, after_help = "Example: botctl memory list personal")]
+    Memory(Memory),
     /// What waits for a person
     #[command(subcommand, after_help = "Example: botctl approval list")]
     Approval(Approval),
@@ -286,6 +289,26 @@ pub enum Session {
         profile: ProfileName,
         /// Its id, or an unambiguous beginning of it
         session: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Memory {
+    /// What each bot remembers, and what of it goes into its prompts
+    #[command(after_help = "Example: botctl memory list personal")]
+    List {
+        /// Which profile
+        profile: ProfileName,
+    },
+    /// Have a bot forget a fact
+    #[command(after_help = "Example: botctl memory forget personal learning 0123abcd")]
+    Forget {
+        /// Which profile
+        profile: ProfileName,
+        /// Which bot; a fact of all bots is forgotten by all
+        bot: BotName,
+        /// The fact's id, or an unambiguous beginning of it
+        fact: String,
     },
 }
 

@@ -6,6 +6,7 @@ mod backups;
 mod cron;
 mod doctor;
 mod journal;
+mod memory;
 mod planning;
 mod registry;
 mod senders;
@@ -33,6 +34,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(senders::routes())
         .merge(sessions::routes())
         .merge(cron::routes())
+        .merge(memory::routes())
         .merge(spark::routes())
         .merge(switch::routes())
         .merge(backups::routes())

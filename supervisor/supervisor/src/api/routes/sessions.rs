@@ -43,7 +43,7 @@ async fn show(
     agent.get(&target).await.map(Json).map_err(|error| failure::call(&who(&profile), &error))
 }
 
-fn agent(shared: &Shared, profile: &ProfileName) -> Result<Client, Failure> {
+pub(super) fn agent(shared: &Shared, profile: &ProfileName) -> Result<Client, Failure> {
     let config = shared.world.borrow().config.clone();
     if !config.profiles.contains_key(profile) {
         return Err(failure::no_profile(&config, profile));
@@ -52,6 +52,6 @@ fn agent(shared: &Shared, profile: &ProfileName) -> Result<Client, Failure> {
         .ok_or_else(|| failure::unreachable(&who(profile), "no container serves the profile"))
 }
 
-fn who(profile: &ProfileName) -> String {
+pub(super) fn who(profile: &ProfileName) -> String {
     format!("{profile}/agent")
 }

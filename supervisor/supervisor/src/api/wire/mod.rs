@@ -25,6 +25,7 @@ pub mod backups;
 pub mod cron;
 pub mod findings;
 pub mod journal;
+pub mod memory;
 pub mod planning;
 pub mod registry;
 pub mod senders;

@@ -17,7 +17,7 @@ use platform_types::text::neutral;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::args::{Botctl, Command, Device, Export, Scope, Session, Spark, Token};
+use super::args::{Botctl, Command, Device, Export, Memory, Scope, Session, Spark, Token};
 use super::cron;
 use super::dm;
 use super::failure::{Failure, OTHER, USAGE, is_denied};
@@ -28,6 +28,7 @@ use super::show;
 use crate::api::wire::Document;
 use crate::api::wire::audit::Trail;
 use crate::api::wire::findings::Checkup;
+use crate::api::wire::memory::{ForgetFact, Memories};
 use crate::api::wire::planning::{Applied, ApplyRequest, Plan};
 use crate::api::wire::registry as wire;
 use crate::api::wire::sessions::Sessions;
@@ -70,6 +71,7 @@ impl Call {
             Command::Token(token) => self.token(token).await,
             Command::Session(session) => self.session(session).await,
             Command::Cron(cron) => cron::run(self, cron).await,
+            Command::Memory(memory) => self.memory(memory).await,
             Command::Approval(approval) => approvals::approval(self, approval).await,
             Command::Audit { profile, lines, verify } => self.audit(profile.as_str(), lines, verify).await,
             Command::Spark(Spark::Models) => self.get("/spark/models", show::spark::models).await,
@@ -234,6 +236,20 @@ impl Call {
                     show::sessions::markdown(&Screen::for_stdout(SystemClock.now()), &transcript)
                 };
                 Ok(screen::write_out(&text)?)
+            }
+        }
+    }
+
+    async fn memory(&self, memory: Memory) -> Result<(), Failure> {
+        match memory {
+            Memory::List { profile } => self.get(&format!("/profiles/{profile}/memory"), show::memory::list).await,
+            Memory::Forget { profile, bot, fact } => {
+                let list: Memories = self.supervisor.get(&format!("/profiles/{profile}/memory")).await?;
+                let facts = list.memories.iter().filter(|memory| memory.bot == bot).flat_map(|memory| &memory.facts);
+                let command = format!("botctl memory list {profile}");
+                let id = one_of(facts.map(|fact| fact.id.as_str()), &fact, "remembered fact", &command)?.to_owned();
+                let target = format!("/profiles/{profile}/memory/forget");
+                self.post(&target, &ForgetFact { bot, id }, show::memory::forgotten).await
             }
         }
     }

@@ -7,6 +7,7 @@ pub mod checkup;
 pub mod cron;
 pub mod health;
 pub mod journal;
+pub mod memory;
 pub mod people;
 pub mod planning;
 pub mod registry;

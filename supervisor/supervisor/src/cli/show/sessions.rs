@@ -62,6 +62,14 @@ pub fn show(screen: &mut Screen, transcript: &Transcript) {
         for line in message.text.lines() {
             screen.line(format!("  {}", neutral(line)));
         }
+        if let Some(summary) = &message.summary {
+            let heading =
+                screen.tone(Tone::Strong, "summary of the session up to here, which stands for it in later prompts");
+            screen.line(format!("  {heading}"));
+            for line in summary.text.lines() {
+                screen.line(format!("  | {}", neutral(line)));
+            }
+        }
         if let Some(note) = note(message) {
             let note = screen.tone(Tone::Warn, &format!("  ({note})"));
             screen.line(note);
@@ -87,6 +95,12 @@ pub fn markdown(screen: &Screen, transcript: &Transcript) -> String {
         }
         if let Some(note) = note(message) {
             let _ = write!(text, "\n*({note})*\n");
+        }
+        if let Some(summary) = &message.summary {
+            text.push_str("\n> *(summary of the session up to here)*\n>\n");
+            for line in summary.text.lines() {
+                let _ = writeln!(text, "> {}", neutral(line).replace(r"\t", "\t"));
+            }
         }
     }
     text
