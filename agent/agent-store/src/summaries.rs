@@ -3,6 +3,8 @@
 //! **Invariants.** A summary stands for whole exchanges, each with its answer, and for everything that the one before stood
 //! for. None goes back behind another.
 
+use std::collections::BTreeMap;
+
 use agent_core::history::{Group, close};
 use agent_core::prompt::Prompt;
 use platform_types::Timestamp;
@@ -35,30 +37,39 @@ pub struct Unsummarised {
 }
 
 impl Store {
-    /// The exchanges since the last summary, oldest first, until `max_bytes`.
+    /// The exchanges since the last summary, oldest first, until about `max_bytes` were said.
     pub fn unsummarised(&self, session: &str, max_bytes: usize) -> Result<Unsummarised, StoreError> {
         let so_far = newest(&self.connection, session)?;
+        let after = so_far.as_ref().map_or(0, |summary| summary.through);
         let mut statement = self.connection.prepare_cached(
-            "SELECT person.seq, bot.seq, person.text, bot.exchange FROM messages AS person
-             JOIN messages AS bot ON bot.session = person.session AND bot.reply_to = person.seq
-             WHERE person.session = ?1 AND person.seq > ?2 AND person.author = 'person' ORDER BY person.seq",
+            "SELECT seq, author, text, reply_to, exchange FROM messages WHERE session = ?1 AND seq > ?2 ORDER BY seq",
         )?;
-        let mut rows = statement.query(params![session, so_far.as_ref().map_or(0, |summary| summary.through)])?;
-        let mut found = Unsummarised { so_far, exchanges: Vec::new() };
+        let mut rows = statement.query(params![session, after])?;
+        let mut asked: Vec<(u64, String)> = Vec::new();
+        let mut answers: BTreeMap<u64, (u64, Group)> = BTreeMap::new();
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
-            let mut group = vec![Prompt::User { text: row.get(2)? }];
-            if let Some(exchange) = row.get::<_, Option<String>>(3)? {
-                group.extend(serde_json::from_str::<Vec<Prompt>>(&exchange)?);
+            let (seq, text): (u64, String) = (row.get(0)?, row.get(2)?);
+            bytes += text.len();
+            if row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "person" {
+                asked.push((seq, text));
+            } else if let Some(message) = row.get::<_, Option<u64>>(3)? {
+                let exchange: Option<String> = row.get(4)?;
+                let said = exchange.map_or_else(|| Ok(Vec::new()), |exchange| serde_json::from_str(&exchange))?;
+                answers.insert(message, (seq, said));
             }
-            close(&mut group);
-            bytes += group.iter().map(Prompt::bytes).sum::<usize>();
             if bytes > max_bytes {
                 break;
             }
-            found.exchanges.push((row.get(0)?, row.get(1)?, group));
         }
-        Ok(found)
+        // Up to the first that nobody has answered: what comes behind it is not over.
+        let exchanges = asked.into_iter().map_while(|(seq, text)| {
+            let (below, said) = answers.remove(&seq)?;
+            let mut group: Group = std::iter::once(Prompt::User { text }).chain(said).collect();
+            close(&mut group);
+            Some((seq, below, group))
+        });
+        Ok(Unsummarised { so_far, exchanges: exchanges.collect() })
     }
 
     /// Keeps a summary, durably and on record, and gives the message under which it is shown. `None` when its session is gone,

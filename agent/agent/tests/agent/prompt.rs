@@ -25,15 +25,19 @@ fn shipped() -> Vec<Bot> {
     let mut bots: Vec<Bot> = Vec::new();
     let mut file = "assistant.md".to_owned();
     let instructions = |file: &str| std::fs::read_to_string(repository("supervisor/supervisor-config/bots").join(file));
+    let mut is_bot = false;
     for line in example.lines().map(|line| line.trim_start_matches("# ").trim()) {
         let value = line.split_once('=').map(|(_, value)| value.split('#').next().unwrap_or_default().trim());
-        if let Some((_, name)) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')?.split_once(".bot.")) {
+        if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            // A bot's own section, not one of its schedules.
+            let name = section.split_once(".bot.").map(|(_, name)| name).filter(|name| !name.contains('.'));
+            is_bot = name.is_some();
             "assistant.md".clone_into(&mut file);
-            bots.push(bot(name, &[]));
-        } else if line.starts_with("instructions =") {
+            bots.extend(name.map(|name| bot(name, &[])));
+        } else if is_bot && line.starts_with("instructions =") {
             let path = value.unwrap().trim_matches('"');
             path.strip_prefix("bots/").unwrap().clone_into(&mut file);
-        } else if line.starts_with("tools = [") && !bots.is_empty() {
+        } else if is_bot && line.starts_with("tools = [") {
             let bot = bots.last_mut().unwrap();
             bot.tools = serde_json::from_str(value.unwrap()).unwrap();
             bot.instructions = instructions(&file).unwrap();
