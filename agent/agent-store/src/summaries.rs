@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 
 use crate::audit::{self, Deed};
+use crate::turns::BY_THE_CLOCK;
 use crate::{Store, StoreError, Stored};
 
 /// Summaries of one session that are kept; all but the newest are for people.
@@ -57,6 +58,9 @@ impl Store {
                 let exchange: Option<String> = row.get(4)?;
                 let said = exchange.map_or_else(|| Ok(Vec::new()), |exchange| serde_json::from_str(&exchange))?;
                 answers.insert(message, (seq, said));
+            } else {
+                asked.push((seq, BY_THE_CLOCK.to_owned()));
+                answers.insert(seq, (seq, vec![Prompt::Assistant { text, calls: Vec::new() }]));
             }
             if bytes > max_bytes {
                 break;

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_shown_with_what_of_it_goes_along() {
-        let facts = vec![fact("1a2b3c4d", "Learns Italian.", false, true), fact("5e6f7a8b", "Is\u{1b} Sam.", true, false)];
+        let facts =
+            vec![fact("1a2b3c4d", "Learns Italian.", false, true), fact("5e6f7a8b", "Is\u{1b} Sam.", true, false)];
         let (bot, profile) = (BotName::new("learning").unwrap(), ProfileName::new("personal").unwrap());
         let mut memories = Memories { profile, memories: vec![Memory { bot: bot.clone(), facts, prompt_bytes: 3000 }] };
         let printed = |memories: &Memories| {
