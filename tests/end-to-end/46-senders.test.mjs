@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { Attacker, startUpstream } from './lib/attacker.mjs';
-import { ChatServer } from './lib/chat-server.mjs';
 import { Installation } from './lib/installation.mjs';
 import { docker, until } from './lib/shell.mjs';
+import { Telegram } from './lib/telegram.mjs';
 
 const TOKEN = '110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw';
 const MODEL = 'scripted/model';
@@ -24,7 +24,7 @@ before(async () => {
   bot = await Installation.create('senders');
   await bot.up();
   model = await startUpstream(`${bot.name}-spark`, think);
-  chat = await ChatServer.start(bot.container('gate', 'personal'), TOKEN);
+  chat = await Telegram.start(bot.container('gate', 'personal'), TOKEN);
   await bot.botctl('secret', 'set', 'chat-token', { input: TOKEN });
   await bot.configure((text) => text + configuration());
   await bot.well();
@@ -43,8 +43,8 @@ model = "${MODEL}"
 
 [profile.personal.upstream.chat]
 preset = "telegram"
-url = "${chat.upstream.url}"
-networks = ["${chat.upstream.address}/32"]
+url = "${chat.url}"
+networks = ["${chat.address}/32"]
 token = { secret = "chat-token" }
 
 [profile.personal.channel.chat]
@@ -67,13 +67,8 @@ function think(request, response, body) {
 /** What the model was asked about. */
 const asked = () => model.seen.filter((seen) => seen.url.endsWith('/chat/completions')).map((seen) => JSON.parse(seen.body).messages.at(-1).content);
 
-/** Somebody writes, and the agent has taken note of everything that was written. */
-async function write(...message) {
-  chat.write(...message);
-  await until('every update is confirmed', async () => chat.updates.length === 0);
-}
-
-const sentTo = (id, count) => until(`${count} messages to ${id}`, async () => (chat.to(id).length >= count ? chat.to(id) : false));
+const write = (from, text, options = {}) => chat.heard(from, text, { first_name: `Eve ${from}`, chat_type: 'group', ...options });
+const sentTo = (id, count) => chat.sentTo(id, count);
 const dm = (...args) => bot.botctl('dm', ...args, { mayFail: true });
 
 test('an unknown sender gets a code, once, and nothing else happens', async () => {
@@ -82,7 +77,7 @@ test('an unknown sender gets a code, once, and nothing else happens', async () =
   assert.match(text, CODE);
   assert.doesNotMatch(text, /unlock|personal/);
   for (const more of ['Hello?', 'Is anybody there?']) await write(ANNA, more);
-  assert.equal(chat.to(ANNA).length, 1, 'once in a while');
+  assert.equal((await chat.to(ANNA)).length, 1, 'once in a while');
   assert.deepEqual(asked(), [], 'no model was asked');
   assert.deepEqual((await bot.json('session', 'list', 'personal')).sessions, []);
   const { requests, senders } = await until('the supervisor knows', async () => {
@@ -103,8 +98,8 @@ test('a taken-over agent neither writes to him, nor reads him, nor lets him in',
     assert.equal(status, 403, `${id}: ${body}`);
     assert.match(body, /egress_denied/);
   }
-  assert.equal(chat.to(ANNA).length, 1);
-  chat.write(EVE, 'the words of a stranger');
+  assert.equal((await chat.to(ANNA)).length, 1);
+  await chat.write(EVE, 'the words of a stranger', { first_name: `Eve ${EVE}` });
   const { status, body } = await attacker.ask('egress', 'chat', 'POST', '/getUpdates', { timeout: 0 });
   assert.equal(status, 200);
   assert.doesNotMatch(body, /stranger/);
@@ -113,11 +108,12 @@ test('a taken-over agent neither writes to him, nor reads him, nor lets him in',
     const refused = await attacker.ask('egress', host, 'POST', target, { code: 'AAAA-AAAA' });
     assert.ok([403, 404].includes(refused.status), `${host} ${target}: ${refused.status}`);
   }
-  assert.equal((await send(LISTED, 'to somebody listed')).status, 200);
+  const listed = await send(LISTED, 'to somebody listed');
+  assert.match(listed.body, /chat not found/, 'the gate lets it pass, to a server that has not heard of him yet');
 });
 
 test('the operator lets in whose code he heard, and only a few wrong ones are tried', async () => {
-  const code = chat.to(ANNA)[0].match(CODE)[0];
+  const code = (await chat.to(ANNA))[0].match(CODE)[0];
   const wrong = await dm('approve', 'personal', 'AAAA-AAAA');
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /no sender who waits has this code/);
@@ -130,7 +126,7 @@ test('the operator lets in whose code he heard, and only a few wrong ones are tr
   assert.equal((await bot.json('session', 'list', 'personal')).sessions.length, 1);
 
   for (const n of [2, 3, 4, 5]) assert.equal((await dm('approve', 'personal', `AAAA-AAA${n}`)).code, 1);
-  const tooMany = await dm('approve', 'personal', chat.to(EVE)[0].match(CODE)[0]);
+  const tooMany = await dm('approve', 'personal', (await chat.to(EVE))[0].match(CODE)[0]);
   assert.equal(tooMany.code, 1);
   assert.match(tooMany.stderr, /too many codes were wrong/);
 });
@@ -141,7 +137,7 @@ test('a group is heard where it is listed, its sender is known, and the bot is m
   await write(ANNA, 'in another group', { group: -78, mention: true });
   await write(ANNA, 'what is the time?', { group: GROUP, mention: true });
   assert.deepEqual(await sentTo(GROUP, 1), ['You said: @House_bot what is the time?']);
-  assert.deepEqual(chat.to(-78), []);
+  assert.deepEqual(await chat.to(-78), []);
   assert.deepEqual(asked().slice(1), ['@House_bot what is the time?']);
 });
 
@@ -152,8 +148,8 @@ test('who is blocked hears nothing any more', async () => {
   await write(ANNA, 'Hello again');
   await write(ANNA, 'Hello in the group', { group: GROUP, mention: true });
   await write(LISTED, 'Hello from the list');
-  await until('the listed sender is answered', async () => chat.to(LISTED).includes('You said: Hello from the list'));
-  assert.equal(chat.to(ANNA).length, 2);
+  await until('the listed sender is answered', async () => (await chat.to(LISTED)).includes('You said: Hello from the list'));
+  assert.equal((await chat.to(ANNA)).length, 2);
   assert.deepEqual(asked().slice(before), ['Hello from the list']);
   const denied = await attacker.ask('egress', 'chat', 'POST', '/sendMessage', { chat_id: ANNA, text: 'psst', link_preview_options: { is_disabled: true } });
   assert.equal(denied.status, 403);
@@ -169,18 +165,18 @@ test('a restarted gate sends no second code, and lists and closed channels send 
   await bot.containerUntil('runs again', gate, ({ State }) => State.Running);
   await bot.well();
   await write(EVE, 'Hello?');
-  assert.equal(chat.to(EVE).length, 1);
+  assert.equal((await chat.to(EVE)).length, 1);
   await mode('allowlist');
   await write(CROWD, 'Hello?');
   await write(LISTED, 'Still there?');
-  await until('the listed sender is answered', async () => chat.to(LISTED).includes('You said: Still there?'));
+  await until('the listed sender is answered', async () => (await chat.to(LISTED)).includes('You said: Still there?'));
   await mode('closed');
   const before = asked().length;
   await write(LISTED, 'And now?');
   await write(CROWD, 'Hello?');
-  assert.deepEqual(chat.to(CROWD), []);
+  assert.deepEqual(await chat.to(CROWD), []);
   assert.equal(asked().length, before);
-  assert.ok(!chat.to(LISTED).includes('You said: And now?'));
+  assert.ok(!(await chat.to(LISTED)).includes('You said: And now?'));
 });
 
 test('all of it is on record, and no word of a stranger', async () => {

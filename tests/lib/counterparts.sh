@@ -21,3 +21,11 @@ if [ ! -x "$sdk/venv/bin/python" ] || ! "$sdk/venv/bin/python" -c 'import openai
   python3 -m venv "$sdk/venv"
   "$sdk/venv/bin/pip" install -q -r tests/end-to-end/openai-sdk-requirements.txt >"$logs/openai-sdk.log" 2>&1
 fi
+
+# A client of the Bot API with typed models, which reads what the stand-in answers.
+aiogram=$BOT_TEST_CACHE/aiogram
+if [ ! -x "$aiogram/venv/bin/python" ] || ! "$aiogram/venv/bin/python" -c 'import aiogram' 2>/dev/null; then
+  mkdir -p "$aiogram"
+  python3 -m venv "$aiogram/venv"
+  "$aiogram/venv/bin/pip" install -q -r compose/peers/telegram/requirements-check.txt >"$logs/aiogram.log" 2>&1
+fi

@@ -12,7 +12,7 @@
 
 use platform_types::agent::{Approval, ApprovalState};
 use platform_types::{BotName, Timestamp};
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use crate::audit::{self, Deed};
@@ -43,7 +43,7 @@ pub struct Answered {
     pub id: String,
     pub digest: String,
     pub allow: bool,
-    /// `device <id>` or `operator <user>`.
+    /// `device <id>`, `sender <channel>/<id>` or `operator <user>`.
     pub by: String,
     pub at: Timestamp,
 }
@@ -171,8 +171,8 @@ fn close(
 const COLUMNS: &str = "id, session, turn, bot, tool, arguments, why, digest, created_at, expires_at, state, decided_by,
     decided_at, call";
 
-fn find(tx: &Transaction<'_>, id: &str) -> Result<Option<(Approval, CallPlace)>, StoreError> {
-    let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
+pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<(Approval, CallPlace)>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM approvals WHERE id = ?1"))?;
     statement.query_row([id], |row| Ok(read(row))).optional()?.transpose()
 }
 

@@ -9,7 +9,9 @@
 //! | [`turns`] | the life of a turn: begun, saved in part, finished |
 //! | [`summaries`] | what stands for the older part of long sessions |
 //! | [`approvals`] | what people are asked before a tool runs, and what they answered |
-//! | [`chats`] | sessions that are chats of a channel, and what has to be delivered to them |
+//! | [`chats`] | sessions that are chats of a channel |
+//! | [`outgoing`] | what has to go out to chats, and how far it is |
+//! | [`questions`] | approvals that a person is asked for in a chat |
 //! | [`cron`] | jobs by the clock, and their runs |
 //! | [`audit`] | the chain of what was done |
 //! | [`index`] | a full-text index over small files, in a database of its own |
@@ -26,6 +28,8 @@ pub mod error;
 pub mod index;
 pub mod lock;
 pub mod messages;
+pub mod outgoing;
+pub mod questions;
 pub mod schema;
 pub mod sessions;
 pub mod store;
@@ -34,10 +38,12 @@ pub mod turns;
 
 pub use approvals::{Answered, Asked, CallPlace};
 pub use audit::Deed;
-pub use chats::{ChatPlace, Delivery, NewChat, OpenChat};
+pub use chats::{ChatPlace, NewChat, OpenChat, Wrote};
 pub use cron::JobKey;
 pub use error::StoreError;
 pub use messages::{Accepted, NewMessage, Page, Stored};
+pub use outgoing::{Delivery, TurnPlace};
+pub use questions::{NewQuestion, Question};
 pub use store::{Opened, StateDir, Store};
 pub use summaries::{StoredSummary, Unsummarised};
 pub use turns::{Begun, FinishedTurn, Origin, Partial, QueuedTurn};

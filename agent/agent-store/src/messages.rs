@@ -5,7 +5,7 @@ use platform_types::Timestamp;
 use platform_types::chat::{Author, Note, NoteCode, SessionSummary, ToolCard};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use crate::{Begun, Store, StoreError, StoredSummary, sessions, turns};
+use crate::{Begun, Store, StoreError, StoredSummary, Wrote, chats, sessions, turns};
 
 /// Text in one page of history: a page of very long messages ends early.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
@@ -37,8 +37,8 @@ pub struct NewMessage {
     pub start: bool,
     /// Bytes of history to read for a turn that starts now.
     pub history_bytes: usize,
-    /// It came through a channel: what is said there goes on there, and nowhere else.
-    pub is_chat: bool,
+    /// Who wrote it, where it came through a channel: what is said there goes on there, and nowhere else.
+    pub wrote: Option<Wrote>,
 }
 
 /// A message that is durable.
@@ -81,7 +81,7 @@ impl Store {
                 let session = sessions::find(tx, &session)?.ok_or(StoreError::NotFound("chat"))?;
                 return Ok(Accepted { message, session, known: true });
             }
-            if is_chat(tx, &new.session)? != new.is_chat {
+            if is_chat(tx, &new.session)? != new.wrote.is_some() {
                 return Err(StoreError::Conflict("this chat is held elsewhere; write there"));
             }
             let made = title::from_message(&new.text);
@@ -98,6 +98,9 @@ impl Store {
                 "INSERT INTO messages (id, session, seq, author, at, text) VALUES (?1, ?2, ?3, 'person', ?4, ?5)",
             )?
             .execute(params![new.id, new.session, seq, new.at.as_millis(), new.text])?;
+            if let Some(wrote) = &new.wrote {
+                chats::insert_origin(tx, &new.id, wrote)?;
+            }
             turns::insert(tx, new, seq)?;
             let message = Stored {
                 seq,
@@ -156,7 +159,7 @@ impl Store {
 
 /// Whether a session belongs to a channel.
 pub(crate) fn is_chat(tx: &Transaction<'_>, session: &str) -> Result<bool, StoreError> {
-    let mut statement = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM chats WHERE session = ?1)")?;
+    let mut statement = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM conversations WHERE session = ?1)")?;
     Ok(statement.query_row([session], |row| row.get(0))?)
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::StoreError;
 
 /// Each migration by its number, from 1 without gaps.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_create_sessions.sql"),
     include_str!("../migrations/0002_create_approvals_and_audit.sql"),
     include_str!("../migrations/0003_create_chats.sql"),
@@ -21,14 +21,15 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_create_cron.sql"),
     include_str!("../migrations/0006_drop_indexes_of_every_turn.sql"),
     include_str!("../migrations/0007_create_summaries.sql"),
+    include_str!("../migrations/0008_create_conversations.sql"),
 ];
 
 /// The schema that this release writes.
-pub const WRITES: u32 = 7;
+pub const WRITES: u32 = 8;
 /// The oldest schema that it reads.
 pub const READS_FROM: u32 = 1;
 /// The oldest schema whose release still reads what it writes: a release refuses every schema that is newer than its own.
-pub const READABLE_BY: u32 = 7;
+pub const READABLE_BY: u32 = 8;
 
 /// Largest database: about four million messages. The volume has no quota of its own on most file systems.
 pub const MAX_DATABASE_BYTES: u64 = 2 * 1024 * 1024 * 1024;

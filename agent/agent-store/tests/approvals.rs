@@ -28,7 +28,7 @@ fn running() -> (TempDir, Store) {
         turn,
         start: true,
         history_bytes: 0,
-        is_chat: false,
+        wrote: None,
     };
     store.accept(&new, drop).unwrap();
     (directory, store)

@@ -4,10 +4,9 @@
 
 use agent_core::prompt::{Prompt, Usage};
 use agent_core::turn::{Answer, Record};
-use agent_store::{Accepted, Begun, ChatPlace, NewChat, NewMessage, Opened, Partial, StateDir, Store, StoreError};
-use platform_types::channel::ChatId;
+use agent_store::{Accepted, Begun, NewMessage, Opened, Partial, StateDir, Store, StoreError};
 use platform_types::chat::{Author, Note, NoteCode, ToolCard, ToolState, TurnOutcome};
-use platform_types::{BotName, Timestamp, UpstreamName};
+use platform_types::{BotName, Timestamp};
 use tempfile::TempDir;
 
 fn open(directory: &TempDir) -> Opened {
@@ -34,7 +33,7 @@ fn new(id: &str, text: &str, start: bool) -> NewMessage {
         turn: format!("turn-{id}"),
         start,
         history_bytes: 10_000,
-        is_chat: false,
+        wrote: None,
     }
 }
 
@@ -90,28 +89,6 @@ fn a_turn_from_message_to_answer() {
     let page = open(&directory).store.messages("s", None, 10).unwrap();
     assert_eq!(page.messages[1], finished.message, "the same after a restart");
     assert_eq!(page.messages[1].author, Author::Bot);
-}
-
-#[test]
-fn a_chat_has_a_session_that_nobody_else_could_have_made() {
-    let (_directory, mut store) = fresh();
-    let place = ChatPlace { channel: UpstreamName::new("chat").unwrap(), chat: ChatId(7) };
-    let new = |n: u8| NewChat { session: format!("session-{n}"), secret: format!("secret-{n}") };
-    let first = store.open_chat(&place, &new(1), &bot(), Timestamp(2)).unwrap();
-    assert_eq!((first.session.id.as_str(), first.secret.as_str()), ("session-1", "secret-1"));
-    assert_eq!(store.open_chat(&place, &new(2), &bot(), Timestamp(3)).unwrap(), first, "the same from then on");
-    let other = BotName::new("other").unwrap();
-    let moved = store.open_chat(&place, &new(3), &other, Timestamp(4)).unwrap();
-    assert_eq!(
-        (moved.session.id.as_str(), &moved.session.bot, moved.secret.as_str()),
-        ("session-1", &other, "secret-1")
-    );
-    store.delete_session("session-1", Timestamp(5)).unwrap();
-    store.create_session("session-1", &bot(), Timestamp(6)).unwrap();
-    let again = store.open_chat(&place, &new(4), &bot(), Timestamp(7)).unwrap();
-    assert_eq!(again.session.id, "session-4", "a page's session does not become a chat");
-    let taken = ChatPlace { chat: ChatId(8), ..place };
-    assert!(store.open_chat(&taken, &NewChat { session: "session-1".into(), ..new(5) }, &bot(), Timestamp(8)).is_err());
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn ask(store: &mut Store, n: u64, start: bool) -> Vec<String> {
         turn: format!("t{n}"),
         start,
         history_bytes: 100_000,
-        is_chat: false,
+        wrote: None,
     };
     store
         .accept(&new, |begun| {

@@ -43,8 +43,11 @@ pub fn problems(config: &AgentConfig, profile: &ProfileName) -> Vec<String> {
     if config.channels.len() > MAX_CHANNELS {
         found.push(format!("a profile has at most {MAX_CHANNELS} channels, not {}", config.channels.len()));
     }
-    for channel in config.channels.iter().filter(|channel| !names.contains(&channel.bot)) {
-        found.push(format!("the channel {} is for the bot {}, which there is not", channel.name, channel.bot));
+    for channel in &config.channels {
+        let bots = std::iter::once(&channel.bot).chain(&channel.bots);
+        for bot in bots.filter(|bot| !names.contains(bot)) {
+            found.push(format!("the channel {} is for the bot {bot}, which there is not", channel.name));
+        }
     }
     found.extend(jobs(config));
     if config.policy.len() > MAX_POLICY_RULES {

@@ -163,6 +163,7 @@ impl Lifecycle {
                 let config = mind.config();
                 readiness.notes = config::notes(&config, &mind.tooling.registry);
                 readiness.notes.extend(mind.cron.troubles());
+                readiness.notes.extend(mind.channel_notes());
                 readiness.revision = Some(config.revision);
                 readiness.generation = Some(self.settings.generation);
             }

@@ -35,6 +35,9 @@ pub const WRONG_CODES_MILLIS: i64 = 15 * 60 * 1000;
 /// Longest name of a sender, in characters. It is what the sender calls himself.
 pub const MAX_SENDER_NAME_CHARS: usize = 48;
 
+/// Stands in what an agent's readiness notes about a channel that it does not hear, whatever the reason.
+pub const NOT_HEARD: &str = "is not heard";
+
 /// A chat or a sender, by the number that the server gave it. A person's own chat has the person's number; groups have
 /// negative ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -114,7 +114,8 @@ fn settle(tx: &Transaction<'_>, run: &str, failed: Option<&str>, now: Timestamp)
     let mut statement = tx.prepare_cached("SELECT bot || '/' || job FROM cron_runs WHERE id = ?1")?;
     let job: Option<String> = statement.query_row([run], |row| row.get(0)).optional()?;
     let sql =
-        "SELECT chats.channel FROM messages JOIN chats ON chats.session = messages.session WHERE messages.id = ?1";
+        "SELECT conversations.channel FROM messages JOIN conversations ON conversations.session = messages.session
+        WHERE messages.id = ?1";
     let channel: Option<String> = tx.prepare_cached(sql)?.query_row([run], |row| row.get(0)).optional()?;
     let data = json!({"job": job, "run": run, "outcome": delivery.as_str(), "channel": channel});
     audit::append(tx, &Deed { at: now, kind: "cron.delivered", actor: "clock".to_owned(), data })

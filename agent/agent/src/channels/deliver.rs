@@ -1,102 +1,77 @@
 //! Answers out: the store says what has to be delivered, and how far it is.
+//!
+//! **How anything else is said in a chat**, by a schedule say: store a message of the bot in the chat's conversation, in one commit
+//! with what it is about, and wake the desks with `hands.outgoing`. Whatever message a bot has there is delivered, whoever
+//! wrote it: a trigger of the database makes the delivery in the same commit ([`agent_store::outgoing`]). So it is said once, over
+//! restarts too, in parts, as the chat takes it, it stands in the conversation, and `delivery_ended` is the fact that it
+//! arrived or was given up: jobs by the clock do so.
 
-use agent_core::channel::{render, split};
-use agent_store::{Delivery, StoreError};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use agent_core::channel::remarks;
+use agent_core::channel::rich::Rich;
+use agent_core::channel::split::split;
+use agent_core::channel::words::Language;
+use agent_store::Delivery;
 
-use super::{Channel, FIRST_PAUSE, LONGEST_PAUSE};
-use crate::database::Closed;
+use super::desk::{Desk, Failed, Late};
+use super::trouble::Trouble;
+use super::wire::Post;
+use crate::markdown::{self, Patience};
 
-/// Why delivering has to wait.
-#[derive(Debug, thiserror::Error)]
-enum Late {
-    #[error("the server cannot be reached")]
-    Wire(#[from] super::wire::WireError),
-    #[error("the store does not say what to deliver")]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Closed(#[from] Closed),
-}
-
-/// Delivers until `stop`; a part that is being sent is finished.
-pub(super) async fn deliver(channel: Channel, mut outgoing: watch::Receiver<()>, stop: CancellationToken) {
-    let mut pause = FIRST_PAUSE;
-    while !stop.is_cancelled() {
-        outgoing.mark_unchanged();
-        let wait = match all(&channel, &stop).await {
-            Ok(()) => {
-                pause = FIRST_PAUSE;
-                None
+impl Desk {
+    /// Sends the next part of an answer; the first one becomes of the draft what the draft was to become.
+    pub(super) async fn deliver(&mut self, delivery: &Delivery) -> Result<(), Late> {
+        let Delivery { message, place, begun, origin, draft, .. } = delivery;
+        let parts = parts(delivery);
+        let Some(part) = parts.get(*begun) else { return self.ended(delivery, None).await };
+        let is_first = *begun == 0;
+        let reply_to = origin.as_ref().filter(|_| is_first && place.chat.0 < 0).map(|origin| origin.number);
+        let post = Post { reply_to, about: Some(message), ..Post::new(place, part) };
+        let done = begun + 1;
+        if let Some(number) = draft.filter(|_| is_first) {
+            match self.channel.server.edit(number, post).await {
+                // Somebody deleted it.
+                Err(error) if error.trouble() == Trouble::NoMessage => {}
+                edited => {
+                    return match self.outcome(place.chat, edited)? {
+                        Err(Failed::NotYet) => Ok(()),
+                        Ok(()) | Err(Failed::Maybe) if done < parts.len() => self.begun(delivery, done).await,
+                        Ok(()) | Err(Failed::Maybe) => self.ended(delivery, None).await,
+                        Err(Failed::Never(why)) => self.ended(delivery, Some(why)).await,
+                    };
+                }
             }
-            Err(Late::Closed(_)) => return,
-            Err(error) => {
-                let channel = channel.name.as_str();
-                tracing::warn!(channel, error = &error as &dyn std::error::Error, "an answer waits to be delivered");
-                let wait = pause;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                Some(wait)
-            }
-        };
-        let news = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                // The hub that says so lives as long as this.
-                None => drop(outgoing.changed().await),
-            }
-        };
-        tokio::select! {
-            () = news => {}
-            () = stop.cancelled() => return,
         }
-    }
-}
-
-/// Everything that has to go out now.
-async fn all(channel: &Channel, stop: &CancellationToken) -> Result<(), Late> {
-    let database = &channel.hands.database;
-    while !stop.is_cancelled() {
-        let (name, now) = (channel.name.clone(), channel.hands.tooling.clock.now());
-        let Some(delivery) = database.call(move |store| store.next_delivery(&name, now)).await?? else { return Ok(()) };
-        one(channel, &delivery, stop).await?;
-    }
-    Ok(())
-}
-
-async fn one(channel: &Channel, delivery: &Delivery, stop: &CancellationToken) -> Result<(), Late> {
-    let Delivery { message, chat, text, note, begun, shortened } = delivery;
-    let database = &channel.hands.database;
-    let begin = async |parts: usize| {
-        let message = message.clone();
-        database.call(move |store| store.delivery_begun(&message, parts)).await
-    };
-    let mut failed = None;
-    for (number, part) in (1..).zip(split(&render(text, note.as_ref(), *shortened))).skip(*begun) {
-        if stop.is_cancelled() {
-            return Ok(());
-        }
-        begin(number).await??;
-        match channel.server.say(*chat, &part, Some(message)).await {
-            Ok(()) => {}
-            Err(error) if error.is_passing() => {
-                begin(number - 1).await??;
-                return Err(error.into());
-            }
-            Err(error) => {
-                let (channel, denied) = (channel.name.as_str(), error.is_denied());
-                tracing::warn!(
-                    channel,
-                    denied,
-                    error = &error as &dyn std::error::Error,
-                    "an answer was not delivered"
-                );
-                failed = Some(if denied { "the gate does not know the chat" } else { "the server refused it" });
-                break;
+        self.begun(delivery, done).await?;
+        let sent = self.channel.server.send(post).await;
+        match self.outcome(place.chat, sent) {
+            Ok(Ok(_) | Err(Failed::Maybe)) if done < parts.len() => Ok(()),
+            Ok(Ok(_) | Err(Failed::Maybe)) => self.ended(delivery, None).await,
+            Ok(Err(Failed::Never(why))) => self.ended(delivery, Some(why)).await,
+            Ok(Err(Failed::NotYet)) => self.begun(delivery, *begun).await,
+            Err(late) => {
+                self.begun(delivery, *begun).await?;
+                Err(late)
             }
         }
     }
-    let (message, now) = (message.clone(), channel.hands.tooling.clock.now());
-    database.call(move |store| store.delivery_ended(&message, failed, now)).await??;
-    channel.hands.delivered();
-    Ok(())
+
+    async fn begun(&self, delivery: &Delivery, parts: usize) -> Result<(), Late> {
+        let message = delivery.message.clone();
+        Ok(self.channel.store(move |store| store.delivery_begun(&message, parts)).await?)
+    }
+
+    async fn ended(&self, delivery: &Delivery, failed: Option<&'static str>) -> Result<(), Late> {
+        let (message, now) = (delivery.message.clone(), self.channel.now());
+        self.channel.store(move |store| store.delivery_ended(&message, failed, now)).await?;
+        self.channel.hands.delivered();
+        Ok(())
+    }
+}
+
+/// The messages that an answer becomes: the same ones each time.
+fn parts(delivery: &Delivery) -> Vec<Rich> {
+    let Delivery { text, note, shortened, origin, .. } = delivery;
+    let language = Language::of(origin.as_ref().map(|origin| origin.language.as_str()));
+    let tree = markdown::parse(text.trim(), Patience::default());
+    split(&Rich::of(&tree, &remarks(note.as_ref(), *shortened, language)), language)
 }

@@ -1,67 +1,52 @@
-//! The methods of the server, over the gate: `getMe`, `getUpdates`, `sendMessage` with Telegram's names.
+//! The methods of the server, over the gate, with the Bot API's names.
 
 use agent_core::channel::Me;
+use agent_core::channel::html::html;
+use agent_core::channel::rich::Rich;
+use agent_store::ChatPlace;
 use agent_tools::Egress;
 use axum::body::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
-use platform_kit::client::CallError;
-use platform_types::channel::ChatId;
 use platform_types::egress::TURN_HEADER;
-use platform_types::update::{Update, Updates};
-use platform_types::{ErrorBody, ErrorCode, UpstreamName};
+use platform_types::update::{Refusal, Update, Updates};
+use platform_types::{ErrorBody, UpstreamName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::trouble::{Trouble, WireError};
+
 /// How long the server waits for news. The gate waits a minute for its answer.
 const POLL_SECONDS: u32 = 25;
-
-/// Why a method did nothing, or is not known to have done something.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
-    #[error("the gate did not answer")]
-    Gate(#[from] CallError),
-    #[error("the request cannot be written as HTTP")]
-    Request(#[from] http::Error),
-    /// The gate's own word: nothing went out.
-    #[error("the gate says {code}: {message}")]
-    Refused { code: String, message: String },
-    #[error("the server answered {0}")]
-    Status(StatusCode),
-    #[error("the server's answer cannot be read")]
-    Json(#[from] serde_json::Error),
-}
-
-impl WireError {
-    /// No rule allows it, or the chat is not known any more: it will not get better by itself.
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == ErrorCode::EgressDenied.as_str())
-    }
-
-    /// The server's answer is not one that the gate passes on: it is too long, say.
-    pub fn is_unfit(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == ErrorCode::UpstreamInvalid.as_str())
-    }
-
-    /// Nothing was done, and it may work later.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Refused { code, .. } => {
-                let passing = [ErrorCode::UpstreamUnreachable, ErrorCode::RateLimited, ErrorCode::AgentUnavailable];
-                passing.iter().any(|known| known.as_str() == code)
-            }
-            Self::Status(status) => *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::Gate(CallError::Socket(_)) => true,
-            Self::Gate(_) | Self::Request(_) | Self::Json(_) => false,
-        }
-    }
-}
+/// Longest words in answer to a button (Bot API, `answerCallbackQuery`).
+const MAX_ANSWER_CHARS: usize = 200;
 
 /// One server.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     egress: Egress,
     name: UpstreamName,
+}
+
+/// A message to be sent, or what it is to become.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Post<'a> {
+    pub place: &'a ChatPlace,
+    pub text: &'a Rich,
+    /// The message that it answers, by the chat's own number.
+    pub reply_to: Option<i64>,
+    pub buttons: &'a [Button],
+    /// Names the answer, for the record.
+    pub about: Option<&'a str>,
+}
+
+/// Stands below a message, all in one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Button {
+    /// Comes back as [`platform_types::update::Press`].
+    Press { label: String, data: String },
+    /// Opens a page.
+    Open { label: String, url: String },
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +59,17 @@ struct User {
     id: i64,
     #[serde(default)]
     username: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sent {
+    message_id: i64,
+}
+
+impl<'a> Post<'a> {
+    pub fn new(place: &'a ChatPlace, text: &'a Rich) -> Self {
+        Self { place, text, reply_to: None, buttons: &[], about: None }
+    }
 }
 
 impl Server {
@@ -89,7 +85,8 @@ impl Server {
 
     /// Waits for at most `limit` updates from `offset` on; those before it are over.
     pub async fn updates(&self, offset: Option<i64>, limit: u32) -> Result<Vec<Update>, WireError> {
-        let mut body = json!({ "timeout": POLL_SECONDS, "limit": limit, "allowed_updates": ["message"] });
+        let mut body =
+            json!({ "timeout": POLL_SECONDS, "limit": limit, "allowed_updates": ["message", "callback_query"] });
         if let Some(offset) = offset {
             body["offset"] = offset.into();
         }
@@ -97,10 +94,64 @@ impl Server {
         Ok(result)
     }
 
-    /// Says something in a chat. `about` names the answer, for the record.
-    pub async fn say(&self, chat: ChatId, text: &str, about: Option<&str>) -> Result<(), WireError> {
-        let body = json!({ "chat_id": chat, "text": text, "link_preview_options": { "is_disabled": true } });
-        self.post("/sendMessage", &body, about).await.map(drop)
+    /// Sends a message; its number in the chat.
+    pub async fn send(&self, post: Post<'_>) -> Result<i64, WireError> {
+        let mut body = json!({});
+        if let Some(topic) = post.place.topic {
+            body["message_thread_id"] = topic.into();
+        }
+        if let Some(number) = post.reply_to {
+            body["reply_parameters"] = json!({ "message_id": number, "allow_sending_without_reply": true });
+        }
+        let answer = self.write("/sendMessage", body, post).await?;
+        let Whole { result: Sent { message_id } } = serde_json::from_slice(&answer)?;
+        Ok(message_id)
+    }
+
+    /// Makes a message say something else, with these buttons and no others. That it says so already is fine.
+    pub async fn edit(&self, number: i64, post: Post<'_>) -> Result<(), WireError> {
+        match self.write("/editMessageText", json!({ "message_id": number }), post).await {
+            Err(error) if error.trouble() == Trouble::Same => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Shows for a while that somebody is writing.
+    pub async fn typing(&self, place: &ChatPlace) -> Result<(), WireError> {
+        let mut body = json!({ "chat_id": place.chat, "action": "typing" });
+        if let Some(topic) = place.topic {
+            body["message_thread_id"] = topic.into();
+        }
+        self.post("/sendChatAction", &body, None).await.map(drop)
+    }
+
+    /// Answers whoever pressed a button.
+    pub async fn answer(&self, press: &str, words: &str) -> Result<(), WireError> {
+        let words: String = words.chars().take(MAX_ANSWER_CHARS).collect();
+        let body = json!({ "callback_query_id": press, "text": words });
+        self.post("/answerCallbackQuery", &body, None).await.map(drop)
+    }
+
+    /// With tags where there are some; plainly where the server cannot read them.
+    async fn write(&self, method: &str, mut body: Value, post: Post<'_>) -> Result<Bytes, WireError> {
+        body["chat_id"] = json!(post.place.chat);
+        body["link_preview_options"] = json!({ "is_disabled": true });
+        if !post.buttons.is_empty() {
+            let row: Vec<Value> = post.buttons.iter().map(Button::json).collect();
+            body["reply_markup"] = json!({ "inline_keyboard": [row] });
+        }
+        if let Some(html) = html(post.text).filter(|_| post.text.is_styled()) {
+            let mut body = body.clone();
+            (body["text"], body["parse_mode"]) = (html.into(), "HTML".into());
+            match self.post(method, &body, post.about).await {
+                Err(error) if error.trouble() == Trouble::Unreadable => {
+                    tracing::warn!(channel = %self.name, error = &error as &dyn std::error::Error, "sent as plain text");
+                }
+                other => return other,
+            }
+        }
+        body["text"] = post.text.text().into();
+        self.post(method, &body, post.about).await
     }
 
     async fn post(&self, method: &str, body: &Value, about: Option<&str>) -> Result<Bytes, WireError> {
@@ -118,10 +169,24 @@ impl Server {
         if status.is_success() {
             return Ok(body);
         }
-        // An error of the server has no body: the gate passes its status alone.
         Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { error }) => WireError::Refused { code: error.code, message: error.message },
-            Err(_) => WireError::Status(status),
+            Err(_) => WireError::Server(refusal(status, &body)),
         })
     }
+}
+
+impl Button {
+    fn json(&self) -> Value {
+        match self {
+            Self::Press { label, data } => json!({ "text": label, "callback_data": data }),
+            Self::Open { label, url } => json!({ "text": label, "url": url }),
+        }
+    }
+}
+
+/// What the server said, or what its status says.
+fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
+    let said: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    Refusal { error_code: status.as_u16(), ..said }
 }

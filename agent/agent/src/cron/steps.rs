@@ -134,7 +134,7 @@ impl Task {
     async fn close(&mut self, key: &JobKey, run: String, over: AttemptOver) -> Result<(), NotYet> {
         let Some(job) = self.jobs.get(key) else { return Ok(()) };
         let to = job.config.deliver.as_ref().map(|deliver| Destination {
-            place: ChatPlace { channel: deliver.channel.clone(), chat: deliver.chat },
+            place: ChatPlace { channel: deliver.channel.clone(), chat: deliver.chat, topic: None },
             new: NewChat { session: random::id(), secret: random::id() },
         });
         let (owned, id, now, outcome) = (key.clone(), run.clone(), self.now(), over.outcome);

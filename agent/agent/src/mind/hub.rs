@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Refused;
 use super::compaction::{Compacted, Compactions};
 use super::connections::{ConnectionId, Connections, Outbox, PageCaller};
+use super::hands::Wish;
 use super::live::{Durable, Live};
 use super::replies::Reply;
 use super::turns::Update;
@@ -56,6 +57,7 @@ pub(super) enum Input {
         session: SessionSummary,
         message: Box<Stored>,
     },
+    Wish(Wish),
     /// The operator answers a question.
     Decide {
         answer: ApprovalDecision,
@@ -106,7 +108,7 @@ pub(super) struct Hub {
     /// Jobs whose reply has not come yet.
     pub pending: usize,
     pub compactions: Compactions,
-    /// Changes with every turn that ended and every answer that was stored.
+    /// Changes with every turn that ended, every answer that was stored, and when a turn of a chat begins.
     pub outgoing: watch::Sender<()>,
     /// Set once the agent stops: who waits for its end.
     pub draining: Option<oneshot::Sender<()>>,
@@ -182,6 +184,7 @@ impl Hub {
             Input::Page { from, message } => self.page(from, message),
             Input::Disconnected(id) => self.connections.remove(id),
             Input::Chat { session, message, from } => self.chat(session, message, from),
+            Input::Wish(wish) => self.wish(wish),
             Input::Said { session, message } => self.said(session, *message),
             Input::Database(reply) => {
                 self.pending -= 1;

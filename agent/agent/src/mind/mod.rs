@@ -14,6 +14,7 @@
 mod compaction;
 mod connections;
 mod drain;
+mod hands;
 mod hub;
 mod live;
 mod memory;
@@ -29,8 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::turn::Cancel;
-use agent_store::{Opened, StoreError, Stored};
-use platform_types::ErrorCode;
+use agent_store::{Opened, StoreError};
 use platform_types::agent::{AgentConfig, Approval, ApprovalDecision};
 use platform_types::chat::{SessionSummary, ToAgent};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -39,9 +39,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use connections::{ConnectionId, Frames, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_DEVICE, PageCaller};
 pub use drain::{DRAIN_CLOSE, DRAIN_FINISH};
+pub use hands::{Hands, NotTaken, Running};
 use hub::{Hub, Input};
 pub(crate) use replies::shown_all;
-use writer::{Taken, Writer};
 
 use crate::audit::Audit;
 use crate::channels::Channels;
@@ -92,60 +92,6 @@ pub struct Connected {
     pub frames: Frames,
 }
 
-/// What a channel needs of the mind.
-#[derive(Debug, Clone)]
-pub struct Hands {
-    inbox: mpsc::Sender<Input>,
-    pub database: Database,
-    pub tooling: Arc<Tooling>,
-    /// Tells jobs by the clock that something was delivered, or given up.
-    settled: Arc<Notify>,
-}
-
-/// Why a message was not taken: the code, and words for people.
-pub type NotTaken = (ErrorCode, String);
-
-impl Hands {
-    /// Hands in a message of a channel, and waits until it is durable.
-    pub async fn chat(&self, session: SessionSummary, message: (String, String)) -> Result<(), NotTaken> {
-        self.hand_in(session, message, Writer::Chat).await
-    }
-
-    /// Hands in what a job by the clock tells its bot, and waits until it is durable.
-    pub async fn job(&self, session: SessionSummary, message: (String, String)) -> Result<(), NotTaken> {
-        self.hand_in(session, message, Writer::Clock).await
-    }
-
-    async fn hand_in(
-        &self,
-        session: SessionSummary,
-        message: (String, String),
-        writer: fn(Taken) -> Writer,
-    ) -> Result<(), NotTaken> {
-        let stopping = || (ErrorCode::AgentUnavailable, Refused::Stopping.to_string());
-        let (taken, is_taken) = oneshot::channel();
-        let from = writer(taken);
-        self.inbox.send(Input::Chat { session, message, from }).await.map_err(|_| stopping())?;
-        is_taken.await.unwrap_or_else(|_| Err(stopping()))
-    }
-
-    /// A job said this in that session, durably: pages see it, and its channel sends it.
-    pub async fn said(&self, session: SessionSummary, message: Stored) {
-        // A hub that has ended shows nothing any more; what is to be sent is on disk.
-        let _ = self.inbox.send(Input::Said { session, message: Box::new(message) }).await;
-    }
-
-    /// A message of a channel was delivered, or given up.
-    pub fn delivered(&self) {
-        self.settled.notify_one();
-    }
-
-    /// Waits until one was.
-    pub async fn settled(&self) {
-        self.settled.notified().await;
-    }
-}
-
 /// Why something was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -168,9 +114,10 @@ impl Mind {
         let counted = (counters.clone(), audit.clone());
         let mut hub = Hub::new(inbox.clone(), database.clone(), tooling.clone(), counted, config.subscribe());
         hub.restore(sessions, queued);
-        let settled = Arc::new(Notify::new());
-        let hands = Hands { inbox: inbox.clone(), database: database.clone(), tooling: tooling.clone(), settled };
-        let channels = Channels::start(hands.clone(), config.subscribe(), hub.outgoing.subscribe());
+        let (outgoing, settled) = (hub.outgoing.clone(), Arc::new(Notify::new()));
+        let (inner, tools) = (inbox.clone(), tooling.clone());
+        let hands = Hands { inbox: inner, database: database.clone(), tooling: tools, outgoing, settled };
+        let channels = Channels::start(hands.clone(), config.subscribe());
         let works = (counters.clone(), audit.clone());
         let cron = Cron::start(hands, works, config.subscribe(), hub.outgoing.subscribe());
         platform_kit::task::spawn("mind", hub.run(requests));
@@ -244,6 +191,11 @@ impl Mind {
         let (reply, decided) = oneshot::channel();
         self.inbox.send(Input::Decide { id, answer, reply }).await.map_err(|_| Refused::Stopping)?;
         decided.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// What people should know of the channels.
+    pub fn channel_notes(&self) -> Vec<String> {
+        self.channels.notes(self.tooling.clock.now())
     }
 
     /// Fails when the database does not take writes.

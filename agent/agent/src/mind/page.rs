@@ -115,8 +115,8 @@ impl Hub {
         let start = !waits && self.schedule.start_next().is_some();
         let history_bytes = self.history_bytes(&session);
         let at = self.tooling.clock.now();
-        let is_chat = matches!(from, Writer::Chat(_));
-        let new = NewMessage { session, id, text, at, turn, start, history_bytes, is_chat };
+        let wrote = from.wrote();
+        let new = NewMessage { session, id, text, at, turn, start, history_bytes, wrote };
         let inbox = self.inbox.clone();
         self.submit(move |store| {
             // A hub that has ended starts no turn.

@@ -21,6 +21,7 @@ const MAX_USER_CHARS: usize = 64;
 #[derive(Debug)]
 pub(super) enum Answerer {
     Page(ConnectionId),
+    /// The operator, or a person in a chat.
     Operator(oneshot::Sender<Result<Approval, StoreError>>),
 }
 
@@ -86,7 +87,7 @@ impl Hub {
         self.answer(Answerer::Operator(reply), Answered { id, digest, allow, by, at });
     }
 
-    fn answer(&mut self, who: Answerer, answered: Answered) {
+    pub(super) fn answer(&mut self, who: Answerer, answered: Answered) {
         self.submit(move |store| {
             let result = store.answer(&answered).map(Box::new);
             Reply::Answered { who, id: answered.id, result }

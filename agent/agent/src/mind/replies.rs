@@ -138,6 +138,9 @@ impl Hub {
                 let stored = ToPage::Message { session: new.session.clone(), message: shown(message) };
                 self.connections.tell_session(&new.session, from.safe(), &stored);
                 self.message_is_durable(&new.session, &new.turn);
+                if new.wrote.is_some() {
+                    self.outgoing.send_replace(());
+                }
                 self.announce(&new.session);
             }
         }

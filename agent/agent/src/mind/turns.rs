@@ -148,6 +148,9 @@ impl Hub {
         }
         self.live.insert(session.clone(), live);
         self.show_turn(&session);
+        if begun.origin == Origin::Channel {
+            self.outgoing.send_replace(());
+        }
         tracing::debug!(turn, session, bot = begun.bot.as_str(), "turn started");
         let task = TurnTask { hub: self.inbox.clone(), session, turn, tooling: self.tooling.clone() };
         match config.bots.iter().find(|bot| bot.name == begun.bot) {

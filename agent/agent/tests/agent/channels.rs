@@ -1,123 +1,20 @@
 //! A channel behind a gate in the test's hands: updates in, answers out.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
 use http::StatusCode;
-use http_body_util::BodyExt as _;
 use platform_types::UpstreamName;
 use platform_types::agent::{AgentConfig, Effect, PolicyRule, SessionKind, SessionList};
 use platform_types::channel::{AgentChannel, ChannelKind};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::support::agent::{World, bot, config};
+use crate::support::bot_api::{Server, of_gate, refusal};
 use crate::support::model::{prompt, results};
-use crate::support::{until, within};
-
-/// What the server has: updates that are not confirmed, and what it was asked to send.
-#[derive(Clone)]
-struct Server {
-    updates: watch::Sender<Vec<Value>>,
-    sent: Arc<Mutex<Vec<(i64, String)>>>,
-    /// The status of the next answers to `sendMessage`; none left: 200.
-    faults: Arc<Mutex<Vec<(StatusCode, Value)>>>,
-    /// Updates in one answer that the gate still passes on.
-    fits: Arc<Mutex<usize>>,
-}
-
-impl Server {
-    fn start(root: &Path) -> Self {
-        let (updates, fits) = (watch::Sender::default(), Arc::new(Mutex::new(usize::MAX)));
-        let server = Self { updates, sent: Arc::default(), faults: Arc::default(), fits };
-        let listener = platform_kit::socket::bind(&root.join("run/bot/egress/egress.sock"), 0o666).unwrap();
-        let router = Router::new().fallback(answer).with_state(server.clone());
-        platform_kit::task::spawn("server", async move { axum::serve(listener, router).await.unwrap() });
-        server
-    }
-
-    fn update(&self, id: i64, message: &Value) {
-        let update =
-            if message.is_null() { json!({ "update_id": id }) } else { json!({ "update_id": id, "message": message }) };
-        self.updates.send_modify(|all| all.push(update));
-    }
-
-    fn writes(&self, id: i64, chat: i64, text: &str) {
-        self.update(id, &private(id, chat, text));
-    }
-
-    /// Waits until everything is confirmed.
-    async fn confirmed(&self) {
-        within("confirmation", self.updates.subscribe().wait_for(Vec::is_empty)).await.unwrap();
-    }
-
-    async fn sent(&self, count: usize) -> Vec<(i64, String)> {
-        until("messages", async || Some(self.sent.lock().unwrap().clone()).filter(|sent| sent.len() >= count)).await
-    }
-}
-
-fn private(message: i64, chat: i64, text: &str) -> Value {
-    json!({ "message_id": message, "chat": { "id": chat, "type": "private" },
-        "from": { "id": chat, "is_bot": false, "first_name": "Anna" }, "text": text })
-}
-
-async fn answer(State(server): State<Server>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    assert_eq!(
-        head.headers.get("host").map(http::HeaderValue::as_bytes).filter(|host| *host != b"gate"),
-        match head.uri.path() {
-            "/anchor" => return StatusCode::NO_CONTENT.into_response(),
-            _ => Some(b"chat".as_slice()),
-        }
-    );
-    let body = body.collect().await.unwrap().to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match head.uri.path() {
-        "/getMe" => Json(json!({ "ok": true, "result": { "id": 42, "username": "House_bot" } })).into_response(),
-        "/getUpdates" => {
-            if let Some(offset) = body["offset"].as_i64() {
-                let before = |update: &Value| update["update_id"].as_i64() < Some(offset);
-                server.updates.send_if_modified(|all| {
-                    let count = all.len();
-                    all.retain(|update| !before(update));
-                    all.len() != count
-                });
-            }
-            let mut updates = server.updates.subscribe();
-            let found = tokio::time::timeout(Duration::from_secs(10), updates.wait_for(|all| !all.is_empty())).await;
-            let mut result = found.map(|found| found.unwrap().clone()).unwrap_or_default();
-            let limit = usize::try_from(body["limit"].as_u64().unwrap()).unwrap();
-            assert!(limit <= 8, "an answer has to fit");
-            result.truncate(limit);
-            if result.len() > *server.fits.lock().unwrap() {
-                let error =
-                    json!({ "error": { "code": "upstream_invalid", "message": "too long", "type": "server_error" } });
-                return (StatusCode::BAD_GATEWAY, Json(error)).into_response();
-            }
-            Json(json!({ "ok": true, "result": result })).into_response()
-        }
-        "/sendMessage" => {
-            assert_eq!(body["link_preview_options"], json!({ "is_disabled": true }));
-            let fault = server.faults.lock().unwrap().pop();
-            if let Some((status, error)) = fault {
-                return (status, Json(error)).into_response();
-            }
-            let text = body["text"].as_str().unwrap().to_owned();
-            server.sent.lock().unwrap().push((body["chat_id"].as_i64().unwrap(), text));
-            Json(json!({ "ok": true, "result": {} })).into_response()
-        }
-        other => panic!("the agent asked for {other}"),
-    }
-}
+use crate::support::until;
 
 fn with_channel() -> AgentConfig {
     let channel = AgentChannel {
         name: UpstreamName::new("chat").unwrap(),
-        kind: ChannelKind::Loopback,
+        kind: ChannelKind::Telegram,
         bot: bot("plain", &[]).name,
         bots: Vec::new(),
         page: None,
@@ -183,8 +80,8 @@ async fn what_the_gate_kept_back_leaves_no_trace() {
     assert_eq!(server.sent(1).await, [(-5, "Hello all".to_owned())], "and nothing was said before");
     server.update(5, &json!({ "message_id": 5, "chat": { "id": 7, "type": "private" }, "from": { "id": 7 } }));
     server.writes(6, 7, "/start");
-    let sent = server.sent(3).await;
-    assert!(sent[1].1.contains("text only") && sent[2].1.contains("no commands"), "{sent:?}");
+    let sent = server.sent(2).await;
+    assert!(sent[1].1.starts_with("Hello, this is PLAIN."), "what has neither text nor media is nothing: {sent:?}");
     assert_eq!(sessions(&world).await.sessions.len(), 1, "a notice needs no session");
 }
 
@@ -221,14 +118,16 @@ async fn a_message_that_comes_twice_is_answered_once() {
 #[tokio::test]
 async fn an_answer_waits_for_its_server_and_is_given_up_where_nobody_may_be_written_to() {
     let (world, server) = world().await;
-    let error = |code: &str| json!({ "error": { "message": "no", "type": "t", "param": null, "code": code } });
-    let denied = (StatusCode::FORBIDDEN, error("egress_denied"));
-    let gone = (StatusCode::BAD_GATEWAY, error("upstream_unreachable"));
-    server.faults.lock().unwrap().extend([denied, gone]);
+    let gone = (StatusCode::BAD_GATEWAY, of_gate("upstream_unreachable"));
+    let mut busy = refusal(429, "Too Many Requests: retry after 1");
+    busy.1["parameters"] = json!({ "retry_after": 1 });
+    for fault in [gone, busy, refusal(502, "Bad Gateway"), (StatusCode::FORBIDDEN, of_gate("egress_denied"))] {
+        server.fault("sendMessage", fault);
+    }
     server.writes(1, 7, "Hello");
     world.model.says("Hi").await;
     server.confirmed().await;
-    until("both faults", async || server.faults.lock().unwrap().is_empty().then_some(())).await;
+    until("all faults", async || (server.faults() == 0).then_some(())).await;
     server.writes(2, 7, "Still there?");
     world.model.says("Yes").await;
     assert_eq!(server.sent(1).await, [(7, "Yes".to_owned())], "the first was given up");

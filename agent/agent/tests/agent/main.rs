@@ -23,3 +23,4 @@ mod prompt;
 mod restart;
 mod support;
 mod switch;
+mod telegram;

@@ -38,6 +38,7 @@ const CHECKS: &[NamedCheck] = &[
     ("containers", checks::containers::check),
     ("model-box", checks::model_box::check),
     ("switch", checks::switch::check),
+    ("channels", checks::channels::check),
     ("ports", checks::ports::check),
     ("listeners", checks::listeners::check),
     ("sockets", checks::sockets::check),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use platform_types::layout::Roots;
-use platform_types::{Port, SecretName};
+use platform_types::{Port, Role, SecretName};
 use supervisor_plan::observed::{self, ObservedContainer};
 use supervisor_plan::report::Condition;
 use supervisor_plan::spec::{MountSource, Network};
@@ -289,6 +289,36 @@ fn a_model_that_the_box_does_not_list_is_found() {
     let found = ["the model box does not list \"m\"; it lists: n", "a bot's model: the model box does not list \"o\""];
     check(with_box(&found), "model-box", Verdict::Problem, found[0]);
     check(with_box(&found), "model-box", Verdict::Problem, found[1]);
+}
+
+#[test]
+fn a_channel_that_is_not_heard_is_found() {
+    let noted = |note: &str| {
+        let note = note.to_owned();
+        in_world(move |world| {
+            let mut config = (*world.config).clone();
+            let profile = config.profiles.values_mut().next().unwrap();
+            let channel = supervisor_config::config::Channel {
+                kind: platform_types::channel::ChannelKind::Telegram,
+                bot: profile.bots[0].name.clone(),
+                bots: Vec::new(),
+                senders: platform_types::channel::Senders::Pairing,
+                allow: Vec::new(),
+                groups: Vec::new(),
+            };
+            profile.channels.insert(platform_types::UpstreamName::new("telegram").unwrap(), channel);
+            world.config = Arc::new(config);
+            let containers = &mut Arc::make_mut(&mut world.observed).containers;
+            let is_agent = |found: &&mut ObservedContainer| found.labels.target.as_ref().unwrap().role() == Role::Agent;
+            let agent = containers.iter_mut().find(is_agent).unwrap();
+            let supervisor_plan::observed::Probe::Answering(answer) = &mut agent.probe else { panic!("it answers") };
+            answer.notes = vec![note];
+        })
+    };
+    check(|_| (), "channels", Verdict::Ok, "no channel is configured");
+    check(noted("something else"), "channels", Verdict::Ok, "no agent misses one of 1");
+    let note = "channel telegram is not heard since 3 min: somebody else asks";
+    check(noted(note), "channels", Verdict::Problem, note);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What every test needs: an agent, a page, and a model in the test's own hands.
 
 pub mod agent;
+pub mod bot_api;
 pub mod gate;
 pub mod house;
 pub mod inside;

@@ -1,5 +1,6 @@
 //! One file a check. Each is a function of [`Facts`](super::facts::Facts) and says what it found in half a sentence.
 
+pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod containers;
