@@ -55,29 +55,33 @@ function job(status, runs, act, toggle) {
   const where = path(status);
   const latest = running ?? last;
   const press = (verb, primary) => {
-    const button = h('button', { type: 'button', class: primary ? undefined : 'secondary' }, t(`cron.${verb}`));
+    const button = h('button', { type: 'button', class: primary ? 'primary' : 'secondary' }, t(`cron.${verb}`));
     button.addEventListener('click', () => act(where, verb, button));
     return button;
   };
-  const history = h('details', { open: runs !== undefined }, h('summary', {}, t('cron.history')), runs && h('ol', { class: 'runs' }, ...runs.map(run)));
+  const history = h('details', { class: 'lately', open: runs !== undefined }, h('summary', {}, t('cron.history')), runs && h('ol', { class: 'runs' }, ...runs.map(run)));
   history.addEventListener('toggle', () => toggle(where, history.open));
   return h('li', { id: `${bot}-${name}` }, h('article', {}, h('h2', {}, `${bot}/${name}`),
     trouble && h('p', { class: 'alert' }, h('bdi', {}, visible(trouble))),
     h('p', { class: 'prompt' }, h('bdi', {}, visible(prompt))),
     h('dl', {}, fact('cron.when', rhythm(when, timezone)), fact('cron.next', paused ? t('cron.paused', { since: at(paused.at) }) : next ? at(next) : t('cron.never')),
-      latest && fact('cron.last', at(latest.fired_at ?? latest.due), ' · ', outcome(latest)), deliver && fact('cron.to', `${deliver.channel} ${deliver.chat}`)),
+      latest && fact('cron.last', at(latest.fired_at ?? latest.due), ' · ', outcome(latest), delivery(latest) || ''), deliver && fact('cron.to', `${deliver.channel} ${deliver.chat}`)),
     h('p', { class: 'actions' }, !running && press('run', true), ' ', press(paused ? 'resume' : 'pause')), history));
 }
 
 function run(one) {
   const why = one.cause === 'asked' ? t('cron.cause.asked') : one.ticks > 1 ? t('cron.cause.many', { ticks: one.ticks }) : '';
   const details = [one.detail, one.delivery_detail].filter(Boolean).map((text) => h('p', { class: 'quiet' }, h('bdi', {}, visible(text))));
-  return h('li', {}, h('p', {}, h('time', { datetime: new Date(one.due).toISOString() }, at(one.due)), ' · ', outcome(one), one.delivery && ` · ${t(`cron.delivery.${one.delivery}`)}`, why && ` · ${why}`), ...details);
+  return h('li', {}, h('p', {}, h('time', { datetime: new Date(one.due).toISOString() }, at(one.due)), ' · ', outcome(one), delivery(one), why && ` · ${why}`), ...details);
 }
 
 function outcome(one) {
   const word = one.outcome ?? (one.retry_at ? 'waits' : 'running');
-  return h('strong', { class: BAD.includes(word) || one.delivery === 'failed' ? 'bad' : undefined }, t(`cron.outcome.${word}`));
+  return h('strong', { class: BAD.includes(word) ? 'bad' : undefined }, t(`cron.outcome.${word}`));
+}
+
+function delivery(one) {
+  return one.delivery && h('span', { class: one.delivery === 'failed' ? 'bad' : undefined }, ` · ${t(`cron.delivery.${one.delivery}`)}`);
 }
 
 function rhythm(when, timezone) {

@@ -18,6 +18,7 @@ mod hands;
 mod hub;
 mod live;
 mod memory;
+mod owner;
 mod page;
 mod progress;
 mod questions;

@@ -2,23 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use agent_core::prompt::Prompt;
 use agent_core::turn::{Answer, Cancel, Emission, MAX_CALLS_PER_ANSWER, Record};
-use agent_store::{Begun, FinishedTurn, Origin, QueuedTurn, StoreError};
+use agent_store::{Begun, FinishedTurn, QueuedTurn, StoreError};
 use platform_types::Timestamp;
-use platform_types::agent::{AgentConfig, Bot, SessionKind};
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
-use platform_types::cron::DEFAULT_TIMEOUT_MINUTES;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hub::{Failed, Hub};
 use super::live::{Durable, Ended, Live, Unsaved};
+use super::owner::owner;
 use super::replies::{Reply, shown};
 use super::task::TurnTask;
 use crate::audit::TurnAudit;
-use crate::driver::{Errand, MAX_TURN, Owner, Signals, Step};
+use crate::driver::{Errand, Signals, Step};
 
 /// How keeping a part went; what could not be stored comes back.
 pub(super) type Saved = Result<(), (StoreError, Vec<(Timestamp, Record)>)>;
@@ -30,25 +28,6 @@ pub(super) enum Update {
     Emission(Emission),
     Finished(Box<Answer>),
     Errand(Errand),
-}
-
-/// Whose turn it is: the bot as it is configured, for a job with its tools and its time only.
-fn owner(bot: &Bot, origin: &Origin, config: &Arc<AgentConfig>, audit: TurnAudit) -> Owner {
-    let mut bot = bot.clone();
-    let (kind, limit) = match origin {
-        Origin::Page => (SessionKind::Chat, MAX_TURN),
-        Origin::Channel => (SessionKind::Channel, MAX_TURN),
-        Origin::Job(name) => {
-            let job = config.cron.iter().find(|job| job.bot == bot.name && job.name == *name);
-            // A job that was taken away meanwhile has no tools.
-            let narrowed =
-                |tool: &String| job.is_some_and(|job| job.tools.as_ref().is_none_or(|own| own.contains(tool)));
-            bot.tools.retain(narrowed);
-            let minutes = job.map_or(DEFAULT_TIMEOUT_MINUTES, |job| job.timeout_minutes);
-            (SessionKind::Cron, Duration::from_secs(u64::from(minutes) * 60))
-        }
-    };
-    Owner { bot: Arc::new(bot), kind, config: config.clone(), audit, limit, desk: None }
 }
 
 impl From<Step> for Update {

@@ -20,6 +20,7 @@ mod memory;
 mod notes;
 mod openai;
 mod prompt;
+mod recap;
 mod restart;
 mod support;
 mod switch;
