@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what the tests meet: the real model server, the browser driver, the SDK. Cached; a second run does nothing.
+# Sets up what the tests meet: the real model server, Home Assistant, PostgREST, the browser driver, the SDK. Cached; a second run does
+# nothing.
 #
 #   tests/lib/counterparts.sh LOGS
 set -euo pipefail
@@ -7,6 +8,10 @@ cd "$(dirname "$0")/../.."
 logs=$1
 
 compose/peers/llm/setup >"$logs/llm-setup.log" 2>&1 || { echo "the model server cannot be built; see $logs/llm-setup.log" >&2; exit 1; }
+# About 2 minutes, bounded: a registry that hangs fails the run.
+for peer in home-assistant postgrest; do
+  timeout 600 "compose/peers/$peer/setup" >"$logs/$peer-setup.log" 2>&1 || { echo "$peer cannot be set up; see $logs/$peer-setup.log" >&2; exit 1; }
+done
 
 # Playwright's library drives Debian's Chromium; it downloads no browser.
 browser=$BOT_TEST_CACHE/browser

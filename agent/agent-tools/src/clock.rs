@@ -54,6 +54,17 @@ pub fn date(at: platform_types::Timestamp, zone: &str) -> String {
     moment.to_zoned(zone).date().to_string()
 }
 
+/// A moment in a time zone, for example `2026-11-22T13:05:09+01:00`; in UTC where the zone is not known.
+pub fn local(at: platform_types::Timestamp, zone: &str) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let moment = Timestamp::from_millisecond(at.as_millis()).unwrap_or(Timestamp::UNIX_EPOCH);
+    written(&moment.to_zoned(zone))
+}
+
+fn written(moment: &Zoned) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// A moment as people and programs read it, for example `2026-11-22T12:00:00Z`.
 pub fn utc(at: platform_types::Timestamp) -> String {
     let seconds = at.as_millis().div_euclid(1000);
@@ -66,11 +77,7 @@ fn now(zone: &str, context: &Context) -> Result<Now, ToolError> {
     let moment = Timestamp::from_millisecond(context.now.as_millis())
         .map_err(|_| ToolError("the clock is out of range".to_owned()))?;
     let local = moment.to_zoned(zone_of);
-    Ok(Now {
-        local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        weekday: weekday(&local),
-        zone: zone.to_owned(),
-    })
+    Ok(Now { local: written(&local), weekday: weekday(&local), zone: zone.to_owned() })
 }
 
 fn weekday(local: &Zoned) -> &'static str {

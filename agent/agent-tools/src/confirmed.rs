@@ -36,13 +36,30 @@ pub(crate) struct Words {
     pub failed: &'static str,
 }
 
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// Nothing was done.
+    Undone(ToolError),
+    /// It may have been done.
+    Unknown(ToolError),
+}
+
+impl From<Ended> for ToolError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Undone(error) | Ended::Unknown(error) => error,
+        }
+    }
+}
+
 /// Waits until a person has decided and what was asked is done: status and body of what was done.
 pub(crate) async fn outcome(
     keeper: &impl Keeper,
     id: &str,
     context: &Context,
     words: Words,
-) -> Result<(u16, Option<Value>), ToolError> {
+) -> Result<(u16, Option<Value>), Ended> {
     context.progress.confirming(true);
     let outcome = wait(keeper, id).await;
     context.progress.confirming(false);
@@ -51,12 +68,16 @@ pub(crate) async fn outcome(
         Some(Outcome::Denied) => "a person denied it: nothing was done. Do not try it again by other means",
         Some(Outcome::Expired) => "nobody confirmed it in time: nothing was done",
         Some(Outcome::Superseded) => words.superseded,
-        Some(Outcome::Failed { message }) => return Err(ToolError(format!("{}: {message}", words.failed))),
+        Some(Outcome::Failed { message }) => {
+            return Err(Ended::Undone(ToolError(format!("{}: {message}", words.failed))));
+        }
         Some(Outcome::Unknown | Outcome::Pending { .. } | Outcome::Running) | None => {
-            "whether it took effect is not known. Do not repeat it; find out by reading, or tell the person"
+            let words =
+                "whether it took effect is not known. Do not repeat it; find out by reading, or tell the person";
+            return Err(Ended::Unknown(ToolError(words.to_owned())));
         }
     };
-    Err(ToolError(words.to_owned()))
+    Err(Ended::Undone(ToolError(words.to_owned())))
 }
 
 /// An id that can be a part of a path.

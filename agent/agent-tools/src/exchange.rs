@@ -12,7 +12,7 @@ use platform_types::{ErrorBody, ErrorCode, UpstreamName};
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
-use crate::confirmed::{self, Words, is_id};
+use crate::confirmed::{self, Ended, Words, is_id};
 use crate::egress::Egress;
 use crate::target;
 use crate::tool::{Context, ToolError};
@@ -62,12 +62,15 @@ pub enum NoAnswer {
     /// It was not sent, or a person decided otherwise.
     #[error("{0}")]
     Not(ToolError),
+    /// A person allowed it, and what came of it is not known.
+    #[error("{0}")]
+    Unknown(ToolError),
 }
 
 impl NoAnswer {
     /// It was sent, and may have taken effect.
     pub fn perhaps(&self) -> bool {
-        matches!(self, Self::Gate { perhaps: true, .. } | Self::Lost { perhaps: true, .. })
+        matches!(self, Self::Gate { perhaps: true, .. } | Self::Lost { perhaps: true, .. } | Self::Unknown(_))
     }
 
     /// The upstream was not there.
@@ -79,6 +82,15 @@ impl NoAnswer {
             ErrorCode::UpstreamInvalid,
         ];
         matches!(self, Self::Gate { code, .. } if gone.iter().any(|gone| gone.as_str() == code))
+    }
+}
+
+impl From<Ended> for NoAnswer {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Undone(error) => Self::Not(error),
+            Ended::Unknown(error) => Self::Unknown(error),
+        }
     }
 }
 
@@ -95,7 +107,7 @@ pub async fn run(egress: &Egress, upstream: &UpstreamName, wish: Wish, context: 
     let (status, bytes) = egress.send(request).await.map_err(|error| lost(&error, changes))?;
     let asked = (status == StatusCode::ACCEPTED).then(|| serde_json::from_slice::<Asked>(&bytes).ok()).flatten();
     if let Some(asked) = asked.filter(|asked| is_id(&asked.id)) {
-        let (status, body) = confirmed::outcome(egress, &asked.id, context, WORDS).await.map_err(NoAnswer::Not)?;
+        let (status, body) = confirmed::outcome(egress, &asked.id, context, WORDS).await?;
         return Ok(Answer { status, body });
     }
     answered(status, &bytes, changes)

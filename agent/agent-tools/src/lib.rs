@@ -17,6 +17,7 @@
 //! | `lenient` | lists as small models write them |
 //! | [`home`] | `home.status`, `home.read`, `home.set`, `home.scene`: Home Assistant |
 //! | [`jobs`] | `jobs.list`, `jobs.show`, `jobs.requeue`: a table of jobs |
+//! | [`platform`] | `platform.health`, `platform.logs`: what the supervisor tells |
 //! | [`spark`] | `spark.switch` and `spark.status`: the model box |
 
 mod apart;
@@ -31,6 +32,7 @@ mod lenient;
 pub mod memory;
 mod nearest;
 pub mod notes;
+pub mod platform;
 pub mod registry;
 pub mod spark;
 mod target;

@@ -25,6 +25,7 @@ use crate::http::{HttpGet, HttpRequest};
 use crate::jobs::{JobsList, JobsRequeue, JobsShow};
 use crate::memory::{MemoryForget, MemoryRemember, MemorySearch};
 use crate::notes::{NoteEdit, NoteList, NoteSearch, NoteShow, NoteWrite};
+use crate::platform::{Board, PlatformHealth, PlatformLogs};
 use crate::spark::{Spark, SparkStatus, SparkSwitch};
 use crate::tool::{AnyTool, Context, Reach, ToolError};
 
@@ -33,12 +34,14 @@ use crate::tool::{AnyTool, Context, Reach, ToolError};
 pub struct Own {
     pub notes: Arc<Notes>,
     pub memory: Arc<Memory>,
+    /// What the supervisor tells.
+    pub board: Arc<Board>,
 }
 
 impl Own {
     /// Below `state`; nothing is opened before the first call.
     pub fn new(state: &StateDir) -> Self {
-        Self { notes: Arc::new(Notes::new(state)), memory: Arc::new(Memory::new(state)) }
+        Self { notes: Arc::new(Notes::new(state)), memory: Arc::new(Memory::new(state)), board: Arc::default() }
     }
 }
 
@@ -51,11 +54,11 @@ pub struct Registry {
 impl Registry {
     /// Everything this release has.
     pub fn of_release(egress: &Egress, spark: &Spark, own: &Own) -> Self {
-        let Own { notes, memory } = own;
+        let Own { notes, memory, board } = own;
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
         let (switch, status) = (SparkSwitch::new(spark.clone()), SparkStatus::new(spark.clone()));
         let way = || egress.clone();
-        let tools: [Box<dyn AnyTool>; 20] = [
+        let tools: [Box<dyn AnyTool>; 22] = [
             Box::new(ClockNow),
             Box::new(get),
             Box::new(request),
@@ -76,6 +79,8 @@ impl Registry {
             Box::new(JobsList(way())),
             Box::new(JobsShow(way())),
             Box::new(JobsRequeue(way())),
+            Box::new(PlatformHealth(board.clone())),
+            Box::new(PlatformLogs(board.clone())),
         ];
         Self::new(tools.into())
     }

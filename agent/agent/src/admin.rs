@@ -19,6 +19,7 @@ use platform_types::chat::Transcript;
 use platform_types::cron::JobStatus;
 use platform_types::health::Readiness;
 use platform_types::memory::{Fact, Forget, MemoryList};
+use platform_types::platform::PlatformView;
 use serde::Deserialize;
 
 use crate::cron;
@@ -34,6 +35,7 @@ pub fn routes(lifecycle: Arc<Lifecycle>) -> Router {
     Router::new()
         .route("/activate", post(activate))
         .route("/config", put(configure))
+        .route("/platform", put(platform))
         .route("/drain", post(drain))
         .route("/checkpoint", post(make_checkpoint))
         .route("/checkpoint/{id}", delete(remove_checkpoint))
@@ -73,6 +75,12 @@ async fn activate(
 async fn configure(State(lifecycle): App, body: Result<Json<AgentConfig>, JsonRejection>) -> Result<(), Failure> {
     let Json(body) = body.map_err(|rejection| bad_body(&rejection))?;
     lifecycle.configure(body).await
+}
+
+async fn platform(State(lifecycle): App, body: Result<Json<PlatformView>, JsonRejection>) -> Result<(), Failure> {
+    let Json(body) = body.map_err(|rejection| bad_body(&rejection))?;
+    lifecycle.board.put(body);
+    Ok(())
 }
 
 async fn drain(State(lifecycle): App) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use agent_llm::{LlmClient, Models, Timeouts};
 use agent_store::{Store, StoreError, schema};
+use agent_tools::platform::Board;
 use agent_tools::{Egress, Own, Registry, Spark};
 use platform_kit::Failure;
 use platform_kit::clock::SharedClock;
@@ -52,6 +53,8 @@ pub struct Lifecycle {
     changing: tokio::sync::Mutex<()>,
     /// One checkpoint at a time.
     pub copying: tokio::sync::Mutex<()>,
+    /// What the supervisor told last about the platform.
+    pub board: Arc<Board>,
     /// Cancelled once the process is to end.
     pub stop: CancellationToken,
 }
@@ -64,6 +67,7 @@ impl Lifecycle {
             state: Mutex::new(State::Standby),
             changing: tokio::sync::Mutex::new(()),
             copying: tokio::sync::Mutex::new(()),
+            board: Arc::default(),
             stop,
         }
     }
@@ -196,7 +200,7 @@ impl Lifecycle {
             .await
             .map_err(|_| StoreError::Conflict("opening the state ended with a panic"))??;
         let egress = Egress::new(&self.settings.paths.egress_socket);
-        let own = Own::new(&self.settings.paths.state);
+        let own = Own { board: self.board.clone(), ..Own::new(&self.settings.paths.state) };
         let llm = LlmClient::new(&self.settings.paths.llm_socket, Timeouts::default());
         let tooling = Arc::new(Tooling {
             models: Models::new(llm.clone()),

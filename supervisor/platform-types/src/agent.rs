@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /activate` [`Activate`] | opens the state; 409 `conflict` for a generation other than the container's own |
 //! | `PUT /config` [`AgentConfig`] | replaces bots and limits, live; 409 for a lower revision |
+//! | `PUT /platform` [`crate::platform::PlatformView`] | what the supervisor observes, for bots with a tool for it; kept in memory, replaces what was told before |
 //! | `POST /drain` | finishes or parks running turns within 20 s, closes the database, answers 200, then exits 0 |
 //! | `POST /checkpoint` [`CheckpointRequest`] | makes a consistent copy under `/state/staging/<id>`: [`Checkpoint`] |
 //! | `DELETE /checkpoint/{id}` | removes it |

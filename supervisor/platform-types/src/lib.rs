@@ -24,6 +24,7 @@
 //! | [`audit`] | the record of what was done, as a chain |
 //! | [`json`] | JSON that can be read in one way only |
 //! | [`markdown`] | a message as a tree of a closed set of node types |
+//! | [`platform`] | what the supervisor observes, as it tells an agent |
 //! | [`text`] | text from elsewhere, made harmless for terminals |
 //! | [`update`] | what is said on a channel |
 //! | [`ways`] | what is behind the upstreams of a profile, for the tools that speak to it |
@@ -47,6 +48,7 @@ pub mod memory;
 pub mod meters;
 pub mod name;
 pub mod number;
+pub mod platform;
 pub mod role;
 pub mod schedule;
 pub mod spark;

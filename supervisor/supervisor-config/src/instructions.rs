@@ -12,8 +12,12 @@ pub const DEFAULT_FILE: &str = "bots/assistant.md";
 pub const MAX_INSTRUCTIONS_BYTES: usize = 64 * 1024;
 
 /// What the release brings along.
-const SHIPPED: &[(&str, &str)] =
-    &[(DEFAULT_FILE, include_str!("../bots/assistant.md")), ("bots/learning.md", include_str!("../bots/learning.md"))];
+const SHIPPED: &[(&str, &str)] = &[
+    (DEFAULT_FILE, include_str!("../bots/assistant.md")),
+    ("bots/home.md", include_str!("../bots/home.md")),
+    ("bots/learning.md", include_str!("../bots/learning.md")),
+    ("bots/ops.md", include_str!("../bots/ops.md")),
+];
 
 /// A shipped file that the operator has overridden.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,7 +64,11 @@ fn with_own_tools() -> Surroundings {
     let mut surroundings = surroundings::rich();
     let notes = ["note.write", "note.search", "note.show", "note.edit", "note.list"];
     let memory = ["memory.remember", "memory.forget", "memory.search"];
-    surroundings.tools.extend(notes.into_iter().chain(memory).map(str::to_owned));
+    let home = ["home.status", "home.read", "home.set", "home.scene"];
+    let ops = ["platform.health", "platform.logs", "spark.status", "spark.switch"];
+    let jobs = ["jobs.list", "jobs.show", "jobs.requeue"];
+    let all = notes.into_iter().chain(memory).chain(home).chain(ops).chain(jobs);
+    surroundings.tools.extend(all.map(str::to_owned));
     surroundings
 }
 
@@ -120,7 +124,7 @@ fn the_example_of_the_contracts() {
 fn the_shipped_example_is_valid_with_and_without_its_comments() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/platform.example.toml");
     let text = std::fs::read_to_string(path).unwrap();
-    let reading = read(&text, &surroundings::rich());
+    let reading = read(&text, &with_own_tools());
     assert_eq!(lines(&reading.findings), "");
     let ports: Vec<_> = reading.config.unwrap().profiles.values().map(|profile| profile.port.get()).collect();
     assert_eq!(ports, [18790, 18789]);
@@ -257,7 +261,7 @@ fn another_order_of_bots_is_a_difference() {
 #[test]
 fn your_instructions_override_the_shipped_ones() {
     let mut files = surroundings::rich().instructions;
-    let config = accept(&format!("{SMALLEST}[profile.personal.bot.home]\ninstructions = \"bots/home.md\"\n"));
+    let config = accept(&format!("{SMALLEST}[profile.personal.bot.home]\ninstructions = \"bots/house.md\"\n"));
     let home = &config.profiles[&profile("personal")].bots[0];
     assert_eq!(instructions(home, &files), "You run the house.");
 
@@ -273,7 +277,7 @@ fn your_instructions_override_the_shipped_ones() {
     assert_eq!(overridden.len(), 1);
     assert_eq!((overridden[0].shipped.trim(), overridden[0].yours.trim()), (shipped.as_str(), "Be a pirate."));
 
-    files.remove("bots/home.md");
+    files.remove("bots/house.md");
     assert_eq!(instructions(home, &files), "Be a pirate.", "a file that has gone falls back to the default of now");
 }
 

@@ -57,5 +57,8 @@ fn a_chat_may_choose_other_bots_each_once() {
     else {
         panic!("one channel")
     };
-    assert_eq!((channel.bot.as_str(), channel.bots.iter().map(platform_types::BotName::as_str).collect()), ("house", vec!["notes"]));
+    assert_eq!(
+        (channel.bot.as_str(), channel.bots.iter().map(platform_types::BotName::as_str).collect()),
+        ("house", vec!["notes"])
+    );
 }

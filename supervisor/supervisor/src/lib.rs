@@ -17,6 +17,7 @@
 //! | [`daemon`] | from start to stop |
 //! | [`desired`] | from files to what is desired |
 //! | [`host`] | directories, mounts, owners, canaries, copies of secrets |
+//! | [`platform`] | tells agents how the platform is, where a bot has a tool for it |
 //! | [`probe`] | asks every container how it is |
 //! | [`reconcile`] | the loop: observe, plan, check, apply |
 //! | [`task`] | snapshots and restores |
@@ -35,6 +36,7 @@ mod example;
 pub mod host;
 pub mod measure;
 pub mod metrics;
+pub mod platform;
 pub mod probe;
 pub mod push;
 pub mod reconcile;

@@ -222,9 +222,14 @@ async fn a_lock_is_waited_for() {
 async fn a_person_decides() {
     let (_, gate, context) = world();
     drop(gate);
-    for (outcome, expect) in
-        [("denied", "a person denied it"), ("expired", "nobody confirmed it in time"), ("unknown", "not known")]
-    {
+    for (outcome, expect) in [
+        ("denied", "a person denied it"),
+        ("expired", "nobody confirmed it in time"),
+        (
+            "unknown",
+            "not known. Do not repeat it; find out by reading, or tell the person; the state of lock.front is \"locked\"",
+        ),
+    ] {
         let gate = Gate::start(move |asked| match (asked.host.as_str(), asked.method.as_str()) {
             ("gate", _) => {
                 assert_eq!(asked.target, format!("/confirmations/{CONFIRMATION}"));

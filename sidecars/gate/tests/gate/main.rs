@@ -12,6 +12,7 @@ mod egress;
 mod forward;
 mod fuzz;
 mod fuzz_pairing;
+mod guards;
 mod https;
 mod page;
 mod pairing;

@@ -5,9 +5,9 @@ use supervisor_config::Surroundings;
 
 /// Some secrets, some files, the tools of this release.
 pub fn rich() -> Surroundings {
-    let secrets = ["spark-key", "ha-token", "jobs-key", "telegram-token", "spark-ssh"];
+    let secrets = ["spark-key", "ha-token", "jobs-key", "jobs-apikey", "telegram-token", "spark-ssh"];
     let files = [
-        ("bots/home.md", "You run the house.\n".to_owned()),
+        ("bots/house.md", "You run the house.\n".to_owned()),
         ("bots/empty.md", " \n".to_owned()),
         ("bots/long.md", "word ".repeat(20_000)),
     ];

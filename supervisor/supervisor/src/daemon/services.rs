@@ -1,4 +1,4 @@
-//! What the daemon offers to others: the socket for `botctl`, the listeners at the gates, heads of audits, metrics.
+//! What the daemon offers to others: the socket for `botctl`, the listeners at the gates, heads of audits, what agents are told of the platform, metrics.
 
 use platform_kit::socket::SocketError;
 use platform_kit::task;
@@ -37,6 +37,8 @@ pub fn start(shared: &Shared, stop: &CancellationToken) -> Result<Services, Serv
     task::spawn("gate listeners", tasks.track_future(listen));
     let anchors = crate::audit::anchors::keep(shared.clone(), stop.clone());
     task::spawn("audit anchors", tasks.track_future(anchors));
+    let views = crate::platform::tell(shared.clone(), stop.clone());
+    task::spawn("platform views", tasks.track_future(views));
     let metrics = crate::metrics::serve(shared.clone(), stop.clone());
     task::spawn("metrics", tasks.track_future(metrics));
     tasks.close();

@@ -19,7 +19,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Files in `bots/` and `secrets/` that are looked at.
 const MAX_FILES: usize = 1000;
 /// The tools that agents of this release have.
-const TOOLS: [&str; 20] = [
+const TOOLS: [&str; 22] = [
     "clock.now",
     "home.read",
     "home.scene",
@@ -38,6 +38,8 @@ const TOOLS: [&str; 20] = [
     "note.search",
     "note.show",
     "note.write",
+    "platform.health",
+    "platform.logs",
     "spark.status",
     "spark.switch",
 ];
