@@ -21,25 +21,25 @@ pub struct HealthArguments {}
 
 /// How the platform is.
 #[derive(Debug, Serialize)]
-pub struct Health {
+pub struct Told {
     /// Local time of the observation.
     observed: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
     #[serde(flatten)]
-    health: Parts,
+    health: Platform,
 }
 
 #[derive(Debug, Serialize)]
-struct Parts {
+struct Platform {
     well: bool,
-    parts: Vec<Part>,
+    parts: Vec<Condition>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     model_box: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Part {
+struct Condition {
     part: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
@@ -61,22 +61,22 @@ fn is_zero(count: &u32) -> bool {
 
 impl Tool for PlatformHealth {
     type Arguments = HealthArguments;
-    type Output = Health;
+    type Output = Told;
 
     const NAME: &'static str = HEALTH_TOOL;
     const DESCRIPTION: &'static str = "Tells how this bot platform is, as its supervisor observes it: agent and gate of this profile, shared spark and backup.";
     const RISK: Risk = Risk::Read;
 
-    fn call<'a>(&'a self, HealthArguments {}: HealthArguments, context: &'a Context) -> Pending<'a, Health> {
+    fn call<'a>(&'a self, HealthArguments {}: HealthArguments, context: &'a Context) -> Pending<'a, Told> {
         Box::pin(std::future::ready(health(&self.0, context)))
     }
 }
 
-fn health(board: &Board, context: &Context) -> Result<Health, ToolError> {
+fn health(board: &Board, context: &Context) -> Result<Told, ToolError> {
     let (view, warning) = board.read(context.now)?;
     let health = view.health.ok_or_else(|| ToolError("the supervisor tells this agent no health yet".to_owned()))?;
     let time = |at| local(at, &context.timezone);
-    let part = |part: platform::PartHealth| Part {
+    let part = |part: platform::PartHealth| Condition {
         part: part.part,
         shared: part.shared,
         condition: part.condition,
@@ -86,6 +86,6 @@ fn health(board: &Board, context: &Context) -> Result<Health, ToolError> {
         notes: part.notes,
     };
     let platform::PlatformHealth { well, parts, model_box } = health;
-    let parts = Parts { well, parts: parts.into_iter().map(part).collect(), model_box };
-    Ok(Health { observed: time(view.at), warning, health: parts })
+    let health = Platform { well, parts: parts.into_iter().map(part).collect(), model_box };
+    Ok(Told { observed: time(view.at), warning, health })
 }

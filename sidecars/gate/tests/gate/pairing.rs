@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use gate::limits::{Limits, PairingLimits};
 use http::{Method, Request};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
-use platform_kit::client::CallError;
+use http_body_util::{BodyExt as _, Full};
+use platform_kit::client::{AnswerBody, CallError};
 use platform_types::gate::{GateEvent, PairingAttempt, PairingDecision, Purpose};
 use serde_json::{Value, json};
 
@@ -16,11 +15,11 @@ use crate::support::{Agent, Answer, Rig, TestDevice, within};
 const CODE: &str = "0123456789ABCDEFGHJKMNPQRS";
 
 /// The supervisor's end of `GET /events`.
-pub struct Events(Incoming, Vec<u8>);
+pub struct Events(AnswerBody, Vec<u8>);
 
 impl Events {
     pub async fn listen(rig: &Rig) -> Self {
-        let request = Request::get("/events").header("host", "gate").body(Empty::<Bytes>::new()).unwrap();
+        let request = Request::get("/events").header("host", "gate").body(Full::default()).unwrap();
         let mut body = rig.admin.open(request).await.unwrap().into_body();
         // The first line says that the gate has subscribed us.
         let first = within(body.frame()).await.unwrap().unwrap().into_data().unwrap();

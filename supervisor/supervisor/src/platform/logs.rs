@@ -20,10 +20,11 @@ pub async fn of(shared: &Shared, world: &World, profile: &ProfileName) -> Vec<Pa
     let mut logs = Vec::new();
     for (part, target) in [("agent", Target::agent(profile)), ("gate", Target::gate(profile))] {
         let Some(id) = world.report.targets.get(&target).and_then(|report| report.container.as_ref()) else { continue };
-        match tokio::time::timeout(READ_TIME, end(shared, &id.to_string())).await {
-            Ok(lines) => logs.push(PartLog { part: part.to_owned(), lines }),
-            Err(_) => tracing::debug!(%target, "a log was not read in time"),
-        }
+        let Ok(lines) = tokio::time::timeout(READ_TIME, end(shared, &id.to_string())).await else {
+            tracing::debug!(%target, "a log was not read in time");
+            continue;
+        };
+        logs.push(PartLog { part: part.to_owned(), lines });
     }
     logs
 }

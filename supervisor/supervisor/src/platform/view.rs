@@ -22,11 +22,11 @@ pub fn health(world: &World, profile: &ProfileName, now: Timestamp) -> PlatformH
     let own = own.iter().map(|(part, target)| part_of(world, part, target, (false, now)));
     let shared = shared.iter().map(|(part, target)| part_of(world, part, target, (true, now)));
     let parts: Vec<PartHealth> = own.chain(shared).collect();
-    let fine = |target: &Target| world.report.targets.get(target).is_some_and(|report| is_fine(report));
+    let fine = |target: &Target| world.report.targets.get(target).is_some_and(is_fine);
     let targets = [Target::agent(profile), Target::gate(profile), Target::spark(), Target::backup()];
     let well = matches!(world.observed.engine, Engine::Reachable)
         && targets.iter().all(|target| fine(target) && !world.under_way.contains_key(target));
-    PlatformHealth { well, parts, model_box: cut(degraded(world)) }
+    PlatformHealth { well, parts, model_box: cut(&degraded(world)) }
 }
 
 fn part_of(world: &World, part: &str, target: &Target, (shared, now): (bool, Timestamp)) -> PartHealth {
@@ -52,10 +52,10 @@ fn part_of(world: &World, part: &str, target: &Target, (shared, now): (bool, Tim
         since: report.and_then(|report| report.since),
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
         doing: doing.map(|doing| neutral_cut(&doing, MAX_NOTE_CHARS)),
-        notes: if shared { Vec::new() } else { cut(blocked.chain(said).collect()) },
+        notes: if shared { Vec::new() } else { cut(&blocked.chain(said).collect::<Vec<_>>()) },
     }
 }
 
-fn cut(texts: Vec<String>) -> Vec<String> {
+fn cut(texts: &[String]) -> Vec<String> {
     texts.iter().take(MAX_NOTES).map(|text| neutral_cut(text, MAX_NOTE_CHARS)).collect()
 }
