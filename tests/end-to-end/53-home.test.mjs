@@ -179,6 +179,6 @@ test('a token that was taken back is told from one that may not', async () => {
   await house.revoke(house.tokens.bot);
   assert.match(await call('home.status'), /does not accept the token of this platform any more/);
   await bot.botctl('secret', 'rotate', 'ha-token', { input: house.tokens.readonly });
-  assert.match(await set('light.bed_light', 'off'), /does not allow it: its user may not change light\.bed_light/);
-  assert.equal((await call('home.read', { entity: 'light.bed_light' })).state, 'on');
+  assert.match(await set('light.bed_light', 'on'), /does not allow it: its user may not change light\.bed_light/);
+  assert.equal((await call('home.read', { entity: 'light.bed_light' })).state, 'off');
 });

@@ -33,13 +33,13 @@ pub struct Told {
 #[derive(Debug, Serialize)]
 struct Platform {
     well: bool,
-    parts: Vec<Condition>,
+    parts: Vec<Component>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     model_box: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Condition {
+struct Component {
     part: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
@@ -76,7 +76,7 @@ fn health(board: &Board, context: &Context) -> Result<Told, ToolError> {
     let (view, warning) = board.read(context.now)?;
     let health = view.health.ok_or_else(|| ToolError("the supervisor tells this agent no health yet".to_owned()))?;
     let time = |at| local(at, &context.timezone);
-    let part = |part: platform::PartHealth| Condition {
+    let part = |part: platform::PartHealth| Component {
         part: part.part,
         shared: part.shared,
         condition: part.condition,

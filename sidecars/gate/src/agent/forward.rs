@@ -10,9 +10,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use platform_kit::Failure;
-use platform_types::{BotName, ErrorCode, JobName};
 use platform_types::chat::{DEVICE_HEADER, SCOPES_HEADER, TOKEN_HEADER};
 use platform_types::gate::{Caller, Scope};
+use platform_types::{BotName, ErrorCode, JobName};
 use tokio::net::UnixStream;
 use tokio_util::task::AbortOnDropHandle;
 

@@ -102,11 +102,7 @@ impl Route {
     fn methods(&self) -> &'static str {
         match self {
             Self::Index | Self::Own { .. } | Self::Asset { .. } | Self::RootFile { .. } => "GET, HEAD",
-            Self::Nonce
-            | Self::Pair
-            | Self::Decide { .. }
-            | Self::Admit { .. }
-            | Self::Rekey => "POST",
+            Self::Nonce | Self::Pair | Self::Decide { .. } | Self::Admit { .. } | Self::Rekey => "POST",
             Self::Agent(agent) if agent.method() == Method::POST => "POST",
             Self::FollowPairing { .. } | Self::Socket { .. } | Self::Cards | Self::Audit | Self::Agent(_) => "GET",
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use gate::limits::{Limits, PairingLimits};
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
-use platform_kit::client::{AnswerBody, CallError};
+use platform_kit::client::CallError;
+use platform_kit::connection::AnswerBody;
 use platform_types::gate::{GateEvent, PairingAttempt, PairingDecision, Purpose};
 use serde_json::{Value, json};
 
