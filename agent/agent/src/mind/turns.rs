@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_core::prompt::Prompt;
 use agent_core::turn::{Answer, Cancel, Emission, MAX_CALLS_PER_ANSWER, Record};
-use agent_store::{Begun, FinishedTurn, QueuedTurn, StoreError};
+use agent_store::{Begun, FinishedTurn, Origin, QueuedTurn, StoreError};
 use platform_types::Timestamp;
 use platform_types::chat::{RunningTurn, ToPage, TurnOutcome, TurnPhase};
 use tokio::sync::{mpsc, oneshot, watch};
