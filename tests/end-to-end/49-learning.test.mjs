@@ -118,8 +118,8 @@ test('what it remembers stands behind the fixed part of the prompt, is seen on t
 
   const { memories: [known] } = await bot.json('memory', 'list', 'personal');
   assert.deepEqual(known.facts.map(({ text }) => text), ['Learns Spanish.']);
-  assert.match(await bot.botctl('memory', 'list', 'personal'), /Learns Spanish\./);
-  assert.match(await bot.botctl('memory', 'forget', 'personal', 'learning', known.facts[0].id.slice(0, 4)), /learning forgot: Learns Spanish\./);
+  assert.match((await bot.botctl('memory', 'list', 'personal')).stdout, /Learns Spanish\./);
+  assert.match((await bot.botctl('memory', 'forget', 'personal', 'learning', known.facts[0].id.slice(0, 4))).stdout, /learning forgot: Learns Spanish\./);
   await ask(page, 'And now?');
   assert.doesNotMatch(JSON.stringify(heard.at(-1).messages), /\[[0-9a-f]{8}\] Learns Spanish/);
   assertQuiet(page);
@@ -135,12 +135,12 @@ test('a long chat is summarised behind an answer; the summary is read on the pag
   assert.match(await summary.first().innerText(), /Decisions\s+The tea is green\.\s+Open tasks\s+Buy a pot\./);
   await ask(page, 'What is open?');
   const { messages } = heard.findLast(({ tools }) => tools.length > 0);
-  assert.match(messages[1].content, /^Summary of the earlier part of this chat[^]*Buy a pot\.$/);
+  assert.ok(messages.some(({ content }) => /^Summary of the earlier part of this chat[^]*Buy a pot\.$/.test(content)));
   assert.ok(!messages.some(({ content }) => String(content).startsWith('0: ')), 'the old part is not in the prompt');
   assert.equal(await page.locator('chat-message.person').count(), 6, 'and the messages stay');
   const { sessions } = await bot.json('session', 'list', 'personal');
   const [{ id }] = sessions.sort((a, b) => b.updated_at - a.updated_at);
-  assert.match(await bot.botctl('session', 'show', 'personal', id.slice(0, 8)), /summary of the session up to here[^]*\| - Buy a pot\./);
+  assert.match((await bot.botctl('session', 'show', 'personal', id.slice(0, 8))).stdout, /summary of the session up to here[^]*\| - Buy a pot\./);
   await page.reload();
   await summary.first().waitFor();
   assertQuiet(page);
