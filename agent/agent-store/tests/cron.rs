@@ -63,7 +63,7 @@ fn run(store: &mut Store, n: i64) -> String {
         turn: format!("turn-{n}"),
         start: true,
         history_bytes: 100_000,
-        is_chat: false,
+        wrote: None,
     };
     let mut begun = None;
     store.accept(&message, |starts| begun = Some(starts)).unwrap();
