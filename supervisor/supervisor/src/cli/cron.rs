@@ -50,7 +50,8 @@ pub struct JobPath {
 impl FromStr for JobPath {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (bot, job) = text.split_once('/').ok_or("write the bot, a slash and the job, for example learning/recap")?;
+        let (bot, job) =
+            text.split_once('/').ok_or("write the bot, a slash and the job, for example learning/recap")?;
         let bot = BotName::new(bot).map_err(|error| error.to_string())?;
         Ok(Self { bot, job: JobName::new(job).map_err(|error| error.to_string())? })
     }
