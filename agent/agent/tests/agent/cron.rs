@@ -16,7 +16,7 @@ use crate::support::gate::Gate;
 use crate::support::inside::{Room, at, with_jobs};
 use crate::support::model::{prompt, results};
 use crate::support::page::request;
-use crate::support::within;
+use crate::support::{until, within};
 
 /// A job of the first bot, at these times in Berlin.
 pub fn job(name: &str, schedule: &str) -> CronJob {
@@ -175,6 +175,8 @@ async fn a_run_that_a_crash_cut_off_is_closed_and_tried_again_within_its_limit()
         let fired = asked.running.unwrap();
         assert_eq!((fired.cause, fired.by.as_deref()), (Cause::Asked, Some("operator anna")));
         let exchange = world.model.next().await;
+        // A model is asked while the message is on its way to the disk; one that never got there was not begun.
+        until("the message to be durable", async || (world.agent.status().await.messages > 0).then_some(())).await;
         let room = Room::after(world, fired.fired_at.unwrap().plus_millis(1000)).await;
         drop(exchange);
         if retries > 0 {
