@@ -13,6 +13,8 @@
 //! | [`status`], [`read`], [`set`], [`scene`] | the tools |
 
 mod action;
+#[cfg(test)]
+mod fake;
 mod known;
 pub mod read;
 pub mod scene;
