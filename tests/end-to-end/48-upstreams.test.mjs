@@ -37,7 +37,7 @@ before(async () => {
   await new Promise((resolve, reject) => tls.on('error', reject).listen(0, house.address, resolve));
   await trust(stranger);
   const checked = await writeRules();
-  assert.match(checked.stdout + checked.stderr, /there is no secret house-key: this upstream stays closed until there is[\s\S]*botctl --root \S+ secret set house-key/);
+  assert.match(checked.stdout + checked.stderr, /there is no secret house-key: this upstream stays closed[\s\S]*botctl --root \S+ secret set house-key/);
   browser = await launch();
   token = (await bot.json('token', 'create', 'personal', 'script')).token;
   inside = await Attacker.of(bot, 'personal');
