@@ -16,6 +16,8 @@ import openai
 SECONDS = 60.0
 MAX_SEEN_CHARS = 400
 HELLO = [{"role": "user", "content": "Say hello."}]
+# Words 50 ms apart: what comes at the same time is told at the same time.
+SLOWLY = [{"role": "user", "content": "/slow 6"}]
 CLOCK = {"type": "function", "function": {"name": "clock_now", "description": "The time.", "parameters": {"type": "object"}}}
 CALL = [{"role": "user", "content": "/call clock_now {\"zone\":\"UTC\"}"}]  # the demo model does as it is told
 
@@ -59,7 +61,7 @@ def plain(facts, client, model):
 
 def stream(facts, client, model):
     chunks = list(
-        client.chat.completions.create(model=model, messages=HELLO, stream=True, stream_options={"include_usage": True})
+        client.chat.completions.create(model=model, messages=SLOWLY, stream=True, stream_options={"include_usage": True})
     )
     choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
     words = [choice.delta.content for choice in choices if choice.delta.content]
