@@ -245,3 +245,99 @@ impl Body for AnswerBody {
         self.incoming.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body_util::BodyExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    const KEEPING: Keeping = Keeping { most: 1, idle: Duration::from_secs(60) };
+
+    /// A server that answers `answers` requests on each connection, and then closes it.
+    struct Server {
+        directory: tempfile::TempDir,
+        connections: Arc<AtomicUsize>,
+    }
+
+    impl Server {
+        fn start(answers: usize) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let listener = UnixListener::bind(directory.path().join("a.sock")).unwrap();
+            let connections = Arc::new(AtomicUsize::new(0));
+            let counted = connections.clone();
+            task::spawn("test server", async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    task::spawn("test connection", answer(stream, answers));
+                }
+            });
+            Self { directory, connections }
+        }
+
+        async fn ask(&self, connections: &Arc<Connections>) -> AnswerBody {
+            let connect = || async {
+                let stream = UnixStream::connect(self.directory.path().join("a.sock")).await.unwrap();
+                Line::over(stream).await
+            };
+            let request = Request::get("/").body(Full::default()).unwrap();
+            connections.send(request, connect).await.unwrap().into_body()
+        }
+
+        async fn read(&self, connections: &Arc<Connections>) {
+            assert_eq!(self.ask(connections).await.collect().await.unwrap().to_bytes(), "ok");
+        }
+
+        fn connections(&self) -> usize {
+            self.connections.load(Ordering::SeqCst)
+        }
+    }
+
+    async fn answer(mut stream: UnixStream, answers: usize) {
+        for _ in 0..answers {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => return,
+                }
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_carries_one_request_after_another_where_it_is_kept() {
+        for (keeping, expected) in [(KEEPING, 1), (Keeping::NONE, 3)] {
+            let (server, connections) = (Server::start(usize::MAX), Connections::new(keeping));
+            for _ in 0..3 {
+                server.read(&connections).await;
+            }
+            assert_eq!(server.connections(), expected, "{keeping:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_on_a_connection_that_was_closed_meanwhile_is_sent_on_a_fresh_one() {
+        let (server, connections) = (Server::start(1), Connections::new(KEEPING));
+        for _ in 0..3 {
+            server.read(&connections).await;
+        }
+        assert_eq!(server.connections(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_read_to_its_end_takes_its_connection_with_it() {
+        let (server, connections) = (Server::start(usize::MAX), Connections::new(KEEPING));
+        drop(server.ask(&connections).await);
+        assert!(connections.lock().idle.is_empty());
+        let mut body = server.ask(&connections).await;
+        body.frame().await.unwrap().unwrap();
+        body.finish();
+        assert_eq!(connections.lock().idle.len(), 1, "all of it had come");
+    }
+}
