@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    const KEEPING: Keeping = Keeping { most: 1, idle: Duration::from_secs(60) };
+    const KEEPING: Keeping = Keeping { most: 1, idle: Duration::from_mins(1) };
 
     /// A server that answers `answers` requests on each connection, and then closes it.
     struct Server {
