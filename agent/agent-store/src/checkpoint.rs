@@ -43,9 +43,9 @@ pub fn make(state: &StateDir, id: &str, now: Timestamp) -> Result<Checkpoint, St
     remove_abandoned(&staging);
     let target = staging.join(id);
     make_shared_dir(&target, false)?;
-    let made = fill(state, &target).and_then(|(bytes, files)| {
+    let made = fill(state, &target).and_then(|(bytes, files, schema)| {
         File::open(&target).and_then(|directory| directory.sync_all()).map_err(StoreError::io(&target))?;
-        Ok(Checkpoint { id: id.to_owned(), at: now, bytes, files, schema: schema::WRITES })
+        Ok(Checkpoint { id: id.to_owned(), at: now, bytes, files, schema })
     });
     if made.is_err() {
         // The error that is returned says more than one about the rest that could not be removed.
@@ -72,16 +72,18 @@ pub fn remove(state: &StateDir, id: &str) -> Result<(), StoreError> {
     }
 }
 
-fn fill(state: &StateDir, target: &Path) -> Result<(u64, u64), StoreError> {
+/// Its bytes, its files, and the schema of the database.
+fn fill(state: &StateDir, target: &Path) -> Result<(u64, u64, u32), StoreError> {
     let database = target.join("agent.db");
-    copy_database(&state.database(), &database)?;
+    let schema = copy_database(&state.database(), &database)?;
     let bytes = fs::metadata(&database).map_err(StoreError::io(&database))?.len();
     let mut copy = Copy { bytes, files: 1, entries: 0 };
     copy.folder(&state.workspace(), &target.join("workspace"), 0)?;
-    Ok((copy.bytes, copy.files))
+    Ok((copy.bytes, copy.files, schema))
 }
 
-fn copy_database(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// Its schema: of the copy, which is one moment.
+fn copy_database(from: &Path, to: &Path) -> Result<u32, StoreError> {
     let source = schema::open_source(from)?;
     let mut copy = Connection::open(to)?;
     {
@@ -100,8 +102,10 @@ fn copy_database(from: &Path, to: &Path) -> Result<(), StoreError> {
     if found != "ok" {
         return Err(StoreError::Damaged(found));
     }
+    let schema = schema::version(&copy)?;
     copy.close().map_err(|(_, error)| StoreError::from(error))?;
-    seal(&File::open(to).map_err(StoreError::io(to))?, to)
+    seal(&File::open(to).map_err(StoreError::io(to))?, to)?;
+    Ok(schema)
 }
 
 /// Readable by the group, and on disk.

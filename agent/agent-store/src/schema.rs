@@ -1,7 +1,8 @@
 //! Opening the database, and its forward-only migrations.
 //!
 //! `user_version` is the number of the last migration. A release expands the schema first and contracts it a release
-//! later, so that the one before still reads what it writes.
+//! later, so that the one before still reads and writes what it left: after an update that went wrong, the image goes back
+//! and the database stays. The database says itself which releases those are (`compatibility`), because an older one cannot know.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::StoreError;
 
 /// Each migration by its number, from 1 without gaps.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_create_sessions.sql"),
     include_str!("../migrations/0002_create_approvals_and_audit.sql"),
     include_str!("../migrations/0003_create_chats.sql"),
@@ -22,14 +23,15 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_drop_indexes_of_every_turn.sql"),
     include_str!("../migrations/0007_create_summaries.sql"),
     include_str!("../migrations/0008_create_conversations.sql"),
+    include_str!("../migrations/0009_state_compatibility.sql"),
 ];
 
 /// The schema that this release writes.
-pub const WRITES: u32 = 8;
+pub const WRITES: u32 = 9;
 /// The oldest schema that it reads.
 pub const READS_FROM: u32 = 1;
-/// The oldest schema whose release still reads what it writes: a release refuses every schema that is newer than its own.
-pub const READABLE_BY: u32 = 8;
+/// The oldest schema whose release still reads what it writes; the database has it in `compatibility`.
+pub const READABLE_BY: u32 = 9;
 
 /// Largest database: about four million messages. The volume has no quota of its own on most file systems.
 pub const MAX_DATABASE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -45,15 +47,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than a turn needs, so that none is parsed twice.
 const KEPT_STATEMENTS: usize = 128;
 
-/// Opens the live database and migrates it.
+/// Opens the live database and migrates it. One of a later release is left as it is, if that release says it may be used.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
-    let found = version(&connection)?;
-    if found > WRITES {
-        return Err(StoreError::Newer { found, known: WRITES });
-    }
+    let found = usable(&connection)?;
     let max_pages = MAX_DATABASE_BYTES / PAGE_BYTES;
     connection.execute_batch(&format!(
         "PRAGMA page_size = {PAGE_BYTES};
@@ -97,16 +96,31 @@ fn fill_from(file: &File, mut end: u64) -> std::io::Result<()> {
 pub(crate) fn open_source(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let found = version(&connection)?;
-    if found > WRITES {
-        return Err(StoreError::Newer { found, known: WRITES });
-    }
+    usable(&connection)?;
     Ok(connection)
 }
 
 /// `user_version` of a database.
 pub fn version(connection: &Connection) -> Result<u32, StoreError> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// The schema of a database that this release may use.
+fn usable(connection: &Connection) -> Result<u32, StoreError> {
+    let found = version(connection)?;
+    if found > WRITES && readable_by(connection)? > WRITES {
+        return Err(StoreError::Newer { found, known: WRITES });
+    }
+    Ok(found)
+}
+
+/// Without the table that says it, nothing but the release that wrote the database is known to read it.
+fn readable_by(connection: &Connection) -> Result<u32, StoreError> {
+    let says = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'compatibility')";
+    if !connection.query_row(says, [], |row| row.get::<_, bool>(0))? {
+        return version(connection);
+    }
+    Ok(connection.query_row("SELECT readable_by FROM compatibility", [], |row| row.get(0))?)
 }
 
 fn migrate(connection: &mut Connection, from: u32) -> Result<(), StoreError> {
@@ -152,7 +166,7 @@ mod tests {
             drop(old);
             let migrated = open(&path).unwrap();
             assert_eq!(tables(&migrated), tables(&fresh));
-            assert_eq!(version(&migrated).unwrap(), WRITES);
+            assert_eq!((version(&migrated).unwrap(), readable_by(&migrated).unwrap()), (WRITES, READABLE_BY));
         }
     }
 

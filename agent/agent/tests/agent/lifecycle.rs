@@ -27,7 +27,7 @@ async fn in_standby_it_is_healthy_and_serves_nobody() {
     assert_eq!(ready.canaries.len(), 5);
     assert_eq!(ready.canaries.values().filter(|text| text.is_empty()).count(), 4);
     let release: Release = world.agent.admin.get("/release").await.unwrap();
-    assert_eq!((release.schema_writes, release.schema_reads_from, release.schema_readable_by), (8, 1, 8));
+    assert_eq!((release.schema_writes, release.schema_reads_from, release.schema_readable_by), (9, 1, 9));
 
     assert!(Page::try_connect(&world.agent.http, Some(DEVICE)).await.is_err());
     for (target, header) in [("/api/sessions/x/export", "x-bot-device"), ("/v1/models", "x-bot-token")] {
