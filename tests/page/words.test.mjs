@@ -46,7 +46,7 @@ test('what is recorded has words', () => {
   const folder = new URL('../../', import.meta.url);
   const rust = ['sidecars/gate/src', 'agent/agent/src', 'agent/agent-store/src'].flatMap((path) => readdirSync(new URL(path, folder), { recursive: true })
     .filter((name) => name.endsWith('.rs')).map((name) => readFileSync(new URL(`${path}/${name}`, folder), 'utf8')));
-  const kinds = new Set(rust.flatMap((text) => [...text.matchAll(/"((?:pairing|device|token|config|egress|confirmation|channel|sender|turn|tool|approval|chat|memory|session)\.[a-z_]+)"/g)].map(([, kind]) => kind)));
+  const kinds = new Set(rust.flatMap((text) => [...text.matchAll(/"((?:pairing|device|token|config|egress|confirmation|channel|sender|turn|tool|approval|chat|memory|session|cron)\.[a-z_]+)"/g)].map(([, kind]) => kind)));
   kinds.delete('egress.sock');
   assert.ok(kinds.size > 20);
   for (const kind of kinds) assert.ok(languages.en[`timeline.kind.${kind}`], kind);

@@ -7,6 +7,7 @@ import { day, second, t } from './words.js';
 
 const LONGEST = 300; // of one value: an agent may report anything
 const DEVICE = /^[0-9a-f]{64}$/;
+const ACTOR = /^(bot|operator|sender|token) (\S+)(?: for token (\S+))?$/;
 
 function begin(own) {
   const list = h('div', { class: 'timeline' });
@@ -81,6 +82,11 @@ const word = (key, otherwise) => { const text = t(key); return text === key ? cu
 /** A device by its name and code: several may have one name. */
 const called = (id, names) => cut(Object.hasOwn(names, id) ? `${names[id]} (${shortCode(id)})` : t('timeline.device', { code: shortCode(id) }));
 const said = (name, value, names) => (name === 'device' && DEVICE.test(value) ? called(value, names) : word(`timeline.value.${plain(value)}`, plain(value)));
-const person = (actor, names) => (DEVICE.test(actor.slice(7)) && actor.startsWith('device ') ? called(actor.slice(7), names) : word(`timeline.actor.${actor}`, actor));
+function person(actor, names) {
+  if (actor.startsWith('device ') && DEVICE.test(actor.slice(7))) return called(actor.slice(7), names);
+  const [, kind, name, token] = ACTOR.exec(actor) ?? [];
+  if (!kind) return word(`timeline.actor.${actor}`, actor);
+  return cut(t(token ? 'timeline.actor.for_token' : `timeline.actor.${kind}`, { name, token }));
+}
 
 new Own('timeline', begin).open();
