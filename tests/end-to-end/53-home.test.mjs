@@ -44,7 +44,7 @@ networks = ["${house.address}/32"]
 bearer = { secret = "ha-token" }
 read = ["sensor.hall_temperature"]
 entities = ["light.bed_light", "light.attic_lamp", "light.ceiling_lights", "climate.hvac"]
-scenes = ["scene.movie_night", "scene.lock_up"]
+scenes = ["scene.movie_night", "scene.lock_up", "scene.doors"]
 confirm = ["lock.front_door", "lock.poorly_installed_door", "cover.hall_window", "scene.leaving"]
 `);
   await bot.well();
@@ -88,7 +88,7 @@ test('the house at a glance, and one entity', async () => {
   assert.deepEqual([of('lock.front_door').state, of('lock.front_door').may], ['locked', 'confirm']);
   assert.deepEqual([of('sensor.hall_temperature').state, of('sensor.hall_temperature').unit], ['19.5', '°C']);
   assert.match(of('light.ceiling_lights').problem, /does not allow it/, 'its user does not see it');
-  assert.deepEqual(status.scenes, ['scene.leaving', 'scene.lock_up', 'scene.movie_night']);
+  assert.deepEqual(status.scenes, ['scene.doors', 'scene.leaving', 'scene.lock_up', 'scene.movie_night']);
   const hvac = await call('home.read', { entity: 'climate.hvac' });
   assert.deepEqual(hvac.actions, ['temperature', 'mode']);
   assert.ok(hvac.details.hvac_modes.includes('heat'));
@@ -119,6 +119,13 @@ test('a scene is turned on, unless it sets a lock unasked', async () => {
   assert.deepEqual([movie.turned_on, movie.entities, movie.not_shown], [true, [{ id: 'light.bed_light', state: 'on' }], 1]);
   assert.match(await call('home.scene', { scene: 'scene.lock_up' }), /egress_denied.*sets a lock, a cover or an alarm/);
   assert.equal(await house.state('lock.poorly_installed_door'), 'unlocked');
+  assert.match(await call('home.scene', { scene: 'scene.doors' }), /egress_denied.*or a group, which may have one/);
+  assert.equal(await house.state('lock.front_door'), 'locked');
+  // Not without reason: Home Assistant opens what is in the group.
+  await house.call('scene.turn_on', 'scene.doors');
+  await until('the group is set', async () => (await house.state('lock.front_door')) === 'unlocked');
+  await house.call('lock.lock', 'lock.front_door');
+  await until('it is locked again', async () => (await house.state('lock.front_door')) === 'locked');
 });
 
 test('a lock is opened once a person allowed it, who sees how it stands', async () => {

@@ -13,6 +13,8 @@ const UNCHECKED: &str = "☐ ";
 const RULE: &str = "———";
 /// What a list inside a list is set in by.
 const INDENT: &str = "   ";
+/// Columns of a table are drawn at most so wide, in characters; a longer cell sticks out. Whatever a model writes, padding stays small.
+const MAX_COLUMN_CHARS: usize = 40;
 
 /// How a run looks.
 #[expect(clippy::struct_excessive_bools, reason = "each is a tag of its own, and any of them go together")]
@@ -114,8 +116,8 @@ impl Rich {
     fn blocks(&mut self, blocks: &[Block], place: &Place) {
         for (index, block) in blocks.iter().enumerate() {
             match (index, place.depth) {
-                // The first block of an item stands behind its bullet.
-                (0, 1..) => {}
+                // The first block of an item stands behind its bullet, that of a quote where the quote begins.
+                (0, _) => {}
                 (_, 1..) => self.line(place),
                 _ => self.gap(&place.style),
             }
@@ -196,7 +198,7 @@ impl Rich {
         let widths: Vec<usize> = (0..head.len())
             .map(|column| {
                 let width = |row: &Vec<String>| row.get(column).map_or(0, |cell| cell.chars().count());
-                rows.iter().map(width).fold(width(&head), usize::max)
+                rows.iter().map(width).fold(width(&head), usize::max).min(MAX_COLUMN_CHARS)
             })
             .collect();
         let line = |row: &Vec<String>| {
@@ -255,6 +257,13 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_stands_one_line_below() {
+        let quote = Block::Quote { c: vec![paragraph("a"), paragraph("b")] };
+        let rich = Rich::of(&[paragraph("You said:"), quote, paragraph("Yes.")], &[]);
+        assert_eq!(rich.text(), "You said:\n\na\n\nb\n\nYes.");
+    }
+
+    #[test]
     fn tables_have_columns() {
         let row = |cells: &[&str]| cells.iter().map(|cell| text(cell)).collect::<Vec<_>>();
         let table = Block::Table {
@@ -265,6 +274,16 @@ mod tests {
         let rich = Rich::of(&[table], &[]);
         assert_eq!(rich.text(), "Room  | °C\n------+---\nKüche | 21\nBad   |");
         assert!(rich.is_code(0));
+    }
+
+    #[test]
+    fn a_wide_cell_widens_no_other() {
+        let wide = "x".repeat(70_000);
+        let rows = vec![vec![text("a"), text("b")]; 5000];
+        let table = Block::Table { align: Vec::new(), head: vec![text(&wide), text("c")], rows };
+        let rich = Rich::of(&[table], &[]);
+        assert!(rich.text().starts_with(&wide), "nothing is lost");
+        assert!(rich.text().len() < wide.len() + 5002 * 2 * (MAX_COLUMN_CHARS + 3), "{}", rich.text().len());
     }
 
     #[test]

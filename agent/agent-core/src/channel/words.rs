@@ -89,6 +89,8 @@ words! {
     NoSuchBot: "There is no such bot here. There are: {names}.", "Diesen Bot gibt es hier nicht. Es gibt: {names}.";
     // Questions.
     MayI: "{bot} asks before it does this:", "{bot} fragt, bevor er das tut:";
+    CallTooLong: "It is too long for a chat: look at it and decide on the page of this profile.",
+        "Es ist zu lang für einen Chat: bitte auf der Seite dieses Profils ansehen und entscheiden.";
     Within: "An answer counts for {minutes} minutes, and for this one time.", "Eine Antwort zählt {minutes} Minuten lang, und für dieses eine Mal.";
     Allow: "Allow", "Erlauben";
     Deny: "Deny", "Ablehnen";

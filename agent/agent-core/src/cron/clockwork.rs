@@ -123,7 +123,9 @@ impl Clockwork {
         if self.seen.as_millis().saturating_sub(now.as_millis()) > SET_BACK_MILLIS {
             self.seen = now;
         }
-        if let Some(run) = self.run.as_mut().filter(|run| run.retry_at.is_some_and(|at| at <= now)) {
+        // One that lies further ahead than any pause was set by a clock that was wrong.
+        let is_time = |at: Timestamp| at <= now || at.millis_since(now) > LONGEST_BACKOFF_MILLIS;
+        if let Some(run) = self.run.as_mut().filter(|run| run.retry_at.is_some_and(is_time)) {
             *run = Run { attempts: run.attempts.saturating_add(1), retry_at: None };
             effects.push(Effect::Retry);
         }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agent_core::channel::pace::{Kind, Pace};
 use agent_core::channel::rich::{Code, Rich, Style};
-use agent_core::channel::split::split;
+use agent_core::channel::split::{MAX_PART_UNITS, split};
 use agent_core::channel::words::{Language, Word};
+use agent_core::text::utf16_len;
 use agent_store::{NewQuestion, Question, TurnPlace};
 use platform_types::agent::ApprovalState;
 use platform_types::channel::ChatId;
 use platform_types::chat::{Asking, RunningTurn, ToolCard, ToolState};
+use platform_types::text::neutral;
 use platform_types::{BotName, Timestamp};
 
 use super::desk::{Desk, Failed, Late};
@@ -171,12 +173,14 @@ impl Desk {
         let language = turn.language();
         let Some(question) = self.question(turn, asking).await? else { return Ok(()) };
         let title = self.channel.title(&turn.bot);
-        let text = question_text(language, &title, (&card.name, &card.arguments, &asking.why), None);
+        let (text, is_whole) = question_text(language, &title, (&card.name, &card.arguments, &asking.why), None);
         let button = |word: Word, mark: char| Button::Press {
             label: word.text(language).to_owned(),
             data: format!("{}{mark}", question.id),
         };
-        let buttons = [button(Word::Allow, ALLOW), button(Word::Deny, DENY)];
+        // What nobody saw whole is not decided with a button.
+        let buttons: Vec<Button> =
+            if is_whole { vec![button(Word::Allow, ALLOW), button(Word::Deny, DENY)] } else { Vec::new() };
         let post = Post { reply_to: turn.reply_to(), buttons: &buttons, ..Post::new(&turn.at.place, &text) };
         let sent = self.channel.server.send(post).await;
         match self.outcome(turn.chat(), sent)? {
@@ -244,7 +248,7 @@ impl Desk {
                 ApprovalState::Cancelled | ApprovalState::Pending => Word::Cancelled,
             };
             let call = (approval.tool.as_str(), approval.arguments.as_str(), approval.why.as_str());
-            let text = question_text(language, &title, call, Some(end));
+            let (text, _) = question_text(language, &title, call, Some(end));
             let edited = self.channel.server.edit(number, Post::new(place, &text)).await;
             if self.outcome(place.chat, edited)? == Err(Failed::NotYet) {
                 return Ok(());
@@ -255,24 +259,35 @@ impl Desk {
     }
 }
 
-/// A call as a person sees it: which tool, with what, and why it is asked about; and how it ended.
-fn question_text(language: Language, bot: &str, call: (&str, &str, &str), end: Option<Word>) -> Rich {
+/// A call as a person sees it: which tool, with what, and why it is asked about; and how it ended. `false`: one message does not
+/// hold what the tool gets, and says so instead.
+fn question_text(language: Language, bot: &str, call: (&str, &str, &str), end: Option<Word>) -> (Rich, bool) {
     let (tool, arguments, why) = call;
     let (plain, bold) = (Style::default(), Style { bold: true, ..Style::default() });
-    let mut text = Rich::default();
-    text.push(&Word::MayI.with(language, &[("bot", bot)]), &plain);
-    text.push("\n\n", &plain);
-    text.push(tool, &bold);
-    text.push("\n", &plain);
-    text.push(arguments, &Style { code: Code::Block(None), ..Style::default() });
-    text.push("\n\n", &plain);
-    text.push(why, &Style { italic: true, ..Style::default() });
-    text.push("\n\n", &plain);
-    if let Some(end) = end {
-        text.push(end.text(language), &bold);
+    let code = Style { code: Code::Block(None), ..Style::default() };
+    let arguments = neutral(arguments);
+    let text = |what: &str, style: &Style| {
+        let mut text = Rich::default();
+        text.push(&Word::MayI.with(language, &[("bot", bot)]), &plain);
+        text.push("\n\n", &plain);
+        text.push(tool, &bold);
+        text.push("\n", &plain);
+        text.push(what, style);
+        text.push("\n\n", &plain);
+        text.push(why, &Style { italic: true, ..Style::default() });
+        text.push("\n\n", &plain);
+        if let Some(end) = end {
+            text.push(end.text(language), &bold);
+        } else {
+            let minutes = (MAX_WAIT_MILLIS / 60_000).to_string();
+            text.push(&Word::Within.with(language, &[("minutes", &minutes)]), &plain);
+        }
+        text
+    };
+    let whole = text(&arguments, &code);
+    if utf16_len(whole.text()) <= MAX_PART_UNITS {
+        (whole, true)
     } else {
-        let minutes = (MAX_WAIT_MILLIS / 60_000).to_string();
-        text.push(&Word::Within.with(language, &[("minutes", &minutes)]), &plain);
+        (text(Word::CallTooLong.text(language), &plain), false)
     }
-    text
 }

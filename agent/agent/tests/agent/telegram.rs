@@ -359,3 +359,40 @@ async fn a_confirmation_is_never_decided_in_a_chat() {
     assert!(results(&body)[0].contains("denied"), "{:?}", results(&body));
     assert_eq!(server.sent(2).await[1].1, "It was denied");
 }
+
+#[tokio::test]
+async fn numbers_of_updates_that_begin_anew_are_confirmed() {
+    let (world, server) = world().await;
+    server.writes(500, 7, "/help");
+    server.sent(1).await;
+    server.confirmed().await;
+    // The question that waits is for 501 and on. A quiet week, or another bot's token: the server counts from elsewhere.
+    server.update(20, &private(501, 7, "/help"));
+    server.update(21, &private(502, 7, "Hello"));
+    world.model.says("Hi").await;
+    server.confirmed().await;
+    assert_eq!(server.sent(3).await.len(), 3, "nothing is done again and again");
+}
+
+#[tokio::test]
+async fn a_call_that_no_message_holds_has_no_buttons() {
+    let (world, server) = world().await;
+    server.writes(1, 7, "What time is it?");
+    let call = json!({ "zone": "\u{1f600}".repeat(1985) }).to_string();
+    world.model.calls(&[("clock_now", &call)]).await;
+    let told = server.message(1, |_| true).await;
+    assert!(says(&told, "too long") && says(&told, "clock.now") && told.get("reply_markup").is_none(), "{told}");
+    assert_eq!(approvals(&world).await[0].state, ApprovalState::Pending);
+    server.writes(2, 7, "/stop");
+    server.sent(2).await;
+}
+
+#[tokio::test]
+async fn what_a_person_is_asked_hides_nothing() {
+    let (world, server) = world().await;
+    server.writes(1, 7, "What time is it?");
+    let call = json!({ "zone": "Europe/\u{202e}nilreB\u{200b}" }).to_string();
+    world.model.calls(&[("clock_now", &call)]).await;
+    let question = server.message(1, |body| says(body, "clock.now")).await;
+    assert!(says(&question, r"Europe/\u{202e}nilreB\u{200b}"), "{question}");
+}

@@ -48,6 +48,11 @@ const SCENE_MEMBERS: &[&str] =
 /// Domains of what lets people in or out: they are set after a confirmation only.
 pub const RISKY: [&str; 3] = ["lock", "cover", "alarm_control_panel"];
 
+/// What a scene sets unasked has none of these before its first dot: of a group Home Assistant sets the members.
+fn not_by_scenes() -> Vec<String> {
+    RISKY.into_iter().chain(["group"]).map(|domain| format!("{domain}.")).collect()
+}
+
 const HVAC_MODES: [&str; 7] = ["off", "heat", "cool", "heat_cool", "auto", "dry", "fan_only"];
 
 /// A service, beside the entity: its other fields, and what a person reads before it runs.
@@ -149,9 +154,11 @@ fn harmless() -> Guard {
     Guard {
         path: "/api/states/{entity_id}".to_owned(),
         pointer: "/attributes/entity_id".to_owned(),
-        holds: Holds::NoneBeginsWith { prefixes: RISKY.iter().map(|domain| format!("{domain}.")).collect() },
-        otherwise: "the scene is not known, or sets a lock, a cover or an alarm: it has to stand in `confirm`"
-            .to_owned(),
+        holds: Holds::NoneBeginsWith { prefixes: not_by_scenes() },
+        otherwise:
+            "the scene is not known, or sets a lock, a cover or an alarm, or a group, which may have one: it has to \
+                    stand in `confirm`"
+                .to_owned(),
     }
 }
 

@@ -139,3 +139,13 @@ fn a_restart_goes_on_where_it_was() {
     assert_eq!(waiting.advance(minute(30)), [Effect::Retry, over(30, 2, Outcome::Skipped)]);
     assert_eq!(waiting.ended(Outcome::Failed, minute(31)), Over::Closed);
 }
+
+#[test]
+fn a_repetition_is_not_held_up_by_a_clock_that_is_put_right() {
+    let far = minute(4 * 365 * 24 * 60);
+    let mut job = Clockwork::new(plan(Missed::Skip, 2), far, false, None);
+    job.ask(far).unwrap();
+    let Over::Waits { until } = job.ended(Outcome::Failed, far) else { panic!("it is tried again") };
+    assert!(until > far);
+    assert_eq!(job.advance(minute(5)), [Effect::Retry], "years before its time by the clock that was wrong");
+}
