@@ -38,6 +38,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_core::channel::Me;
 use agent_store::{Store, StoreError};
 use platform_types::agent::{AgentConfig, Bot};
 use platform_types::channel::AgentChannel;
@@ -216,9 +217,10 @@ async fn follow(
     tasks.wait().await;
 }
 
-/// Names a message of a chat so that it is the same after a restart, and nobody else can tell: 32 lower-case hex digits.
-fn message_id(secret: &str, message: i64) -> String {
-    let digest = Sha256::digest(format!("{secret}\n{message}").as_bytes());
+/// Names a message of a chat so that it is the same after a restart, and nobody else can tell: 32 lower-case hex digits. Each bot
+/// of the server counts the messages of its chats for itself.
+fn message_id(secret: &str, me: &Me, message: i64) -> String {
+    let digest = Sha256::digest(format!("{secret}\n{}\n{message}", me.id).as_bytes());
     digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
         use std::fmt::Write as _;
         write!(text, "{byte:02x}").expect("a String takes everything");

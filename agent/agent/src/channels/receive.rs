@@ -115,7 +115,7 @@ async fn take(channel: &Channel, me: &Me, update: &Update) -> Result<(), Broken>
     let (place, language) = (place(channel, message), language(message));
     let words = match admit(me, message) {
         Admission::Ignore => return Ok(()),
-        Admission::Take(text) => match enqueue(channel, &place, message, text).await? {
+        Admission::Take(text) => match enqueue(channel, me, (&place, message), text).await? {
             Ok(()) => return Ok(()),
             Err(word) => word.text(language).to_owned(),
         },
@@ -136,19 +136,19 @@ async fn is_new(channel: &Channel, update: &Update) -> Result<bool, Broken> {
 /// One conversation of the place, or why the message is not taken.
 async fn enqueue(
     channel: &Channel,
-    place: &ChatPlace,
-    message: &ChatMessage,
+    me: &Me,
+    (place, message): (&ChatPlace, &ChatMessage),
     text: String,
 ) -> Result<Result<(), Word>, Broken> {
     let number = message.message_id;
     let new = NewChat { session: random::id(), secret: random::id() };
-    let (place, bots, now) = (place.clone(), channel.bots(), channel.now());
+    let (place, bots, now, me) = (place.clone(), channel.bots(), channel.now(), me.clone());
     let opened = channel.store(move |store| {
         let opened = match store.open_chat(&place, &new, &bots, now) {
             Err(StoreError::TooManySessions(_)) => return Ok(None),
             opened => opened?,
         };
-        let id = message_id(&opened.secret, number);
+        let id = message_id(&opened.secret, &me, number);
         Ok(Some((store.has_message(&id)?, id, opened)))
     });
     let Some((known, id, OpenChat { session, .. })) = opened.await? else { return Ok(Err(Word::TooManyChats)) };

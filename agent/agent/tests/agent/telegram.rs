@@ -396,3 +396,23 @@ async fn what_a_person_is_asked_hides_nothing() {
     let question = server.message(1, |body| says(body, "clock.now")).await;
     assert!(says(&question, r"Europe/\u{202e}nilreB\u{200b}"), "{question}");
 }
+
+#[tokio::test]
+async fn another_bot_on_the_server_counts_for_itself() {
+    let (world, server) = world().await;
+    server.writes(1, 7, "Hello");
+    world.model.says("Hi").await;
+    server.confirmed().await;
+    *server.me.lock().unwrap() = 43;
+    // Its first message in the same person's chat.
+    server.update(800, &private(1, 7, "Are you the new one?"));
+    world.model.says("Yes").await;
+    assert_eq!(server.sent(2).await[1], (7, "Yes".to_owned()));
+    let mut answer = in_group(9, 7, "");
+    answer["text"] = json!("And here?");
+    answer["entities"] = json!([]);
+    answer["reply_to_message"] = json!({ "message_id": 8, "from": { "id": 43 } });
+    server.update(801, &answer);
+    world.model.says("Here, too").await;
+    assert_eq!(server.sent(3).await[2], (-5, "Here, too".to_owned()));
+}

@@ -22,6 +22,8 @@ use super::{until, within};
 pub struct Server {
     pub updates: watch::Sender<Vec<Value>>,
     state: Arc<Mutex<Sent>>,
+    /// Id of the bot whose token is used.
+    pub me: Arc<Mutex<i64>>,
     /// Updates in one answer that the gate still passes on.
     pub fits: Arc<Mutex<usize>>,
     /// What becomes of what the upstream `jobs` is asked; `None`: nobody has decided.
@@ -64,8 +66,8 @@ pub fn in_group(message: i64, from: i64, text: &str) -> Value {
 impl Server {
     pub fn start(root: &Path) -> Self {
         let fits = Arc::new(Mutex::new(usize::MAX));
-        let confirmation = watch::Sender::default();
-        let server = Self { updates: watch::Sender::default(), state: Arc::default(), fits, confirmation };
+        let (confirmation, me) = (watch::Sender::default(), Arc::new(Mutex::new(42)));
+        let server = Self { updates: watch::Sender::default(), state: Arc::default(), me, fits, confirmation };
         let listener = platform_kit::socket::bind(&root.join("run/bot/egress/egress.sock"), 0o666).unwrap();
         let router = Router::new().fallback(answer).with_state(server.clone());
         platform_kit::task::spawn("server", async move { axum::serve(listener, router).await.unwrap() });
@@ -219,7 +221,10 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     let body = body.collect().await.unwrap().to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     match path {
-        "/getMe" => Json(json!({ "ok": true, "result": { "id": 42, "username": "House_bot" } })).into_response(),
+        "/getMe" => {
+            Json(json!({ "ok": true, "result": { "id": *server.me.lock().unwrap(), "username": "House_bot" } }))
+                .into_response()
+        }
         "/getUpdates" => server.poll(&body).await,
         method => server.apply(&method[1..], &body),
     }
