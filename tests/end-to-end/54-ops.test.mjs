@@ -1,21 +1,26 @@
-// The ops bot with a real PostgREST, a real model box and what the supervisor tells it: one switch and one requeue, each confirmed,
-// both on record.
+// The ops bot with a real PostgREST, a real model box and what the supervisor tells it: one switch and one requeue, each confirmed with
+// the device's key on the gate's page in Chromium, both on record. Other requeues are allowed by the operator.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { device, launch } from './lib/browser.mjs';
 import { callTool, callingModel, pending } from './lib/calling-model.mjs';
 import { Installation } from './lib/installation.mjs';
 import { JobsTable } from './lib/jobs-table.mjs';
 import { serveOn } from './lib/scripted-model.mjs';
 import { until } from './lib/shell.mjs';
 import { ALPHA, BETA, SwitchBox } from './lib/switch-box.mjs';
+import { assertQuiet, pair } from './lib/talk.mjs';
 
-const TOOLS = ['platform.health', 'platform.logs', 'spark.status', 'spark.switch', 'jobs.list', 'jobs.show', 'jobs.requeue'];
+const TOOLS = ['platform.health', 'platform.logs', 'spark.health', 'spark.models', 'spark.switch', 'jobs.list', 'jobs.show', 'jobs.requeue'];
 let bot;
 let table;
 let box;
 let model;
+let browser;
+let chat;
+let page;
 let token;
 
 before(async () => {
@@ -32,8 +37,14 @@ before(async () => {
   await configure(OPS_KEYS);
   await bot.well();
   token = (await bot.json('token', 'create', 'ops', 'test')).token;
+  browser = await launch();
+  chat = await device(browser);
+  await pair(chat, await bot.link('ops'));
+  page = await chat.context().newPage();
+  await page.goto(`${bot.url('ops')}/confirmations`);
 });
 after(async () => {
+  await browser?.close();
   model?.stop();
   await box?.stop();
   await table?.stop();
@@ -99,6 +110,22 @@ const cards = (count) => until(`${count} cards wait`, async () => {
   const found = await pending(bot, 'ops');
   return found.length === count && found;
 });
+/** Allows what waits with the key of the paired browser, which shows `facts`. */
+async function allowOnPage(words, facts) {
+  const shown = page.locator('confirm-card', { hasText: words }).first();
+  await shown.waitFor();
+  // When a click counts.
+  await page.waitForFunction((since) => performance.now() > since + 600, await page.evaluate(() => performance.now()));
+  assert.match(await shown.innerText(), facts);
+  await shown.getByRole('button', { name: 'Allow once' }).click();
+}
+/** The device's decision, as the gate wrote it down. */
+async function decided(words) {
+  const { devices: [{ id }] } = await bot.json('device', 'list', 'ops');
+  const { lines } = await bot.json('audit', 'ops', '-n', '1000');
+  const found = lines.filter(({ actor }) => actor === `device ${id}`);
+  assert.ok(found.some((line) => words.test(`${line.chain} ${line.kind}`)), JSON.stringify(lines.map(({ chain, kind, actor }) => [chain, kind, actor])));
+}
 const allow = (card) => bot.botctl('approval', 'allow', 'ops', card.id, '--yes');
 
 test('jobs are listed and shown, those of other kinds are not there', async () => {
@@ -115,7 +142,7 @@ test('jobs are listed and shown, those of other kinds are not there', async () =
   assert.equal((await call('jobs.list', { status: 'running' })).jobs.every((found) => found.status === 'running'), true);
 });
 
-test('a job is queued again once the operator allowed it, who sees the row; it is on record', async () => {
+test('a job is queued again once a device allowed it on the page, which shows the row; it is on record', async () => {
   await fail(1);
   const asking = call('jobs.requeue', { id: 1, reason: 'the network is back' });
   const [card] = await cards(1);
@@ -123,12 +150,13 @@ test('a job is queued again once the operator allowed it, who sees the row; it i
   assert.deepEqual(Object.fromEntries(card.facts), { kind: 'report', status: 'failed', attempts: '0', error: 'boom 0' });
   assert.equal(card.reason, 'the network is back');
   assert.equal(await status(1), 'failed', 'nothing happens before');
-  await allow(card);
+  await allowOnPage('Queue job 1 again', /failed[^]*boom 0[^]*the network is back/);
   const done = await asking;
   assert.deepEqual([done.requeued, done.before, done.job.status], [true, 'failed', 'queued'], JSON.stringify(done));
   assert.equal(await table.sql('select request_id, actor, from_status from job_requeues where job_id = 1'),
     `${card.id.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')}|bot|failed`);
   assert.match(await call('jobs.requeue', { id: 1 }), /job 1 is queued: only failed and dead jobs/);
+  await decided(/^gate confirmation\.decided$/);
 });
 
 test('twenty at once: one applies, by the function and by comparing', async () => {
@@ -209,8 +237,10 @@ test('the platform is told as its supervisor sees it, and nothing of the other p
 
 test('one switch, confirmed; both deeds are on record', async () => {
   assert.equal(await box.model(), ALPHA);
-  const standing = await call('spark.status');
-  assert.ok(standing.models.some(({ id }) => id === ALPHA), JSON.stringify(standing));
+  const health = await call('spark.health');
+  assert.deepEqual([health.answering, health.model_listed, health.model], [true, true, ALPHA], JSON.stringify(health));
+  const { models, switch_to: others } = await call('spark.models');
+  assert.ok(models.some(({ id }) => id === ALPHA) && others.includes(BETA), JSON.stringify(models));
   const asking = call('spark.switch', { model: BETA, reason: 'the long document' }).catch(String);
   const [card] = await until('the switch waits', async () => {
     const found = (await bot.json('approval', 'list', 'ops')).profiles[0].switches.filter((one) => one.state.is === 'pending');
@@ -218,19 +248,21 @@ test('one switch, confirmed; both deeds are on record', async () => {
   });
   assert.match(card.words, new RegExp(`from ${ALPHA} to ${BETA}`));
   assert.equal(await box.model(), ALPHA, 'nothing happens before');
-  await allow(card);
+  await allowOnPage(`from ${ALPHA} to ${BETA}`, /profile ops[^]*the long document/);
   // The bot's own model went: its turn ends so, and what came of it is known to spark.
   assert.match(await asking, /model_not_found/);
   const { last } = await bot.json('spark', 'switch');
   assert.deepEqual([last.id, last.outcome, last.by], [card.id, 'done', 'profile ops'], last.message);
   assert.equal(await box.model(), BETA);
+  await decided(/^gate confirmation\.relayed$/);
+  assertQuiet(chat);
   const trail = await until('heads are kept', async () => {
     const found = await bot.json('audit', 'ops', '-n', '1000', '--verify');
     return found.verified && found;
   }, 90);
   const kinds = new Set(trail.lines.map((line) => `${line.chain} ${line.kind}`));
   for (const kind of ['gate confirmation.created', 'gate confirmation.decided', 'gate confirmation.released', 'gate confirmation.ended',
-    'supervisor confirmation.decided', 'supervisor switch.decided', 'agent tool.decided', 'agent tool.ran']) {
+    'gate confirmation.relayed', 'supervisor confirmation.decided', 'supervisor switch.decided', 'agent tool.decided', 'agent tool.ran']) {
     assert.ok(kinds.has(kind), `${kind} is not in ${[...kinds].join(', ')}`);
   }
   const words = trail.lines.map((line) => line.words).join('\n');

@@ -18,7 +18,7 @@
 //! | [`home`] | `home.status`, `home.read`, `home.set`, `home.scene`: Home Assistant |
 //! | [`jobs`] | `jobs.list`, `jobs.show`, `jobs.requeue`: a table of jobs |
 //! | [`platform`] | `platform.health`, `platform.logs`: what the supervisor tells |
-//! | [`spark`] | `spark.switch` and `spark.status`: the model box |
+//! | [`spark`] | `spark.health`, `spark.models` and `spark.switch`: the model box |
 
 mod apart;
 pub mod clock;

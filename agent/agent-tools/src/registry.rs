@@ -26,7 +26,7 @@ use crate::jobs::{JobsList, JobsRequeue, JobsShow};
 use crate::memory::{MemoryForget, MemoryRemember, MemorySearch};
 use crate::notes::{NoteEdit, NoteList, NoteSearch, NoteShow, NoteWrite};
 use crate::platform::{Board, PlatformHealth, PlatformLogs};
-use crate::spark::{Spark, SparkStatus, SparkSwitch};
+use crate::spark::{Spark, SparkHealthTool, SparkModels, SparkSwitch};
 use crate::tool::{AnyTool, Context, Reach, ToolError};
 
 /// What is the bots' own.
@@ -56,14 +56,14 @@ impl Registry {
     pub fn of_release(egress: &Egress, spark: &Spark, own: &Own) -> Self {
         let Own { notes, memory, board } = own;
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
-        let (switch, status) = (SparkSwitch::new(spark.clone()), SparkStatus::new(spark.clone()));
-        let way = || egress.clone();
-        let tools: [Box<dyn AnyTool>; 22] = [
+        let (way, spark) = (|| egress.clone(), || spark.clone());
+        let tools: [Box<dyn AnyTool>; 23] = [
             Box::new(ClockNow),
             Box::new(get),
             Box::new(request),
-            Box::new(switch),
-            Box::new(status),
+            Box::new(SparkHealthTool::new(spark())),
+            Box::new(SparkModels::new(spark())),
+            Box::new(SparkSwitch::new(spark())),
             Box::new(NoteWrite(notes.clone())),
             Box::new(NoteSearch(notes.clone())),
             Box::new(NoteShow(notes.clone())),
@@ -190,14 +190,17 @@ mod tests {
 
     #[test]
     fn the_switch_is_offered_where_the_profile_may_ask_and_names_its_models() {
-        let (registry, bot) = (registry(), bot(&["spark.switch", "spark.status"]));
-        assert!(registry.offered(&bot, Reach::default()).is_empty());
+        let (registry, bot) = (registry(), bot(&["spark.switch", "spark.health", "spark.models"]));
+        let names = |reach: Reach<'_>| -> Vec<String> {
+            registry.offered(&bot, reach).into_iter().map(|spec| spec.name).collect()
+        };
+        assert_eq!(names(Reach::default()), ["spark.health", "spark.models"], "these only read");
         let models = ["a/B-1", "c"].map(|id| ModelId::new(id).unwrap());
         let offered = registry.offered(&bot, Reach { switch_models: &models, ..Reach::default() });
         assert!(offered[0].description.ends_with("Models: a/B-1, c."), "{}", offered[0].description);
-        assert_eq!(offered[1].name, "spark.status");
         let decide = |name: &str| registry.decide(&[], &bot, SessionKind::Chat, &call(name, "{}")).effect;
-        assert_eq!((decide("spark.switch"), decide("spark.status")), (Effect::Ask, Effect::Allow));
+        assert_eq!(decide("spark.switch"), Effect::Ask);
+        assert_eq!((decide("spark.health"), decide("spark.models")), (Effect::Allow, Effect::Allow));
     }
 
     #[test]

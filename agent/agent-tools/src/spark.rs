@@ -1,7 +1,7 @@
-//! `spark.switch` and `spark.status`: the model box, over the profile's own model socket.
+//! `spark.health`, `spark.models` and `spark.switch`: the model box, over the profile's own model socket.
 //!
 //! **Invariants.** A switch is asked for once and waited for; a person decides, and spark verifies that itself. Only profiles
-//! whose socket has the route are offered these tools.
+//! whose socket has the route are offered `spark.switch`; the other two only read, and every profile's socket has what they read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use platform_kit::socket::Peer;
 use platform_types::ModelId;
 use platform_types::egress::{Asked, Outcome};
 use platform_types::spark::{ModelList, SparkHealth};
-use platform_types::switch::{SwitchOutcome, SwitchReport, SwitchRequest, SwitchStatus};
+use platform_types::switch::{SwitchOutcome, SwitchReport, SwitchRequest, SwitchRun, SwitchStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ use crate::tool::{Context, Pending, Reach, Tool, ToolError};
 
 /// Time for one answer: spark looks at the box first.
 const ANSWER_TIME: Duration = Duration::from_secs(15);
-/// Models that a status names.
+/// Models that `spark.models` names.
 const MAX_MODELS: usize = 40;
 
 const WORDS: Words = Words {
@@ -55,9 +55,13 @@ impl Keeper for Spark {
 #[derive(Debug)]
 pub struct SparkSwitch(Spark);
 
-/// Says how the box stands.
+/// Says how the box is.
 #[derive(Debug)]
-pub struct SparkStatus(Spark);
+pub struct SparkHealthTool(Spark);
+
+/// Says which models the box has.
+#[derive(Debug)]
+pub struct SparkModels(Spark);
 
 impl SparkSwitch {
     pub fn new(spark: Spark) -> Self {
@@ -65,7 +69,13 @@ impl SparkSwitch {
     }
 }
 
-impl SparkStatus {
+impl SparkHealthTool {
+    pub fn new(spark: Spark) -> Self {
+        Self(spark)
+    }
+}
+
+impl SparkModels {
     pub fn new(spark: Spark) -> Self {
         Self(spark)
     }
@@ -83,20 +93,39 @@ pub struct SwitchArguments {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StatusArguments {}
+pub struct NoArguments {}
 
-/// How the box stands.
+/// How the box is.
 #[derive(Debug, Serialize)]
-pub struct Standing {
+pub struct BoxHealth {
+    /// The model that bots have unless they name another.
+    model: ModelId,
+    /// A connection can be made.
     reachable: bool,
+    /// It lists its models.
     answering: bool,
+    /// `model` is in that list.
+    model_listed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// The switch that runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switching: Option<SwitchRun>,
+    /// The switch that ended last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_switch: Option<SwitchReport>,
+}
+
+/// What the box has.
+#[derive(Debug, Serialize)]
+pub struct BoxModels {
     models: Vec<Named>,
     /// Models that are listed beside these.
     #[serde(skip_serializing_if = "is_zero")]
     more: usize,
-    switch: SwitchStatus,
+    /// What `spark.switch` may ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    switch_to: Vec<ModelId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,36 +179,62 @@ async fn switch(spark: &Spark, arguments: SwitchArguments, context: &Context) ->
             let back = way_back.map_or_else(String::new, |model| format!("; the way back is {model}"));
             Err(ToolError(format!("the switch is {}: {message}{back}", outcome.as_str())))
         }
-        None => Err(ToolError("it was carried out, and what came of it is not known; read spark.status".to_owned())),
+        None => Err(ToolError("it was carried out, and what came of it is not known; read spark.health".to_owned())),
     }
 }
 
-impl Tool for SparkStatus {
-    type Arguments = StatusArguments;
-    type Output = Standing;
+impl Tool for SparkHealthTool {
+    type Arguments = NoArguments;
+    type Output = BoxHealth;
 
-    const NAME: &'static str = "spark.status";
-    const DESCRIPTION: &'static str = "Tells how the model box stands: whether it answers, its models, what it may be switched to, and the switch that runs or ended last.";
+    const NAME: &'static str = "spark.health";
+    const DESCRIPTION: &'static str =
+        "Tells whether the model box answers, what is wrong with it, and the switch that runs or ended last.";
     const RISK: Risk = Risk::Read;
 
-    fn describe(&self, reach: Reach<'_>) -> Option<String> {
-        (!reach.switch_models.is_empty()).then(|| Self::DESCRIPTION.to_owned())
-    }
-
-    fn call<'a>(&'a self, StatusArguments {}: StatusArguments, _context: &'a Context) -> Pending<'a, Standing> {
-        Box::pin(standing(&self.0))
+    fn call<'a>(&'a self, NoArguments {}: NoArguments, _context: &'a Context) -> Pending<'a, BoxHealth> {
+        Box::pin(health(&self.0))
     }
 }
 
-async fn standing(spark: &Spark) -> Result<Standing, ToolError> {
-    let SparkHealth { reachable, answering, problem, .. } = spark.0.get("/health").await.map_err(told)?;
-    // A box that does not answer has no list; its problem is said.
-    let list = if answering { spark.0.get::<ModelList>("/v1/models").await.map_err(told)?.data } else { Vec::new() };
-    let switch: SwitchStatus = spark.0.get("/switch").await.map_err(told)?;
+async fn health(spark: &Spark) -> Result<BoxHealth, ToolError> {
+    let health: SparkHealth = spark.0.get("/health").await.map_err(told)?;
+    let SparkHealth { model, reachable, answering, model_listed, problem, .. } = health;
+    let SwitchStatus { running: switching, last: last_switch, .. } = switch_status(spark).await?;
+    Ok(BoxHealth { model, reachable, answering, model_listed, problem, switching, last_switch })
+}
+
+impl Tool for SparkModels {
+    type Arguments = NoArguments;
+    type Output = BoxModels;
+
+    const NAME: &'static str = "spark.models";
+    const DESCRIPTION: &'static str = "Lists the models of the model box, and those that it may be switched to.";
+    const RISK: Risk = Risk::Read;
+
+    fn call<'a>(&'a self, NoArguments {}: NoArguments, _context: &'a Context) -> Pending<'a, BoxModels> {
+        Box::pin(models(&self.0))
+    }
+}
+
+async fn models(spark: &Spark) -> Result<BoxModels, ToolError> {
+    let list = spark.0.get::<ModelList>("/v1/models").await.map_err(told)?.data;
+    let SwitchStatus { models: switch_to, .. } = switch_status(spark).await?;
     let more = list.len().saturating_sub(MAX_MODELS);
     let models = list.into_iter().take(MAX_MODELS);
     let models = models.map(|model| Named { id: model.id, loaded: model.loaded, context_window: model.context_window });
-    Ok(Standing { reachable, answering, problem, models: models.collect(), more, switch })
+    Ok(BoxModels { models: models.collect(), more, switch_to })
+}
+
+/// The switch as spark tells this profile; empty where it may not ask for one.
+async fn switch_status(spark: &Spark) -> Result<SwitchStatus, ToolError> {
+    match spark.0.get("/switch").await {
+        Ok(status) => Ok(status),
+        Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. }) => {
+            Ok(SwitchStatus { models: Vec::new(), running: None, last: None })
+        }
+        Err(error) => Err(told(error)),
+    }
 }
 
 fn told(error: CallError) -> ToolError {

@@ -65,7 +65,7 @@ fn with_own_tools() -> Surroundings {
     let notes = ["note.write", "note.search", "note.show", "note.edit", "note.list"];
     let memory = ["memory.remember", "memory.forget", "memory.search"];
     let home = ["home.status", "home.read", "home.set", "home.scene"];
-    let ops = ["platform.health", "platform.logs", "spark.status", "spark.switch"];
+    let ops = ["platform.health", "platform.logs", "spark.health", "spark.models", "spark.switch"];
     let jobs = ["jobs.list", "jobs.show", "jobs.requeue"];
     let all = notes.into_iter().chain(memory).chain(home).chain(ops).chain(jobs);
     surroundings.tools.extend(all.map(str::to_owned));

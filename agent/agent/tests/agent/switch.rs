@@ -1,4 +1,4 @@
-//! `spark.switch` and `spark.status` over the model socket.
+//! `spark.switch`, `spark.health` and `spark.models` over the model socket.
 
 use http::StatusCode;
 use platform_types::ModelId;
@@ -24,7 +24,7 @@ fn switching() -> AgentConfig {
         why: None,
     };
     AgentConfig {
-        bots: vec![bot("assistant", &["spark.switch", "spark.status"])],
+        bots: vec![bot("assistant", &["spark.switch", "spark.health", "spark.models"])],
         policy: vec![rule],
         switch_models: ["demo/echo", "big/model"].map(|id| ModelId::new(id).unwrap()).into(),
         ..config(1)
@@ -89,26 +89,28 @@ async fn what_spark_refuses_is_told() {
 }
 
 #[tokio::test]
-async fn the_status_says_how_the_box_stands() {
+async fn how_the_box_is_and_what_it_has_are_told() {
     let (world, mut page, session) = world().await;
     page.send(&session, 10, "How is the box?").await;
-    world.model.calls(&[("spark_status", "{}")]).await;
-    let result = results(&world.model.says("Well.").await).pop().unwrap();
-    let standing: Value = serde_json::from_str(&result).unwrap();
-    assert_eq!((&standing["reachable"], &standing["answering"]), (&json!(true), &json!(true)));
-    assert_eq!(standing["models"][1], json!({"id": "big/model", "context_window": 8192}));
-    assert_eq!(standing["switch"]["models"], json!(["demo/echo", "big/model"]));
+    world.model.calls(&[("spark_health", "{}"), ("spark_models", "{}")]).await;
+    let told = results(&world.model.says("Well.").await);
+    let [health, models]: [Value; 2] = [0, 1].map(|n| serde_json::from_str(&told[n]).unwrap());
+    assert_eq!((&health["reachable"], &health["answering"]), (&json!(true), &json!(true)));
+    assert_eq!(health.get("models"), None);
+    assert_eq!(models["models"][1], json!({"id": "big/model", "context_window": 8192}));
+    assert_eq!(models["switch_to"], json!(["demo/echo", "big/model"]));
     page.answer().await;
 }
 
 #[tokio::test]
-async fn a_profile_that_may_not_ask_has_no_such_tools() {
+async fn a_profile_that_may_not_ask_has_no_such_tool() {
     let world = World::with(AgentConfig { switch_models: Vec::new(), ..switching() }).await;
     let mut page = world.agent.page().await;
     let session = page.session(1, "assistant").await;
     page.send(&session, 10, "Take the big model").await;
     let body = world.model.calls(&[CALL]).await;
-    assert!(!body["tools"].to_string().contains("spark"), "{body}");
+    let tools = body["tools"].to_string();
+    assert!(!tools.contains("spark_switch") && tools.contains("spark_health"), "{tools}");
     let results = results(&world.model.says("No.").await);
     assert!(results[0].starts_with("denied: there is no tool"), "{results:?}");
     assert!(world.model.switching.asked().is_empty());

@@ -19,7 +19,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Files in `bots/` and `secrets/` that are looked at.
 const MAX_FILES: usize = 1000;
 /// The tools that agents of this release have.
-const TOOLS: [&str; 22] = [
+const TOOLS: [&str; 23] = [
     "clock.now",
     "home.read",
     "home.scene",
@@ -40,7 +40,8 @@ const TOOLS: [&str; 22] = [
     "note.write",
     "platform.health",
     "platform.logs",
-    "spark.status",
+    "spark.health",
+    "spark.models",
     "spark.switch",
 ];
 
