@@ -56,6 +56,17 @@ impl Store {
         })
     }
 
+    /// The message with the buttons was found, though its sending was not recorded: they can be taken away, also after the end.
+    pub fn question_found(&mut self, id: &str, number: i64) -> Result<(), StoreError> {
+        self.quick(|tx| {
+            tx.execute(
+                "UPDATE questions SET number = ?2, closed = 0 WHERE id = ?1 AND number IS NULL",
+                params![id, number],
+            )?;
+            Ok(())
+        })
+    }
+
     /// The buttons are gone, or cannot be taken away.
     pub fn question_closed(&mut self, id: &str) -> Result<(), StoreError> {
         self.quick(|tx| {

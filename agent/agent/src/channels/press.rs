@@ -1,5 +1,6 @@
 //! Somebody pressed a button. It is answered first, so that the chat waits for nothing; what counts is decided by the store: the
-//! question that the button was for, the person who was asked, and the one answer that an approval takes.
+//! question that the button was for, the person who was asked, and the one answer that an approval takes. A press also tells the number of
+//! a question whose sending was never recorded: then its buttons can be taken away after all.
 
 use agent_core::channel::words::{Language, Word};
 use agent_store::{Answered, Question};
@@ -22,6 +23,10 @@ pub(super) async fn pressed(channel: &Channel, press: &Press) -> Result<(), Brok
         }
         None => (None, false),
     };
+    if let Some((id, number)) = question.as_ref().and_then(|question| unrecorded(press, question)) {
+        channel.store(move |store| store.question_found(&id, number)).await?;
+        channel.hands.outgoing.send_replace(());
+    }
     let (word, question) = verdict(press, question, allow);
     if let Err(error) = channel.server.answer(&press.id, word.text(language)).await {
         // It is too old to be answered, say: that takes nothing away from it.
@@ -50,6 +55,13 @@ fn read(press: &Press) -> Option<(&str, bool)> {
         (None, None) => return None,
     };
     (id.len() == 32).then_some((id, allow))
+}
+
+/// The question's id and its message, where it is not known yet which message asks it.
+fn unrecorded(press: &Press, question: &Question) -> Option<(String, i64)> {
+    let message = press.message.as_ref()?;
+    let asked = press.from.id == question.asked.person && message.chat.id == question.place.chat;
+    (asked && question.number.is_none()).then(|| (question.asked.id.clone(), message.message_id))
 }
 
 /// What whoever pressed is told; and the question, if his answer may count.

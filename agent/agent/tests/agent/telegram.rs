@@ -1,5 +1,6 @@
 //! A chat over the Bot API: answers that are written on, commands, buttons, and a server that does not do as it is told.
 
+use http::StatusCode;
 use platform_types::UpstreamName;
 use platform_types::agent::{
     AgentConfig, Approval, ApprovalList, ApprovalState, Effect, PolicyRule, SessionKind, SessionList,
@@ -10,7 +11,7 @@ use platform_types::health::Readiness;
 use serde_json::{Value, json};
 
 use crate::support::agent::{World, bot, config};
-use crate::support::bot_api::{Server, in_group, private, refusal};
+use crate::support::bot_api::{Server, in_group, of_gate, private, refusal};
 use crate::support::model::{prompt, results};
 use crate::support::until;
 
@@ -309,10 +310,33 @@ async fn a_question_loses_its_buttons_however_it_ends() {
     server.writes(3, 8, "What time is it?");
     world.model.calls(&[("clock_now", "{}")]).await;
     let asked = server.message(3, |body| says(body, "clock.now")).await;
+    // One message goes out after another: with the next one the number of this one is on record.
+    server.writes(4, 9, "Hello");
+    world.model.says("Hello yourself").await;
+    server.sent(4).await;
     world.crash().await;
     server.message(3, |body| says(body, "it was not done") && body.get("reply_markup").is_none()).await;
-    server.press(4, (8, 8), (3, &buttons(&asked)[0]));
+    server.press(5, (8, 8), (3, &buttons(&asked)[0]));
     until("an answer", async || (server.calls("answerCallbackQuery").len() == 2).then_some(())).await;
+    assert!(approvals(&world).await.iter().all(|one| one.state != ApprovalState::Allowed));
+}
+
+#[tokio::test]
+async fn a_question_whose_number_is_not_known_loses_its_buttons_with_the_first_press() {
+    let (world, server) = world().await;
+    // The server took it and its answer was lost, as when the agent is killed before it has recorded it.
+    server.fault("sendMessage", (StatusCode::BAD_GATEWAY, of_gate("upstream_incomplete")));
+    server.writes(1, 7, "What time is it?");
+    world.model.calls(&[("clock_now", "{}")]).await;
+    let asked = until("the question", async || server.calls("sendMessage").pop()).await;
+    server.arrives(7, &asked);
+    server.writes(2, 7, "/stop");
+    server.sent(2).await;
+    server.press(3, (7, 8), (1, &buttons(&asked)[0]));
+    until("an answer", async || (server.calls("answerCallbackQuery").len() == 1).then_some(())).await;
+    assert!(server.calls("editMessageText").is_empty(), "somebody else's press finds nothing");
+    server.press(4, (7, 7), (1, &buttons(&asked)[0]));
+    server.message(1, |body| says(body, "it was not done") && body.get("reply_markup").is_none()).await;
     assert!(approvals(&world).await.iter().all(|one| one.state != ApprovalState::Allowed));
 }
 

@@ -97,6 +97,11 @@ impl Server {
         self.state.lock().unwrap().faults.push_back((method.to_owned(), status, body));
     }
 
+    /// A message stands in a chat whose sending was answered by a fault.
+    pub fn arrives(&self, chat: i64, body: &Value) {
+        self.state.lock().unwrap().messages.push((chat, body.clone()));
+    }
+
     pub fn faults(&self) -> usize {
         self.state.lock().unwrap().faults.len()
     }
