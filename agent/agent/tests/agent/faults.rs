@@ -1,12 +1,15 @@
 //! A model that misbehaves, and a disk that is full.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use platform_types::chat::{NoteCode, ToAgent, ToPage, TurnOutcome};
 use platform_types::health::Readiness;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::agent::World;
-use crate::support::model::Stream;
+use crate::support::agent::{World, bot};
+use crate::support::model::{Stream, results};
 use crate::support::page::id;
 use crate::support::until;
 
@@ -153,6 +156,68 @@ async fn a_full_disk_loses_nothing_and_heals_by_itself() {
     stream.finish("stop").await;
     assert_eq!(page.answer().await.text, "After");
     until("readiness", || async { world.agent.admin.get::<Readiness>("/readyz").await.ok() }).await;
+    drop(page);
+    drop(world);
+    drop(disk);
+}
+
+/// The files below a folder and their bytes, without the ballast.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with("ballast") {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_note_that_does_not_fit_leaves_the_earlier_text_whole() {
+    let mut world = World::standby().await;
+    // Nothing is summarised in between.
+    world.model.set_window(Some(131_072));
+    world.config.bots = vec![bot("learning", &["note.write", "note.show", "note.edit", "memory.remember"])];
+    // The notes have a disk of their own: the conversation itself can be stored.
+    let workspace = world.state().join("current/workspace");
+    std::fs::create_dir_all(&workspace).unwrap();
+    let disk = SmallDisk::mount(workspace.clone());
+    world.agent.activate_with(world.config.clone()).await.unwrap();
+    let mut page = world.agent.page().await;
+    let session = page.session(1, "learning").await;
+    let mut sent = 10;
+    let mut call = async |name: &str, arguments: Value| {
+        sent += 1;
+        page.send(&session, sent, "Go").await;
+        world.model.calls(&[(name, &arguments.to_string())]).await;
+        let result = results(&world.model.says("Done.").await).pop().unwrap();
+        page.answer().await;
+        result
+    };
+    let written = call("note_write", json!({"title": "Tea", "facts": ["Two minutes."]})).await;
+    assert!(written.contains(r#""name":"tea""#), "{written}");
+    call("memory_remember", json!({"fact": "Likes tea."})).await;
+    let before = files(&workspace);
+    disk.fill();
+    let long: Vec<String> = (0..5).map(|n| format!("Fact {n} of tea. {}", "Leaves. ".repeat(40))).collect();
+    for (name, arguments) in [
+        ("note_edit", json!({"name": "tea", "add": long})),
+        ("note_edit", json!({"name": "tea", "remove": ["Two minutes."], "add": ["Three minutes."]})),
+        ("note_write", json!({"title": "Coffee", "facts": ["Four minutes."]})),
+        ("memory_remember", json!({"fact": "Likes coffee."})),
+    ] {
+        let told = call(name, arguments).await;
+        assert!(told.contains("the disk of the agent is full: nothing was written"), "{name}: {told}");
+        assert_eq!(files(&workspace), before, "{name} left nothing half-written behind");
+    }
+    assert!(call("note_show", json!({"name": "tea"})).await.contains("- Two minutes."));
+    disk.free();
+    let edited = call("note_edit", json!({"name": "tea", "add": ["Not boiling."]})).await;
+    assert!(edited.contains(r#""earlier_version":1"#), "{edited}");
+    assert!(call("note_show", json!({"name": "tea"})).await.contains("- Not boiling."));
     drop(page);
     drop(world);
     drop(disk);
