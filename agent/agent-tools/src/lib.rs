@@ -18,6 +18,7 @@
 //! | [`home`] | `home.status`, `home.read`, `home.set`, `home.scene`: Home Assistant |
 //! | [`jobs`] | `jobs.list`, `jobs.show`, `jobs.requeue`: a table of jobs |
 //! | [`platform`] | `platform.health`, `platform.logs`: what the supervisor tells |
+//! | [`project`] | `doc.list`, `doc.read`, `doc.search`, `plan.write`, `plan.show`, `plan.list` |
 //! | [`spark`] | `spark.health`, `spark.models` and `spark.switch`: the model box |
 
 mod apart;
@@ -33,6 +34,7 @@ pub mod memory;
 mod nearest;
 pub mod notes;
 pub mod platform;
+pub mod project;
 pub mod registry;
 pub mod spark;
 mod target;

@@ -253,7 +253,7 @@ impl Tool for NoteList {
     }
 }
 
-fn hand(context: &Context) -> Hand {
+pub(crate) fn hand(context: &Context) -> Hand {
     let Context { now, timezone, bot, .. } = context;
     Hand { by: format!("bot {bot}"), now: *now, today: clock::date(*now, timezone) }
 }

@@ -4,6 +4,7 @@
 //! of these what the rules allow.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use agent_core::json;
 use agent_core::prompt::{ToolCall, ToolSpec};
 use agent_policy::{Call, Verdict};
 use agent_store::StateDir;
-use agent_workspace::{Memory, Notes};
+use agent_workspace::{Documents, Memory, Notes, Plans};
 use platform_types::agent::{Bot, PolicyRule, SessionKind};
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ use crate::jobs::{JobsList, JobsRequeue, JobsShow};
 use crate::memory::{MemoryForget, MemoryRemember, MemorySearch};
 use crate::notes::{NoteEdit, NoteList, NoteSearch, NoteShow, NoteWrite};
 use crate::platform::{Board, PlatformHealth, PlatformLogs};
+use crate::project::{DocList, DocRead, DocSearch, PlanList, PlanShow, PlanWrite};
 use crate::spark::{Spark, SparkHealthTool, SparkModels, SparkSwitch};
 use crate::tool::{AnyTool, Context, Reach, ToolError};
 
@@ -34,14 +36,20 @@ use crate::tool::{AnyTool, Context, Reach, ToolError};
 pub struct Own {
     pub notes: Arc<Notes>,
     pub memory: Arc<Memory>,
+    /// Folders of the host that bots may read.
+    pub documents: Arc<Documents>,
+    pub plans: Arc<Plans>,
     /// What the supervisor tells.
     pub board: Arc<Board>,
 }
 
 impl Own {
-    /// Below `state`; nothing is opened before the first call.
-    pub fn new(state: &StateDir) -> Self {
-        Self { notes: Arc::new(Notes::new(state)), memory: Arc::new(Memory::new(state)), board: Arc::default() }
+    /// Below `state`, and documents below `documents`; nothing is opened before the first call.
+    pub fn new(state: &StateDir, documents: &Path) -> Self {
+        let documents = Arc::new(Documents::new(documents));
+        let plans = Arc::new(Plans::new(state, documents.clone()));
+        let (notes, memory) = (Arc::new(Notes::new(state)), Arc::new(Memory::new(state)));
+        Self { notes, memory, documents, plans, board: Arc::default() }
     }
 }
 
@@ -54,10 +62,10 @@ pub struct Registry {
 impl Registry {
     /// Everything this release has.
     pub fn of_release(egress: &Egress, spark: &Spark, own: &Own) -> Self {
-        let Own { notes, memory, board } = own;
+        let Own { notes, memory, documents, plans, board } = own;
         let (get, request) = (HttpGet::new(egress.clone()), HttpRequest::new(egress.clone()));
         let (way, spark) = (|| egress.clone(), || spark.clone());
-        let tools: [Box<dyn AnyTool>; 23] = [
+        let tools: [Box<dyn AnyTool>; 29] = [
             Box::new(ClockNow),
             Box::new(get),
             Box::new(request),
@@ -81,6 +89,12 @@ impl Registry {
             Box::new(JobsRequeue(way())),
             Box::new(PlatformHealth(board.clone())),
             Box::new(PlatformLogs(board.clone())),
+            Box::new(DocList(documents.clone())),
+            Box::new(DocRead(documents.clone())),
+            Box::new(DocSearch(documents.clone())),
+            Box::new(PlanWrite(plans.clone())),
+            Box::new(PlanShow(plans.clone())),
+            Box::new(PlanList(plans.clone())),
         ];
         Self::new(tools.into())
     }
@@ -137,7 +151,7 @@ mod tests {
     use super::*;
 
     fn registry() -> Registry {
-        let own = Own::new(&StateDir::new("/nowhere"));
+        let own = Own::new(&StateDir::new("/nowhere"), Path::new("/nowhere"));
         Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"), &own)
     }
 

@@ -45,8 +45,8 @@ impl Folder {
         Ok(Self { directory })
     }
 
-    /// Opens a folder in this one, and makes it where it is missing. `name` is the program's own, never a model's.
-    pub fn folder(&self, name: &'static str) -> Result<Self, WorkspaceError> {
+    /// Opens a folder in this one, and makes it where it is missing. `name` is the program's own or a bot's, never a model's.
+    pub fn folder(&self, name: &str) -> Result<Self, WorkspaceError> {
         match mkdirat(&self.directory, name, Mode::S_IRWXU) {
             Ok(()) => self.sync(name)?,
             Err(Errno::EEXIST) => {}

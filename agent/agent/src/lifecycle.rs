@@ -200,7 +200,8 @@ impl Lifecycle {
             .await
             .map_err(|_| StoreError::Conflict("opening the state ended with a panic"))??;
         let egress = Egress::new(&self.settings.paths.egress_socket);
-        let own = Own { board: self.board.clone(), ..Own::new(&self.settings.paths.state) };
+        let own =
+            Own { board: self.board.clone(), ..Own::new(&self.settings.paths.state, &self.settings.paths.documents) };
         let llm = LlmClient::new(&self.settings.paths.llm_socket, Timeouts::default());
         let tooling = Arc::new(Tooling {
             models: Models::new(llm.clone()),

@@ -23,6 +23,8 @@ pub struct Paths {
     pub state: StateDir,
     pub llm_socket: PathBuf,
     pub egress_socket: PathBuf,
+    /// `<bot>/<folder>`: what bots may read of the host.
+    pub documents: PathBuf,
     /// Mounts whose canaries are reported.
     pub mounts: Vec<PathBuf>,
 }
@@ -38,6 +40,7 @@ impl Paths {
             state: StateDir::new(place(inside::STATE)),
             llm_socket: place(inside::LLM_SOCKET),
             egress_socket: place(inside::EGRESS_SOCKET),
+            documents: place(inside::DOCUMENTS),
             mounts: [inside::STATE, inside::HTTP, inside::ADMIN, inside::EGRESS, inside::LLM].map(place).into(),
         }
     }

@@ -194,6 +194,8 @@ pub mod inside {
     pub const EGRESS: &str = "/run/bot/egress";
     /// Agent: the directory with `llm.sock`.
     pub const LLM: &str = "/run/bot/llm";
+    /// Agent: `<bot>/<folder>`, the host's folders that a bot may read, read-only.
+    pub const DOCUMENTS: &str = "/documents";
     /// Spark: one directory a profile, each to hold `llm.sock`.
     pub const SPARK: &str = "/run/bot/spark";
     /// Spark, backup, gate: secrets, one file each.

@@ -119,7 +119,7 @@ pub struct Bot {
     pub model: ModelId,
     /// Names of known tools, each once.
     pub tools: Vec<String>,
-    /// Absolute folders of the host. Not in force yet in this release.
+    /// Absolute folders of the host, each with a last name of its own.
     pub documents: Vec<String>,
 }
 

@@ -17,6 +17,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("bots/home.md", include_str!("../bots/home.md")),
     ("bots/learning.md", include_str!("../bots/learning.md")),
     ("bots/ops.md", include_str!("../bots/ops.md")),
+    ("bots/project.md", include_str!("../bots/project.md")),
 ];
 
 /// A shipped file that the operator has overridden.

@@ -17,6 +17,7 @@
 //! | [`finding`] | what is wrong, where, and what to do |
 //! | [`surroundings`] | what the configuration is checked against |
 //! | [`instructions`](mod@instructions) | what bots are told: shipped files, and yours |
+//! | [`documents`] | folders that bots read: which are named, and where they are inside |
 //! | [`certificates`] | files with certificates of upstreams |
 //! | [`effective`](mod@effective), [`diff`](mod@diff) | a configuration as text again; two of them compared |
 //! | [`schema`](mod@schema) | the JSON Schema, and the list of keys |
@@ -25,6 +26,7 @@ pub mod certificates;
 pub mod config;
 pub mod diff;
 mod document;
+pub mod documents;
 pub mod effective;
 pub mod finding;
 pub mod instructions;
@@ -51,4 +53,4 @@ pub use finding::{Finding, Severity};
 pub use instructions::instructions;
 pub use read::{Reading, read};
 pub use schema::schema;
-pub use surroundings::Surroundings;
+pub use surroundings::{HostFolder, Surroundings};

@@ -156,7 +156,7 @@ pub(crate) struct RawBot {
     /// Tools that the bot may call; any other call is denied.
     #[schemars(example = json!(["clock.now"]), extend("default" = [], "x-change" = "pushed live"))]
     pub tools: Option<Vec<String>>,
-    /// Folders of the host that the bot may read. Not in force yet in this release.
+    /// Folders of the host that the tools `doc.*` of this bot may read, at most 16. Nothing writes there.
     #[schemars(example = json!(["/srv/documents"]), extend("default" = [], "x-change" = "rollout"))]
     pub documents: Option<Vec<String>>,
     /// What the bot does by the clock.

@@ -4,6 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use platform_types::SecretName;
 
+/// A folder of the host that bots are to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostFolder {
+    /// Whoever is not its owner may list and enter it.
+    Open,
+    /// Others may not, and an agent is another.
+    Closed,
+    Missing,
+    NotAFolder,
+    /// The path goes through a link, and leads there.
+    Leads(String),
+}
+
 /// What exists around `platform.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -15,6 +28,10 @@ pub struct Surroundings {
     pub instructions: BTreeMap<String, String>,
     /// The operator's certificates: `certs/<name>.pem`, relative to the configuration directory, to its text.
     pub certificates: BTreeMap<String, String>,
+    /// What lies at each folder of [`crate::documents::named`]; `None`: nobody looked, so nothing is said about it.
+    pub folders: Option<BTreeMap<String, HostFolder>>,
+    /// Directories of the platform itself: nobody else reads there.
+    pub own_directories: Vec<String>,
     /// Names of the tools that this release has.
     pub tools: BTreeSet<String>,
 }

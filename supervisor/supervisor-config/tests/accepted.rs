@@ -67,7 +67,8 @@ fn with_own_tools() -> Surroundings {
     let home = ["home.status", "home.read", "home.set", "home.scene"];
     let ops = ["platform.health", "platform.logs", "spark.health", "spark.models", "spark.switch"];
     let jobs = ["jobs.list", "jobs.show", "jobs.requeue"];
-    let all = notes.into_iter().chain(memory).chain(home).chain(ops).chain(jobs);
+    let project = ["doc.list", "doc.read", "doc.search", "plan.write", "plan.show", "plan.list"];
+    let all = notes.into_iter().chain(memory).chain(home).chain(ops).chain(jobs).chain(project);
     surroundings.tools.extend(all.map(str::to_owned));
     surroundings
 }

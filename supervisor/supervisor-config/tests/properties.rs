@@ -315,17 +315,22 @@ fn channels() -> impl Strategy<Value = (Upstream, Senders, Vec<ChatId>, Vec<Chat
     (upstream, select(vec![Senders::Pairing, Senders::Allowlist, Senders::Closed]), ids(1), ids(-1))
 }
 
+/// Folders that overlap no other: profiles share nothing.
+fn documents() -> impl Strategy<Value = Vec<String>> {
+    btree_set("/documents-of-bots/[a-z]{12}", 0..3).prop_map(|folders| folders.into_iter().collect())
+}
+
 fn bots(model: String) -> impl Strategy<Value = Bot> {
     let file = select(vec!["bots/assistant.md", "bots/home.md"]);
     let tools = option::of(Just("clock.now".to_owned())).prop_map(|tool| tool.into_iter().collect());
-    (names(), "[A-Za-zü\"\\\\]( ?[a-z'#=]{1,6}){0,4}", file, tools, lists(host_paths())).prop_map(
+    (names(), "[A-Za-zü\"\\\\]( ?[a-z'#=]{1,6}){0,4}", file, tools, documents()).prop_map(
         move |(name, title, file, tools, documents)| Bot {
             name: BotName::new(name).expect("valid by construction"),
             title,
             instructions: file.to_owned(),
             model: ModelId::new(model.clone()).expect("valid by construction"),
             tools,
-            documents: documents.into_iter().filter(|folder| folder.trim_end_matches('/') == folder).collect(),
+            documents,
         },
     )
 }

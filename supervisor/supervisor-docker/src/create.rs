@@ -122,6 +122,8 @@ fn api_mount(target: &str, mount: &Mount) -> ApiMount {
             source: Some(path.clone()),
             bind_options: Some(MountBindOptions {
                 propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+                // What is mounted below a read-only folder of the host would be writable on Engine 20.10.
+                non_recursive: Some(*read_only),
                 ..MountBindOptions::default()
             }),
             ..base

@@ -57,6 +57,8 @@ pub struct ProfileTopology {
     pub memory_bytes: u64,
     pub cpu_milli: u64,
     pub pids: u64,
+    /// Path inside the agent's container to folder of the host, which it may read.
+    pub documents: BTreeMap<String, String>,
 }
 
 /// The desired release.
@@ -155,6 +157,7 @@ fn agent(topology: &Topology, ids: &mut Ids, name: &ProfileName, profile: &Profi
         (inside::EGRESS.to_owned(), bind(run(RunDir::Egress(name.clone())), true)),
         (inside::LLM.to_owned(), bind(run(RunDir::SparkProfile(name.clone())), true)),
     ]);
+    spec.mounts.extend(profile.documents.iter().map(|(path, folder)| (path.clone(), bind(folder.clone(), true))));
     let volume = VolumeSpec { name: volume, uid, gid: uid, staging_gid: Some(staging) };
     service(format!("{}-{name}-agent", topology.name), spec, &topology.images.agent, Some(volume))
 }

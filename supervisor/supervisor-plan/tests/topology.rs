@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use platform_types::layout::{Roots, inside};
 use platform_types::{Generation, Port, ProfileName};
 use supervisor_plan::ledger::{FIRST_ID, Ids};
-use supervisor_plan::spec::{ContainerSpec, ImageId, MountSource, Network, Seccomp};
+use supervisor_plan::spec::{ContainerSpec, ImageId, Mount, MountSource, Network, Seccomp};
 use supervisor_plan::topology::{Image, Images, ProfileTopology, Topology, run_dirs, topology};
 use supervisor_plan::{Change, Desired, Service, Target, impact};
 
@@ -14,7 +14,13 @@ fn image(role: &str) -> Image {
 }
 
 fn profile(port: u16) -> ProfileTopology {
-    ProfileTopology { port: Port::new(port).expect("a port"), memory_bytes: 256 << 20, cpu_milli: 1000, pids: 128 }
+    ProfileTopology {
+        port: Port::new(port).expect("a port"),
+        memory_bytes: 256 << 20,
+        cpu_milli: 1000,
+        pids: 128,
+        documents: BTreeMap::new(),
+    }
 }
 
 fn name(text: &str) -> ProfileName {
@@ -145,6 +151,18 @@ fn secrets_are_read_by_one_container_each_and_never_by_an_agent() {
     assert_eq!(readers.iter().collect::<BTreeSet<_>>().len(), readers.len(), "{readers:?}");
     let without: Vec<_> = targets.iter().filter(|target| secrets(target).is_none()).collect();
     assert_eq!(without, ["ops/agent", "personal/agent"]);
+}
+
+#[test]
+fn documents_are_read_by_their_own_profile_and_written_by_nobody() {
+    let mut input = two_profiles();
+    let documents = BTreeMap::from([("/documents/project/plans".to_owned(), "/srv/plans".to_owned())]);
+    input.profiles.get_mut(&name("personal")).expect("a profile").documents = documents;
+    let desired = desired(&input);
+    let bound = |mount: &Mount| matches!(&mount.source, MountSource::Bind { path } if path == "/srv/plans");
+    let holders = desired.services.iter().filter(|(_, service)| service.spec.mounts.values().any(bound));
+    assert_eq!(holders.map(|(target, _)| target.to_string()).collect::<Vec<_>>(), ["personal/agent"]);
+    assert!(service(&desired, "personal/agent").spec.mounts["/documents/project/plans"].read_only);
 }
 
 #[test]

@@ -48,8 +48,13 @@ fn image(name: &str) -> Image {
 }
 
 pub fn desired(ledger: &mut Ledger, roots: &Roots) -> Desired {
-    let profile_of =
-        |port| ProfileTopology { port: Port::new(port).unwrap(), memory_bytes: 256 << 20, cpu_milli: 1000, pids: 128 };
+    let profile_of = |port| ProfileTopology {
+        port: Port::new(port).unwrap(),
+        memory_bytes: 256 << 20,
+        cpu_milli: 1000,
+        pids: 128,
+        documents: BTreeMap::new(),
+    };
     let wanted = Topology {
         install: "0123456789abcdef0123456789abcdef".to_owned(),
         name: "bot".to_owned(),

@@ -52,6 +52,7 @@ impl Configuration {
             memory_bytes: 256 << 20,
             cpu_milli: 1000,
             pids: 128,
+            documents: BTreeMap::new(),
         };
         self.topology.profiles.insert(profile_name(name), profile);
     }

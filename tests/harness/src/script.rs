@@ -86,6 +86,9 @@ impl Script {
                     next.add_profile(name, port);
                 }
             }
+            ["set", "profile", name, "documents", path, folder] => {
+                next.profile(name).documents.insert((*path).to_owned(), (*folder).to_owned());
+            }
             ["set", "profile", name, "memory", mib] => next.profile(name).memory_bytes = number::<u64>(mib)? << 20,
             ["drop", "profile", name] => next.remove_profile(name),
             ["change", "configuration", "of", target] => next.change_config(&parse(target)?),

@@ -49,7 +49,7 @@ fn shipped() -> Vec<Bot> {
 
 #[test]
 fn a_shipped_bot_costs_little_before_a_word_is_said() {
-    let own = Own::new(&StateDir::new("/nowhere"));
+    let own = Own::new(&StateDir::new("/nowhere"), Path::new("/nowhere"));
     let registry = Registry::of_release(&Egress::new("/nowhere.sock"), &Spark::new("/nowhere.sock"), &own);
     let upstreams = ["home-assistant", "jobs"].map(|name| UpstreamName::new(name).unwrap());
     let models = ["openai/gpt-oss-120b", "nvidia/Qwen3.6-35B-A3B-NVFP4"].map(|id| ModelId::new(id).unwrap());

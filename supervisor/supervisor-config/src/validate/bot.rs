@@ -66,12 +66,7 @@ fn bot(name: String, raw: RawBot, path: &KeyPath, spark: &Section, context: &mut
         None => spark.default_model(),
     };
     let tools = context.each(tools, &path.key("tools"), Context::tool);
-    let documents = context.each(documents, &path.key("documents"), Context::host_path);
-    if !documents.is_empty() {
-        context
-            .report
-            .not_in_force(&path.key("documents"), "The bot cannot read them; leave the list empty until it can.");
-    }
+    let documents = super::documents::documents(documents, &path.key("documents"), context);
     Some(Bot { name: name?, title: title?, instructions: instructions?, model: model?, tools, documents })
 }
 

@@ -7,6 +7,7 @@ mod backup;
 mod bot;
 mod channel;
 mod cron;
+mod documents;
 mod network;
 mod policy;
 mod preset;
@@ -55,7 +56,9 @@ pub(crate) fn config(raw: RawConfig, context: &mut Context<'_>) -> Option<Config
     own_ports(&profiles, metrics, context);
     profile::own_origins(&profiles, context);
     let backup = backup::backup(backup.unwrap_or_default(), context);
-    Some(Config { name: name?, timezone: timezone?, metrics, spark: spark.into_config(), profiles, backup })
+    let config = Config { name: name?, timezone: timezone?, metrics, spark: spark.into_config(), profiles, backup };
+    documents::apart(&config, context);
+    Some(config)
 }
 
 fn install_name(name: Option<String>, context: &mut Context<'_>) -> Option<InstallName> {

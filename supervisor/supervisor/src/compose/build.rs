@@ -172,6 +172,7 @@ mod tests {
             memory_bytes: 256 << 20,
             cpu_milli: 1500,
             pids: 128,
+            documents: BTreeMap::new(),
         };
         let profiles = [("personal", 18789), ("ops", 18790)];
         let wanted = Topology {

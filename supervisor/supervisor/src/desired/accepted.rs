@@ -20,7 +20,7 @@ const COPY: &str = "accepted.json";
 pub struct Accepted {
     pub files: Files,
     pub config: Config,
-    /// Warnings; of a copy also the secrets that were deleted since.
+    /// Warnings; of a copy also the secrets and folders that were deleted since.
     pub findings: Vec<Finding>,
 }
 
@@ -56,6 +56,8 @@ impl Accepted {
         let findings = supervisor_config::read(&files.platform, &now).findings;
         let mut then = now;
         then.secrets.extend(secrets);
+        // A folder that is gone keeps one agent from being made anew, and nobody else from anything.
+        then.folders = None;
         let config = supervisor_config::read(&files.platform, &then).config?;
         files.images(roots).ok()?;
         Some(Self { files, config, findings })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use platform_types::layout::{Roots, RunDir};
 use platform_types::{ProfileName, Role, SecretName, Timestamp};
-use supervisor_config::Config;
+use supervisor_config::{Config, documents};
 use supervisor_plan::ledger::Ids;
 use supervisor_plan::topology::{ProfileTopology, Topology, id_name, run_dirs, topology};
 use supervisor_plan::{Desired, Target};
@@ -107,6 +107,7 @@ fn profile_topology(profile: &supervisor_config::config::Profile) -> ProfileTopo
         memory_bytes: profile.limits.memory_bytes,
         cpu_milli: u64::from(profile.limits.milli_cpus),
         pids: u64::from(profile.limits.pids),
+        documents: documents::mounts(profile),
     }
 }
 

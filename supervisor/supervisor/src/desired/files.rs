@@ -12,6 +12,7 @@ use supervisor_config::Surroundings;
 use supervisor_plan::spec::ImageId;
 use supervisor_plan::topology::{Image, Images};
 
+use super::folders;
 use crate::state::ApplyError;
 
 /// Longest file that is read; the longest in use is the seccomp profile with 5 KiB.
@@ -19,8 +20,11 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Files in `bots/` and `secrets/` that are looked at.
 const MAX_FILES: usize = 1000;
 /// The tools that agents of this release have.
-const TOOLS: [&str; 23] = [
+const TOOLS: [&str; 29] = [
     "clock.now",
+    "doc.list",
+    "doc.read",
+    "doc.search",
     "home.read",
     "home.scene",
     "home.set",
@@ -38,6 +42,9 @@ const TOOLS: [&str; 23] = [
     "note.search",
     "note.show",
     "note.write",
+    "plan.list",
+    "plan.show",
+    "plan.write",
     "platform.health",
     "platform.logs",
     "spark.health",
@@ -79,6 +86,8 @@ impl Files {
             open_secrets,
             instructions: self.instructions.clone(),
             certificates: self.certificates.clone(),
+            folders: Some(folders::look(&self.platform)),
+            own_directories: folders::own(roots),
             tools: TOOLS.map(str::to_owned).into(),
         }
     }
@@ -156,6 +165,8 @@ pub fn configuration(roots: &Roots) -> Result<(String, Surroundings), Unread> {
         open_secrets,
         instructions: read_texts(instruction_files(&roots.bots())),
         certificates: read_texts(certificate_files(&roots.certificates())),
+        folders: Some(folders::look(&text)),
+        own_directories: folders::own(roots),
         tools: TOOLS.map(str::to_owned).into(),
     };
     Ok((text, surroundings))

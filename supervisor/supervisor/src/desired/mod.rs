@@ -13,6 +13,7 @@
 pub mod accepted;
 pub mod build;
 pub mod files;
+mod folders;
 
 pub use accepted::Accepted;
 pub use build::{Wanted, build};
