@@ -99,6 +99,11 @@ impl Screen {
         }
     }
 
+    /// The time zone of moments, by its IANA name; `None` where it has none.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.iana_name()
+    }
+
     /// A moment as people write it: the time alone today, with its date otherwise.
     pub fn moment(&self, at: Timestamp) -> String {
         let zoned = |at: Timestamp| {

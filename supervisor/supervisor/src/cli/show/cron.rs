@@ -1,6 +1,7 @@
 //! `botctl cron`.
 
-use platform_types::cron::{Cause, Delivery, JobStatus, Outcome, Run};
+use platform_types::cron::{Cause, CronJob, Delivery, JobStatus, Outcome, Run};
+use platform_types::schedule::When;
 
 use crate::api::wire::cron::{JobChanged, Jobs, Runs};
 use crate::cli::screen::{Cell, Screen, Table, Tone};
@@ -17,7 +18,7 @@ pub fn jobs(screen: &mut Screen, jobs: &Jobs) {
         let last = status.running.as_ref().or(status.last.as_ref());
         table.row([
             name(status).into(),
-            when(status).into(),
+            when(screen, status).into(),
             next(screen, status),
             Cell::or_dash(last.map(|run| screen.ago(run.fired_at.unwrap_or(run.due)))),
             last.map_or_else(|| Cell::or_dash(None), outcome),
@@ -79,8 +80,13 @@ fn name(status: &JobStatus) -> String {
     format!("{}/{}", status.job.bot, status.job.name)
 }
 
-fn when(status: &JobStatus) -> String {
-    status.job.when.to_string()
+/// With the time zone of a schedule where times are shown in another.
+fn when(screen: &Screen, status: &JobStatus) -> String {
+    let CronJob { when, timezone, .. } = &status.job;
+    match when {
+        When::Schedule(_) if screen.zone() != Some(timezone) => format!("{when} {timezone}"),
+        When::Schedule(_) | When::EverySeconds(_) => when.to_string(),
+    }
 }
 
 fn next(screen: &Screen, status: &JobStatus) -> Cell {
@@ -117,5 +123,35 @@ fn delivered(run: &Run) -> Cell {
         Some(Delivery::Delivered) => Cell::toned(Tone::Good, "delivered"),
         Some(Delivery::Pending) => Cell::toned(Tone::Warn, "on its way"),
         Some(Delivery::Failed) => Cell::toned(Tone::Bad, "not delivered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform_types::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schedule_of_another_time_zone_says_so() {
+        let job = |name: &str, when: serde_json::Value, timezone: &str| {
+            let job = json!({ "bot": "learning", "name": name, "when": when, "timezone": timezone, "prompt": "p",
+                "missed": "skip", "timeout_minutes": 15, "retries": 0 });
+            json!({ "job": job, "session": null, "next": 68_400_000, "paused": null, "running": null, "last": null, "trouble": null })
+        };
+        let evening = || json!({ "schedule": "0 20 * * *" });
+        let all = [
+            job("here", evening(), "UTC"),
+            job("there", evening(), "Europe/Berlin"),
+            job("often", json!({ "every_seconds": 60 }), "Europe/Berlin"),
+        ];
+        let shown: Jobs = serde_json::from_value(json!({ "profile": "personal", "jobs": all })).unwrap();
+        let mut screen = Screen::plain(Timestamp(0));
+        jobs(&mut screen, &shown);
+        let text = screen.into_text();
+        assert!(text.contains("0 20 * * *                19:00:00"), "{text}");
+        assert!(text.contains("0 20 * * * Europe/Berlin  19:00:00"), "{text}");
+        assert!(text.contains("every 1m                  19:00:00"), "{text}");
     }
 }

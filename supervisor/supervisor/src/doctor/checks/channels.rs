@@ -25,7 +25,7 @@ pub fn check(facts: &Facts) -> Finding {
         })
         .collect();
     match deaf.len() {
-        0 => Finding::ok(format!("no agent misses one of {count}")),
+        0 => Finding::ok(format!("{count} configured, and none is unheard")),
         _ => Finding::problem("somebody writes and is not heard", "the runbook telegram says what each reason means")
             .with_details(deaf),
     }
