@@ -3,18 +3,23 @@
 //! ```text
 //! sidecar:  bot-backup                    serves the admin socket; lists repositories through a child process
 //! task:     bot-backup snapshot …         /state/staging/<id> → repository
+//! task:     bot-backup check …            is the repository whole?
+//! task:     bot-backup prune …            forgets and removes what need not be kept
 //! task:     bot-backup restore …          repository → a new folder, verified against the manifest
 //! task:     bot-backup swap …             the restored folder and `current` change places
 //! ```
 //!
 //! A task prints JSON lines ([`platform_types::backup::TaskLine`]) and exits 0 only when its last line is `done`.
 
+mod check;
 mod database;
 mod files;
 mod lister;
 mod manifest;
+mod prune;
 mod repository;
 mod restore;
+mod retention;
 mod serve;
 mod snapshot;
 mod swap;
@@ -52,6 +57,24 @@ enum Command {
         /// Why: manual, before-restore, scheduled
         #[arg(long)]
         reason: String,
+    },
+    /// Look the repository over
+    Check {
+        #[command(flatten)]
+        repository: RepositoryArguments,
+        /// Read every byte
+        #[arg(long)]
+        read_data: bool,
+    },
+    /// Forget snapshots that need not be kept, and remove what nobody needs any more
+    Prune {
+        #[command(flatten)]
+        repository: RepositoryArguments,
+        #[command(flatten)]
+        keep: retention::Keep,
+        /// Whose days, weeks and months
+        #[arg(long)]
+        zone: String,
     },
     /// Restore a snapshot into a new folder and verify every file
     Restore {
@@ -92,6 +115,8 @@ fn main() -> ExitCode {
         Command::Healthcheck => serve::healthcheck(Path::new(inside::BACKUP_ADMIN_SOCKET)),
         Command::List(repository) => lister::print(&repository),
         Command::Snapshot { repository, source, reason } => task::run(|| snapshot::take(&repository, &source, &reason)),
+        Command::Check { repository, read_data } => task::run(|| check::check(&repository, read_data)),
+        Command::Prune { repository, keep, zone } => task::run(|| prune::prune(&repository, keep, &zone)),
         Command::Restore { repository, snapshot, into } => {
             task::run(|| restore::restore(&repository, &snapshot, &into))
         }

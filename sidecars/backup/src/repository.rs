@@ -19,9 +19,9 @@ use platform_types::{ProfileName, Timestamp};
 use rustic_backend::BackendOptions;
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotId, StringList};
 use rustic_core::{
-    BackupOptions, ConfigOptions, Credentials, IndexedFullStatus, KeyOptions, LsOptions, OpenStatus, ParentOptions,
-    ReadSource, ReadSourceEntry, ReadSourceOpen, Repository, RepositoryOptions, RusticError, RusticResult,
-    SnapshotOptions,
+    BackupOptions, CheckOptions, CheckResults, ConfigOptions, Credentials, IndexedFullStatus, KeyOptions, LsOptions,
+    OpenStatus, ParentOptions, PruneOptions, ReadSource, ReadSourceEntry, ReadSourceOpen, Repository,
+    RepositoryBackends, RepositoryOptions, RusticError, RusticResult, SnapshotOptions,
 };
 
 /// A snapshot as the repository holds it.
@@ -123,7 +123,12 @@ pub fn exists(path: &Path) -> bool {
 
 impl Store {
     pub fn open(path: &Path, key: &Secret<String>) -> anyhow::Result<Self> {
-        let repository = unopened(path)?.open(&credentials(key)).map_err(|error| say(&error))?;
+        Self::open_on(&backends(path)?, path, key)
+    }
+
+    /// The repository behind `backends`, which lies at `path`.
+    pub(crate) fn open_on(backends: &RepositoryBackends, path: &Path, key: &Secret<String>) -> anyhow::Result<Self> {
+        let repository = unopened(backends)?.open(&credentials(key)).map_err(|error| say(&error))?;
         Ok(Self { repository, path: path.to_path_buf() })
     }
 
@@ -136,7 +141,7 @@ impl Store {
             .set_chunk_size(ByteSize(CHUNK_BYTES))
             .set_chunk_min_size(ByteSize(CHUNK_MIN_BYTES))
             .set_chunk_max_size(ByteSize(CHUNK_MAX_BYTES));
-        let repository = unopened(path)?;
+        let repository = unopened(&backends(path)?)?;
         let repository =
             repository.init(&credentials(key), &KeyOptions::default(), &options).map_err(|error| say(&error))?;
         Ok(Self { repository, path: path.to_path_buf() })
@@ -199,6 +204,35 @@ impl Store {
         }
         found.sort_by(|a, b| b.time.cmp(&a.time));
         Ok((found, problems))
+    }
+
+    /// Deletes snapshots. What they held is still there until [`Self::prune`]. Call under [`lock`].
+    pub fn forget(&self, snapshots: &[&SnapshotFile]) -> anyhow::Result<()> {
+        let ids: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id).collect();
+        self.repository.delete_snapshots(&ids).map_err(|error| say(&error))?;
+        sync_folders(&self.path)
+    }
+
+    /// Removes what no snapshot needs. At once: nobody else writes while we hold the lock. Call under [`lock`].
+    pub fn prune(&self) -> anyhow::Result<()> {
+        let mut options = PruneOptions::default();
+        options.instant_delete = true;
+        let plan = self.repository.prune_plan(&options).map_err(|error| say(&error))?;
+        self.repository.prune(&options, plan).map_err(|error| say(&error))?;
+        sync_folders(&self.path)
+    }
+
+    /// What is wrong with the repository, one sentence each, as far as these snapshots and its index tell.
+    pub fn check(&self, snapshots: &[SnapshotFile], all_data: bool) -> anyhow::Result<Vec<String>> {
+        let trees = snapshots.iter().map(|snapshot| snapshot.tree).collect();
+        let options = CheckOptions::default().read_data(all_data);
+        let results = self.repository.check_with_trees(options, trees).map_err(|error| say(&error))?;
+        // The level has no name outside of rustic; a list of one says whether it is an error.
+        let wrong = results.0.into_iter().filter_map(|finding| {
+            let words = one_line(&finding.1.to_string());
+            CheckResults(vec![finding]).is_ok().is_err().then_some(words)
+        });
+        Ok(wrong.collect())
     }
 
     /// Loads the index and opens one snapshot for reading.
@@ -308,11 +342,13 @@ fn metadata(found: &Found) -> Metadata {
     }
 }
 
-fn unopened(path: &Path) -> anyhow::Result<Repository<()>> {
-    let backends =
-        BackendOptions::default().repository(path.to_string_lossy()).to_backends().map_err(|error| say(&error))?;
+pub(crate) fn backends(path: &Path) -> anyhow::Result<RepositoryBackends> {
+    BackendOptions::default().repository(path.to_string_lossy()).to_backends().map_err(|error| say(&error))
+}
+
+fn unopened(backends: &RepositoryBackends) -> anyhow::Result<Repository<()>> {
     // A local repository gains nothing from a cache, and there is no home folder here.
-    Repository::new(&RepositoryOptions::default().no_cache(true), &backends).map_err(|error| say(&error))
+    Repository::new(&RepositoryOptions::default().no_cache(true), backends).map_err(|error| say(&error))
 }
 
 fn credentials(key: &Secret<String>) -> Credentials {
@@ -340,7 +376,11 @@ fn unverified() -> StringList {
     tags
 }
 
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// rustic's errors are paragraphs; ours are one line.
 fn say(error: &RusticError) -> anyhow::Error {
-    anyhow!(error.display_log().split_whitespace().collect::<Vec<_>>().join(" "))
+    anyhow!(one_line(&error.display_log()))
 }

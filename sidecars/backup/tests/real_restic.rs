@@ -35,3 +35,20 @@ fn stock_restic_lists_checks_and_restores_ours() {
     assert_eq!(restored, bench.tree("staging"));
     assert_eq!(bench.restore("personal", "latest", "by-us").unwrap().snapshot, snapshot.id);
 }
+
+#[test]
+fn stock_restic_and_our_check_agree() {
+    let bench = Bench::new();
+    bench.snapshot_of("personal").unwrap();
+    assert_eq!(bench.check(true).unwrap().problems, Vec::<String>::new());
+    let pack = bench.flip();
+    let output = Command::new("restic")
+        .args(["--no-cache", "-r"])
+        .arg(bench.path("repository"))
+        .args(["check", "--read-data"])
+        .env("RESTIC_PASSWORD", KEY)
+        .output()
+        .expect("restic is installed: apt-get install restic");
+    assert!(!output.status.success(), "restic finds nothing in {pack}");
+    assert!(!bench.check(true).unwrap().problems.is_empty());
+}

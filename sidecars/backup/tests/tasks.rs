@@ -80,15 +80,7 @@ fn a_full_target_a_wrong_key_and_a_wrong_id_say_so() {
 fn one_flipped_bit_is_named_and_the_rest_comes_back() {
     let bench = Bench::new();
     bench.snapshot_of("personal").unwrap();
-    let largest = bench.tree("repository").into_iter().filter(|(path, _)| path.starts_with("data/"));
-    let (path, mut bytes) = largest.max_by_key(|(_, bytes)| bytes.len()).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    let pack = bench.path("repository").join(path);
-    let mut permissions = fs::metadata(&pack).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
-    fs::set_permissions(&pack, permissions).unwrap();
-    fs::write(&pack, bytes).unwrap();
+    bench.flip();
     let restored = bench.restore("personal", "latest", "out").unwrap();
     assert_eq!(restored.damaged, ["workspace/large.bin"]);
     let intact: Vec<_> = bench.tree("staging").into_iter().filter(|(path, _)| !path.ends_with("large.bin")).collect();
@@ -105,4 +97,40 @@ fn the_newest_complete_snapshot_is_latest_and_history_stays() {
     assert_eq!(bench.restore("personal", "latest", "new").unwrap().snapshot, second.id);
     assert_eq!(bench.restore("personal", &first.id[..8], "old").unwrap().snapshot, first.id);
     assert_ne!(bench.tree("old"), bench.tree("new"));
+}
+
+#[test]
+fn a_check_finds_one_flipped_bit_and_names_pack_and_file() {
+    let bench = Bench::new();
+    assert!(bench.check(false).unwrap_err().contains("no repository yet"));
+    bench.snapshot_of("personal").unwrap();
+    for all_data in [false, true] {
+        let sound = bench.check(all_data).unwrap();
+        assert_eq!((sound.snapshots, sound.problems, sound.damaged), (1, vec![], vec![]));
+    }
+    let pack = bench.flip();
+    assert_eq!(bench.check(false).unwrap().problems, Vec::<String>::new(), "only the data tells");
+    let found = bench.check(true).unwrap();
+    let id = pack.rsplit('/').next().unwrap();
+    assert!(found.problems.iter().any(|problem| problem.contains(&id[..8])), "{pack}: {:?}", found.problems);
+    assert_eq!(found.damaged, ["workspace/large.bin"]);
+    // What is missing altogether is found without reading.
+    fs::remove_file(bench.path("repository").join(&pack)).unwrap();
+    assert!(!bench.check(false).unwrap().problems.is_empty());
+}
+
+#[test]
+fn a_damaged_index_or_snapshot_is_found_without_the_data() {
+    for folder in ["index", "snapshots"] {
+        let bench = Bench::new();
+        bench.snapshot_of("personal").unwrap();
+        let (path, mut bytes) = bench.tree(&format!("repository/{folder}")).remove(0);
+        bytes[40] ^= 1;
+        let path = bench.path("repository").join(folder).join(path);
+        let mut permissions = fs::metadata(&path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        fs::set_permissions(&path, permissions).unwrap();
+        fs::write(&path, bytes).unwrap();
+        assert!(!bench.check(false).unwrap().problems.is_empty(), "{folder}");
+    }
 }

@@ -33,6 +33,8 @@ pub enum TaskLine {
 pub enum TaskReport {
     Snapshot(Snapshot),
     Restore(Restored),
+    Check(Checked),
+    Prune(Pruned),
     /// `current` and the restored tree changed places.
     Swap {
         previous: String,
@@ -89,6 +91,30 @@ pub struct Restored {
     /// Files that are damaged or missing; empty unless the restore is partial.
     #[serde(default)]
     pub damaged: Vec<String>,
+}
+
+/// A repository that was looked over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    pub profile: ProfileName,
+    /// Every byte was read, not only what names what.
+    pub all_data: bool,
+    /// Snapshots that can be read.
+    pub snapshots: u64,
+    /// What is wrong, one sentence each; empty: the repository is sound.
+    pub problems: Vec<String>,
+    /// Files of the newest complete snapshot that cannot be read back whole.
+    #[serde(default)]
+    pub damaged: Vec<String>,
+}
+
+/// Old snapshots were forgotten, and what nobody needs any more is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    pub profile: ProfileName,
+    pub kept: u64,
+    pub forgotten: u64,
+    pub freed_bytes: u64,
 }
 
 /// Body of `GET /snapshots/{profile}`, newest first.

@@ -12,7 +12,7 @@ use platform_types::agent::PolicyRule;
 use platform_types::channel::{ChannelKind, ChatId, Senders};
 use platform_types::cron::CronJob;
 use platform_types::egress::{AnswerFilter, Credential, Field, Method, Shape};
-use platform_types::schedule::Expression;
+use platform_types::schedule::{Expression, Interval};
 use platform_types::spark::{Backend, DEMO_MODEL, SparkLimits};
 use platform_types::ways::Requeue;
 use platform_types::{BotName, InstallName, ModelId, Port, ProfileName, SecretName, UpstreamName};
@@ -212,6 +212,8 @@ pub enum Consent {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backup {
     pub schedule: Option<Expression>,
+    /// How old the newest snapshot may become; `None`: two due times in a row, without a schedule a week.
+    pub stale_after: Option<Interval>,
     /// `None`: every snapshot is kept.
     pub keep: Option<Keep>,
     pub drill: Option<Expression>,
@@ -219,6 +221,8 @@ pub struct Backup {
     pub paths: Vec<String>,
     /// An absolute folder of the host that holds one repository a profile; `None`: `backups/` of the state root.
     pub repository: Option<String>,
+    /// Somebody sees to copies of the repositories on another machine.
+    pub copied_off_host: bool,
 }
 
 /// How many snapshots are kept; at least one of them is not zero.

@@ -222,12 +222,14 @@ impl Entries {
     }
 
     fn backup(&mut self, backup: &Backup) {
-        let Backup { schedule, keep, drill, paths, repository } = backup;
+        let Backup { schedule, stale_after, keep, drill, paths, repository, copied_off_host } = backup;
         let path = KeyPath::of(["backup"]);
         self.put(&path, "schedule", schedule.as_ref().map(|cron| Value::String(cron.to_string())));
+        self.put(&path, "stale_after", stale_after.map(|age| Value::String(age.to_string())));
         self.put(&path, "drill", drill.as_ref().map(|cron| Value::String(cron.to_string())));
         self.put(&path, "paths", Some(list(paths)));
         self.put(&path, "repository", repository.clone().map(Value::String));
+        self.put(&path, "copied_off_host", Some(Value::Boolean(*copied_off_host)));
         if let Some(Keep { daily, weekly, monthly }) = keep {
             for (key, count) in [("daily", daily), ("weekly", weekly), ("monthly", monthly)] {
                 self.put(&path.key("keep"), key, Some(Value::Integer((*count).into())));

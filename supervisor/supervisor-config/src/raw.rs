@@ -288,10 +288,16 @@ pub(crate) enum RawSenders {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBackup {
-    /// When snapshots are taken, as a cron expression in `timezone`. Not in force yet in this release.
+    /// When a snapshot of each profile is taken, as a cron expression in `timezone`. One that was missed is made up for.
     #[schemars(example = &"0 3 * * *", extend("x-default" = "none: by hand", "x-change" = "pushed live"))]
     pub schedule: Option<String>,
-    /// How many snapshots are kept. Not in force yet in this release.
+    /// How old the newest snapshot of a profile may become before it is called stale.
+    #[schemars(
+        example = &"36h",
+        extend("x-default" = "two due times in a row; without `schedule` seven days", "x-change" = "pushed live")
+    )]
+    pub stale_after: Option<String>,
+    /// How many snapshots are kept; without it every one.
     pub keep: Option<RawKeep>,
     /// When the newest snapshot is restored on trial, as a cron expression. Not in force yet in this release.
     #[schemars(example = &"0 5 * * 0", extend("x-default" = "none: by hand", "x-change" = "pushed live"))]
@@ -305,6 +311,9 @@ pub(crate) struct RawBackup {
         extend("x-default" = "`backups/` in the state directory", "x-change" = "replacement")
     )]
     pub repository: Option<String>,
+    /// Copies of the repositories on another machine are seen to, by means outside of this platform.
+    #[schemars(example = true, extend("default" = false, "x-change" = "pushed live"))]
+    pub copied_off_host: Option<bool>,
 }
 
 /// How many snapshots are kept.

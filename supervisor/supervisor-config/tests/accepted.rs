@@ -111,7 +111,7 @@ fn the_example_of_the_contracts() {
     let reading = read(CONTRACTS, &with_home_tools());
     let config = reading.config.expect("no errors");
     let keys: Vec<_> = reading.findings.iter().map(|finding| finding.key.as_str()).collect();
-    let not_in_force = ["backup.schedule", "backup.keep", "backup.drill"];
+    let not_in_force = ["backup.drill"];
     assert_eq!(keys, not_in_force);
     assert_eq!(config.profiles[&profile("ops")].origin(), "https://vm102.example.ts.net:8443");
     assert_eq!(config.secrets_in_force().into_iter().map(String::from).collect::<Vec<_>>(), ["ha-token", "spark-key"]);

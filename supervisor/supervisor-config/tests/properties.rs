@@ -465,6 +465,16 @@ fn backups() -> impl Strategy<Value = Backup> {
         )
     };
     let keep = (0..9u32, 0..9u32, 1..9u32).prop_map(|(daily, weekly, monthly)| Keep { daily, weekly, monthly });
-    (crons(), option::of(keep), crons(), lists(host_paths()), option::of(host_paths()))
-        .prop_map(|(schedule, keep, drill, paths, repository)| Backup { schedule, keep, drill, paths, repository })
+    let ages = option::of((10..2_678_400u32).prop_map(|seconds| Interval::try_from(seconds).expect("in range")));
+    (crons(), ages, option::of(keep), crons(), lists(host_paths()), option::of(host_paths()), any::<bool>()).prop_map(
+        |(schedule, stale_after, keep, drill, paths, repository, copied_off_host)| Backup {
+            schedule,
+            stale_after,
+            keep,
+            drill,
+            paths,
+            repository,
+            copied_off_host,
+        },
+    )
 }

@@ -23,6 +23,7 @@
 //! | [`report`] | why it is not better |
 //! | [`topology`](mod@topology) | from a configuration to what is desired |
 //! | [`drift`] | how an inspected container differs from its specification |
+//! | [`upkeep`] | snapshots by the clock: which is due, which is too old, when a failure is tried again |
 //! | [`words`] | how values are written for people |
 
 pub mod action;
@@ -37,6 +38,7 @@ pub mod report;
 pub mod spec;
 pub mod target;
 pub mod topology;
+pub mod upkeep;
 pub mod words;
 
 pub use action::{Action, Outcome, Step};

@@ -17,6 +17,7 @@
 //! | [`senders`] | who may write through a channel, and who waits for it |
 //! | [`tokens`] | bearer tokens of scripts |
 //! | [`records`] | the event log and the snapshots |
+//! | [`jobs`] | work on repositories by the clock |
 //! | [`audit`] | the supervisor's chain, and the heads of others |
 
 pub mod audit;
@@ -24,6 +25,7 @@ pub mod devices;
 pub mod error;
 mod files;
 pub mod installation;
+pub mod jobs;
 mod mark;
 pub mod pairings;
 pub mod records;
@@ -36,6 +38,7 @@ pub use devices::links::{LinkRecord, Redemption};
 pub use devices::rotate::Rotation;
 pub use devices::{DeviceRecord, GateRegistry, NewDevice};
 pub use error::{OpenError, StoreError};
+pub use jobs::Jobs;
 pub use pairings::{Approval, Offer, PairingRecord, PairingState};
 pub use records::{EventCount, EventRecord, NewEvent};
 pub use recovery::{Opened, Recovered};

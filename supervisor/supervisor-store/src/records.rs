@@ -94,30 +94,7 @@ impl Store {
 
     /// Remembers a snapshot that was taken.
     pub fn record_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let Snapshot { id, profile, at, reason, files, bytes, added_bytes, complete } = snapshot;
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO snapshot (profile, id, at, reason, files, bytes, added_bytes, complete)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                 ON CONFLICT (profile, id) DO UPDATE SET complete = excluded.complete",
-                (
-                    profile.as_str(),
-                    id,
-                    at.as_millis(),
-                    reason,
-                    clamp(*files),
-                    clamp(*bytes),
-                    added_bytes.map(clamp),
-                    complete,
-                ),
-            )?;
-            transaction.execute(
-                "DELETE FROM snapshot WHERE profile = ?1 AND id IN (
-                     SELECT id FROM snapshot WHERE profile = ?1 ORDER BY at DESC, id LIMIT -1 OFFSET ?2)",
-                (profile.as_str(), MAX_SNAPSHOTS),
-            )?;
-            Ok(())
-        })
+        self.write(|transaction| insert_snapshot(transaction, snapshot))
     }
 
     /// The newest complete snapshot of each profile that has one.
@@ -150,6 +127,22 @@ impl Store {
     pub fn latest_snapshot(&self, profile: &ProfileName) -> Result<Option<Snapshot>, StoreError> {
         Ok(self.latest_snapshots()?.into_iter().find(|snapshot| snapshot.profile == *profile))
     }
+}
+
+pub(crate) fn insert_snapshot(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Result<(), StoreError> {
+    let Snapshot { id, profile, at, reason, files, bytes, added_bytes, complete } = snapshot;
+    transaction.execute(
+        "INSERT INTO snapshot (profile, id, at, reason, files, bytes, added_bytes, complete)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (profile, id) DO UPDATE SET complete = excluded.complete",
+        (profile.as_str(), id, at.as_millis(), reason, clamp(*files), clamp(*bytes), added_bytes.map(clamp), complete),
+    )?;
+    transaction.execute(
+        "DELETE FROM snapshot WHERE profile = ?1 AND id IN (
+             SELECT id FROM snapshot WHERE profile = ?1 ORDER BY at DESC, id LIMIT -1 OFFSET ?2)",
+        (profile.as_str(), MAX_SNAPSHOTS),
+    )?;
+    Ok(())
 }
 
 pub(crate) fn insert_event(transaction: &Transaction<'_>, event: &NewEvent) -> Result<i64, StoreError> {

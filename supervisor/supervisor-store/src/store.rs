@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_note_logins.sql"),
     include_str!("../migrations/0008_create_senders.sql"),
     include_str!("../migrations/0009_follow_rotations.sql"),
+    include_str!("../migrations/0010_create_backup_jobs.sql"),
 ];
 
 /// There is one supervisor; only somebody with `sqlite3` can be in the way, and not for long.
@@ -56,7 +57,7 @@ pub(crate) struct Guard {
 
 impl Store {
     /// The schema that this release writes.
-    pub const SCHEMA: u32 = 9;
+    pub const SCHEMA: u32 = 10;
 
     /// Opens or creates the ledger, mode 0600, and brings it to [`Self::SCHEMA`]. Nothing beside it is looked at:
     /// [`Store::open_guarded`] is what an installation needs.

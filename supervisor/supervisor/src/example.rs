@@ -17,7 +17,7 @@ use supervisor_plan::{Desired, Ledger, Observed, Report, Target};
 use supervisor_store::Store;
 use tokio::sync::{mpsc, watch};
 
-use crate::state::{COMMAND_QUEUE, Command, ProbeDetail, Shared, World};
+use crate::state::{COMMAND_QUEUE, Command, ProbeDetail, Shared, Upkeep, World};
 
 /// 2027-01-15 08:00:00 UTC.
 pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -96,11 +96,16 @@ pub fn world(roots: &Roots) -> World {
         engine: Some(Arc::new(engine())),
         probes: Arc::new(probes),
         operations: Arc::default(),
+        upkeep: Arc::new(["personal", "ops"].map(|name| (profile(name), upkeep())).into()),
         problems: Arc::default(),
         passes: 42,
         last_pass_micros: 1_250,
         sequence: 7,
     }
+}
+
+fn upkeep() -> Upkeep {
+    Upkeep { newest: Some(NOW.plus_millis(-3_600_000)), ..Upkeep::default() }
 }
 
 fn engine() -> EngineInfo {

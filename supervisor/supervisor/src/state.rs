@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use platform_kit::clock::SharedClock;
-use platform_types::backup::{Restored, Snapshot};
+use platform_types::backup::{Checked, Restored, Snapshot};
 use platform_types::health::Release;
 use platform_types::layout::Roots;
 use platform_types::{Generation, ProfileName, Timestamp};
@@ -20,6 +20,7 @@ use supervisor_config::{Config, Finding};
 use supervisor_docker::EngineInfo;
 use supervisor_plan::observed::{ContainerId, Engine, ObservedContainer, State};
 use supervisor_plan::report::Condition;
+use supervisor_plan::upkeep::{Job, JobKind};
 use supervisor_plan::{Action, Desired, Impact, Ledger, Observed, Report, Target};
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -64,6 +65,8 @@ pub struct World {
     pub probes: Arc<BTreeMap<Target, ProbeDetail>>,
     /// Operations on profiles: at most one each.
     pub operations: Arc<BTreeMap<ProfileName, Operation>>,
+    /// How each configured profile's snapshots are.
+    pub upkeep: Arc<BTreeMap<ProfileName, Upkeep>>,
     /// Problems of the daemon itself (a disk that is full, a directory that cannot be made), one sentence each.
     pub problems: Arc<Vec<String>>,
     /// Passes of the loop since the daemon started, and how long the last one took.
@@ -119,6 +122,18 @@ pub struct ProbeDetail {
     pub release: Option<Release>,
 }
 
+/// How a profile's snapshots are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// When the newest whole one was taken.
+    pub newest: Option<Timestamp>,
+    /// It is too old, or there is none.
+    pub stale: bool,
+    /// When the next is taken by the clock, or tried again.
+    pub next: Option<Timestamp>,
+    pub jobs: BTreeMap<JobKind, Job>,
+}
+
 /// An operation that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -132,6 +147,8 @@ pub struct Operation {
 pub enum OperationKind {
     Snapshot,
     Restore,
+    Check,
+    Prune,
 }
 
 /// What is asked of the daemon. A dropped reply means that the daemon is stopping.
@@ -159,6 +176,15 @@ pub enum Command {
         reason: String,
         progress: mpsc::Sender<String>,
         reply: oneshot::Sender<Result<Snapshot, OperationError>>,
+    },
+    /// Looks a repository over. What was found is in the reply, and in the ledger.
+    Check {
+        profile: ProfileName,
+        /// Who asks, as records name them.
+        by: String,
+        all_data: bool,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Checked, OperationError>>,
     },
     /// Puts a snapshot back into the profile or into a folder of the host.
     Restore {

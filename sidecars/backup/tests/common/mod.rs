@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use platform_types::backup::{Restored, Snapshot, TaskLine, TaskReport};
+use platform_types::backup::{Checked, Restored, Snapshot, TaskLine, TaskReport};
 
 pub const KEY: &str = "correct-horse-battery-staple";
 
@@ -96,6 +96,28 @@ impl Bench {
             TaskReport::Restore(restored) => Ok(restored),
             other => Err(format!("{other:?}")),
         }
+    }
+
+    pub fn check(&self, all_data: bool) -> Result<Checked, String> {
+        let [repository, key] = ["repository", "key"].map(|name| self.path(name).display().to_string());
+        let mut arguments = vec!["check", "--profile", "personal", "--repository", &repository, "--key-file", &key];
+        arguments.extend(all_data.then_some("--read-data"));
+        match outcome(Self::run(&arguments))? {
+            TaskReport::Check(checked) => Ok(checked),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Flips one bit in the middle of the largest pack; gives its name.
+    pub fn flip(&self) -> String {
+        let packs = self.tree("repository").into_iter().filter(|(path, _)| path.starts_with("data/"));
+        let (path, mut bytes) = packs.max_by_key(|(_, bytes)| bytes.len()).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let pack = self.path("repository").join(&path);
+        fs::set_permissions(&pack, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&pack, bytes).unwrap();
+        path
     }
 
     /// Every file below a folder with its bytes.

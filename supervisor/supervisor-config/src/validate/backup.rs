@@ -1,21 +1,27 @@
 //! `[backup]`.
 
-use platform_types::schedule::Expression;
+use platform_types::schedule::{Expression, Interval};
 
 use super::Context;
 use crate::config::{Backup, Keep};
 use crate::path::KeyPath;
 use crate::raw::{RawBackup, RawKeep};
 
-const BY_HAND: &str =
-    "Nothing runs by itself: take snapshots with `botctl backup now`, from a timer of the host if you like.";
+const NO_DRILL: &str =
+    "Nothing is restored on trial by itself: do it with `botctl backup restore PROFILE latest --to DIR`.";
+const AGE: &str = "Write a number of s, m, h or d, for example stale_after = \"36h\".";
 
 pub(super) fn backup(raw: RawBackup, context: &mut Context<'_>) -> Backup {
-    let RawBackup { schedule, keep, drill, paths, repository } = raw;
+    let RawBackup { schedule, stale_after, keep, drill, paths, repository, copied_off_host } = raw;
     let path = KeyPath::of(["backup"]);
     let schedule = schedule.and_then(|text| cron(&text, &path.key("schedule"), context));
+    let stale_after = stale_after.and_then(|text| context.parsed(Interval::new(&text), &path.key("stale_after"), AGE));
     let keep = keep.and_then(|raw| kept(&raw, &path.key("keep"), context));
-    let drill = drill.and_then(|text| cron(&text, &path.key("drill"), context));
+    let drill_key = path.key("drill");
+    let drill = drill.and_then(|text| cron(&text, &drill_key, context));
+    if drill.is_some() {
+        context.report.not_in_force(&drill_key, NO_DRILL);
+    }
     let paths_key = path.key("paths");
     let paths = context.each(paths, &paths_key, Context::host_path);
     if !paths.is_empty() {
@@ -23,14 +29,13 @@ pub(super) fn backup(raw: RawBackup, context: &mut Context<'_>) -> Backup {
         context.report.not_in_force(&paths_key, remedy);
     }
     let repository = repository.and_then(|text| folder(&text, &path.key("repository"), context));
-    Backup { schedule, keep, drill, paths, repository }
+    let copied_off_host = copied_off_host.unwrap_or(false);
+    Backup { schedule, stale_after, keep, drill, paths, repository, copied_off_host }
 }
 
 fn cron(text: &str, path: &KeyPath, context: &mut Context<'_>) -> Option<Expression> {
     let remedy = "Write minute, hour, day of the month, month and day of the week, for example \"0 3 * * *\" for 3:00 every night.";
-    let cron = context.parsed(Expression::new(text), path, remedy)?;
-    context.report.not_in_force(path, BY_HAND);
-    Some(cron)
+    context.parsed(Expression::new(text), path, remedy)
 }
 
 fn kept(raw: &RawKeep, path: &KeyPath, context: &mut Context<'_>) -> Option<Keep> {
@@ -46,7 +51,6 @@ fn kept(raw: &RawKeep, path: &KeyPath, context: &mut Context<'_>) -> Option<Keep
         context.report.error(path, "it keeps no snapshot at all", remedy);
         return None;
     }
-    context.report.not_in_force(path, "Every snapshot is kept; watch the space on the disk.");
     Some(keep)
 }
 

@@ -11,9 +11,11 @@ use supervisor_plan::ledger::Failure;
 use supervisor_plan::observed::{Engine, ObservedContainer};
 use supervisor_plan::plan::FAILURE_WINDOW_MILLIS;
 use supervisor_plan::report::{Condition, Doing, TargetReport};
+use supervisor_plan::upkeep::Job;
 use supervisor_plan::{Action, Report, Target};
 use supervisor_store::{Store, StoreError};
 
+use super::wire::backups::{JobStatus, UpkeepStatus};
 use super::wire::planning::{Applied, Open, Plan, Step};
 use super::wire::status::{
     ContainerStatus, EngineStatus, Health, ModelStatus, OperationStatus, ProfileStatus, Status, TargetHealth,
@@ -106,8 +108,14 @@ pub fn status(world: &World, tallies: &BTreeMap<ProfileName, Tally>, now: Timest
         targets: targets(world, now),
         findings: world.findings.to_vec(),
         problems: world.problems.to_vec(),
-        notes: world.report.notes.clone(),
+        notes: world.report.notes.iter().cloned().chain(uncopied(world)).collect(),
     }
+}
+
+/// Until somebody says otherwise, what takes the host takes the repositories too.
+fn uncopied(world: &World) -> Option<String> {
+    let words = "no copy of the repositories is known off this host; see botctl doctor";
+    (!world.config.backup.copied_off_host).then(|| words.to_owned())
 }
 
 pub fn health(world: &World, spark: Option<SparkHealth>, now: Timestamp) -> Health {
@@ -190,16 +198,42 @@ fn profiles(world: &World, tallies: &BTreeMap<ProfileName, Tally>) -> Vec<Profil
             requests,
             tokens,
             last_snapshot_at,
+            snapshots: upkeep(world, name),
             operation: world.operations.get(name).map(operation),
         }
     };
     world.config.profiles.iter().map(profile).collect()
 }
 
+/// How a profile's snapshots are.
+pub fn upkeep(world: &World, profile: &ProfileName) -> UpkeepStatus {
+    let Some(state::Upkeep { newest: _, stale, next, jobs }) = world.upkeep.get(profile) else {
+        return UpkeepStatus::default();
+    };
+    UpkeepStatus {
+        stale: *stale,
+        next_at: *next,
+        jobs: jobs.iter().map(|(kind, found)| (kind.as_str().to_owned(), job(found))).collect(),
+    }
+}
+
+fn job(Job { began_at, ended_at, failures, cuts, error, done_at, outcome }: &Job) -> JobStatus {
+    JobStatus {
+        began_at: *began_at,
+        ended_at: *ended_at,
+        failures: failures + cuts,
+        error: error.as_deref().map(neutral),
+        done_at: *done_at,
+        outcome: outcome.as_deref().map(neutral),
+    }
+}
+
 fn operation(operation: &state::Operation) -> OperationStatus {
     let kind = match operation.kind {
         OperationKind::Snapshot => "snapshot",
         OperationKind::Restore => "restore",
+        OperationKind::Check => "check",
+        OperationKind::Prune => "prune",
     };
     OperationStatus { kind: kind.to_owned(), since: operation.since, progress: operation.progress.clone() }
 }

@@ -348,6 +348,15 @@ pub enum Backup {
         /// Which profile
         profile: ProfileName,
     },
+    /// Is the repository whole?
+    #[command(after_help = "Example: botctl backup check personal --read-data")]
+    Check {
+        /// Which profile
+        profile: ProfileName,
+        /// Read every byte, not only what names what
+        #[arg(long)]
+        read_data: bool,
+    },
     /// Put a snapshot back into the profile, or into a folder
     #[command(after_help = "Example: botctl backup restore personal latest --to /root/personal-copy")]
     Restore {

@@ -69,6 +69,10 @@ pub async fn run(requested: Roots) -> Result<(), StartError> {
     let clock: SharedClock = Arc::new(SystemClock);
     let Foundation { roots, lock: _lock, store, engine } = ground::lay(&requested, clock.now())?;
     let Chosen { accepted, findings, unapplied } = choose(&roots)?;
+    let cut = store.cut_jobs(clock.now())?;
+    if cut > 0 {
+        tracing::warn!(cut, "work on repositories was cut off; it is made again");
+    }
     let mut ledger = store.load_ledger()?;
     let install: Arc<str> = ledger.install.clone().into();
     let ground = Ground { roots: &roots, store: &store, install: &install, now: clock.now() };

@@ -72,8 +72,6 @@ pub struct Inodes {
 pub struct Daemon {
     pub world: World,
     pub started_at: Timestamp,
-    /// The newest complete snapshot of each profile that has one.
-    pub snapshots: Vec<platform_types::backup::Snapshot>,
     /// The way to the switch of the model box, tried; `None`: none is configured. The error says why it could not be tried.
     pub switch: Option<Result<SwitchCheck, String>>,
 }
@@ -102,7 +100,6 @@ pub struct SocketFile {
 /// Seen from inside the daemon.
 pub async fn from_daemon(shared: &Shared) -> Facts {
     let world = shared.world.borrow().clone();
-    let snapshots = crate::registry::operations::in_ledger(shared, supervisor_store::Store::latest_snapshots).await;
     let docker = world.engine.as_ref().map(|engine| PathBuf::from(&engine.root_directory));
     let needed = settings::secrets::needed(&world.config);
     let now = shared.clock.now();
@@ -112,8 +109,7 @@ pub async fn from_daemon(shared: &Shared) -> Facts {
         Some(_) => Some(switch(shared).await),
         None => None,
     };
-    let snapshots = snapshots.unwrap_or_default();
-    let daemon = Daemon { world, started_at: shared.started_at, snapshots, switch };
+    let daemon = Daemon { world, started_at: shared.started_at, switch };
     Facts { daemon: Some(daemon), secrets, run_inodes, ..look(&shared.roots, now, docker).await }
 }
 

@@ -47,6 +47,7 @@ const CHECKS: &[NamedCheck] = &[
     ("disk-space", checks::disk_space::check),
     ("quotas", checks::quotas::check),
     ("snapshots", checks::snapshots::check),
+    ("copies", checks::copies::check),
     ("clock", checks::clock::check),
     ("tailscale", checks::tailscale::check),
     ("live-restore", checks::live_restore::check),

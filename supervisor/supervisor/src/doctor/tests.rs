@@ -9,6 +9,7 @@ use platform_types::{Port, Role, SecretName};
 use supervisor_plan::observed::{self, ObservedContainer};
 use supervisor_plan::report::Condition;
 use supervisor_plan::spec::{MountSource, Network};
+use supervisor_plan::upkeep::{Job, JobKind};
 use supervisor_plan::{Report, Target};
 
 use super::examine;
@@ -18,13 +19,14 @@ use super::tailscale::{Serve, Tailscale};
 use crate::api::wire::findings::{Check, Verdict};
 use crate::api::wire::settings::{ConfigCheck, SecretEntry, Secrets};
 use crate::example::{self, NOW, profile};
-use crate::state::World;
+use crate::state::{Upkeep, World};
 
 const GIB: u64 = 1 << 30;
 
 fn sound() -> Facts {
     let roots = Roots::system();
-    let world = example::world(&roots);
+    let mut world = example::world(&roots);
+    Arc::make_mut(&mut world.config).backup.copied_off_host = true;
     let mut mounts = vec![mount("/", "ext4", "rw"), mount("/var/lib/docker", "xfs", "rw,prjquota")];
     let sources = world.desired.services.values().flat_map(|service| service.spec.mounts.values());
     mounts.extend(sources.filter_map(|found| match &found.source {
@@ -33,17 +35,7 @@ fn sound() -> Facts {
         }
         _ => None,
     }));
-    let snapshots = ["personal", "ops"].map(|name| platform_types::backup::Snapshot {
-        id: "1".repeat(64),
-        profile: profile(name),
-        at: NOW.plus_millis(-3_600_000),
-        reason: "manual".to_owned(),
-        files: 3,
-        bytes: 4_096,
-        added_bytes: None,
-        complete: true,
-    });
-    let daemon = Daemon { world, started_at: NOW.plus_millis(-7_200_000), snapshots: snapshots.into(), switch: None };
+    let daemon = Daemon { world, started_at: NOW.plus_millis(-7_200_000), switch: None };
     Facts {
         roots,
         now: NOW,
@@ -402,10 +394,32 @@ fn space_and_file_systems() {
 
 #[test]
 fn snapshots_and_the_clock() {
-    let daemon = |facts: &mut Facts| facts.daemon.as_mut().unwrap().snapshots.clear();
-    check(daemon, "snapshots", Verdict::Advice, "2 profiles");
-    let old = |facts: &mut Facts| facts.daemon.as_mut().unwrap().snapshots[0].at = NOW.plus_millis(-30 * 86_400_000);
-    check(old, "snapshots", Verdict::Advice, "personal is 30 d old");
+    let upkeep = |change: fn(&mut Upkeep)| {
+        move |facts: &mut Facts| {
+            let upkeep = &mut facts.daemon.as_mut().unwrap().world.upkeep;
+            Arc::make_mut(upkeep).values_mut().for_each(change);
+        }
+    };
+    let none = |upkeep: &mut Upkeep| *upkeep = Upkeep { stale: true, ..Upkeep::default() };
+    check(upkeep(none), "snapshots", Verdict::Advice, "2 profiles");
+    let one = |change: fn(&mut Upkeep)| {
+        move |facts: &mut Facts| {
+            let daemon = facts.daemon.as_mut().unwrap();
+            change(Arc::make_mut(&mut daemon.world.upkeep).get_mut(&profile("personal")).unwrap());
+            let config = Arc::make_mut(&mut daemon.world.config);
+            config.backup.schedule = Some("0 3 * * *".parse().unwrap());
+        }
+    };
+    let old = |upkeep: &mut Upkeep| (upkeep.stale, upkeep.newest) = (true, Some(NOW.plus_millis(-30 * 86_400_000)));
+    check(one(old), "snapshots", Verdict::Warning, "personal: the newest is 30 d old");
+    let failing = |upkeep: &mut Upkeep| {
+        let job = Job { failures: 2, error: Some("no space".to_owned()), ..Job::default() };
+        upkeep.jobs.insert(JobKind::Snapshot, job);
+    };
+    check(one(failing), "snapshots", Verdict::Warning, "personal: the latest try failed: no space");
+    check(|_| {}, "copies", Verdict::Ok, "seen to");
+    let silent = in_world(|world| Arc::make_mut(&mut world.config).backup.copied_off_host = false);
+    check(silent, "copies", Verdict::Advice, "no copy of the repositories is known off this host");
     check(|facts| facts.clock_sign = None, "clock", Verdict::Advice, "nothing that keeps the clock right");
 }
 

@@ -51,6 +51,8 @@ metrics! {
     SNAPSHOT_TIME = Gauge "bot_snapshot_timestamp_seconds" ["profile"] "When the newest complete snapshot was taken, in seconds since 1970.";
     SNAPSHOT_AGE = Gauge "bot_snapshot_age_seconds" ["profile"] "How old the newest complete snapshot is.";
     SNAPSHOT_BYTES = Gauge "bot_snapshot_bytes" ["profile"] "Size of the newest complete snapshot.";
+    SNAPSHOT_STALE = Gauge "bot_snapshot_stale" ["profile"] "1 while the newest complete snapshot is too old, or there is none.";
+    SNAPSHOT_FAILURES = Gauge "bot_snapshot_failures" ["profile"] "Snapshots by the clock that came to nothing, in a row; 0 after one was taken.";
     SCRAPED = Gauge "bot_status_up" ["profile", "role"] "1 when the container told its numbers for this scrape; they are absent otherwise.";
     SESSIONS = Gauge "bot_agent_sessions" ["profile"] "Sessions.";
     MESSAGES = Gauge "bot_agent_messages" ["profile"] "Stored messages.";

@@ -6,6 +6,7 @@ use platform_types::{ProfileName, Role};
 use supervisor_plan::Target;
 use supervisor_plan::observed::Engine;
 use supervisor_plan::report::{Condition, TargetReport};
+use supervisor_plan::upkeep::JobKind;
 
 use super::catalogue::{self as is, Metric};
 use super::scrape::Scrape;
@@ -121,6 +122,11 @@ fn of_profile(samples: &mut Samples, scrape: &Scrape, profile: &ProfileName) {
         samples.add(&is::SNAPSHOT_TIME, [name], seconds(snapshot.at.as_millis()));
         samples.add(&is::SNAPSHOT_AGE, [name], seconds(scrape.now.millis_since(snapshot.at)));
         samples.add(&is::SNAPSHOT_BYTES, [name], number(snapshot.bytes));
+    }
+    if let Some(upkeep) = scrape.world.upkeep.get(profile) {
+        let failures = upkeep.jobs.get(&JobKind::Snapshot).map_or(0, |job| job.failures + job.cuts);
+        samples.add(&is::SNAPSHOT_STALE, [name], truth(upkeep.stale));
+        samples.add(&is::SNAPSHOT_FAILURES, [name], f64::from(failures));
     }
     if let Some(status) = scrape.agents.get(profile) {
         agent(samples, name, status);

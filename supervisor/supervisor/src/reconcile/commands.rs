@@ -73,6 +73,10 @@ impl Reconciler {
                 let work = Work::Snapshot { reason, progress, reply };
                 self.operate((profile, by), OperationKind::Snapshot, work);
             }
+            Command::Check { profile, by, all_data, progress, reply } => {
+                let work = Work::Check { all_data, progress, reply };
+                self.operate((profile, by), OperationKind::Check, work);
+            }
             Command::Restore { profile, by, snapshot, into, progress, reply } => {
                 let work = Work::Restore { snapshot, into, progress, reply };
                 self.operate((profile, by), OperationKind::Restore, work);
@@ -151,6 +155,7 @@ impl Reconciler {
         self.sight.observed.images.extend(images);
         self.provide();
         self.intent.unapplied = false;
+        self.affairs.records.forget();
         self.intent.findings = Arc::new(self.intent.accepted.findings.clone());
         self.intent.files_stamp = crate::desired::files::stamp(&self.hands.roots);
         self.sync_within(0);
@@ -273,7 +278,7 @@ impl Reconciler {
             .is_some_and(|answer| answer.revision >= Some(pushed.revision))
     }
 
-    fn operate(&mut self, (profile, by): (ProfileName, String), kind: OperationKind, work: Work) {
+    pub(super) fn operate(&mut self, (profile, by): (ProfileName, String), kind: OperationKind, work: Work) {
         let refusal = if !self.intent.accepted.config.profiles.contains_key(&profile) {
             Some(OperationError::UnknownProfile(profile.clone()))
         } else if self.affairs.operations.contains_key(&profile) {
@@ -320,6 +325,7 @@ impl Reconciler {
             }
             Signal::Ended { message } => {
                 self.affairs.operations.remove(profile);
+                self.affairs.records.forget();
                 self.ledger.release(profile);
                 self.save_ledger();
                 self.record("operation", Some(profile.to_string()), message);

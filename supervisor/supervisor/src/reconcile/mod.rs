@@ -22,6 +22,7 @@
 //! | `pass` | plan, check, begin, start |
 //! | [`commands`] | what is asked of the daemon |
 //! | `safety` | copies of the ledger; what a restored one means |
+//! | `upkeep` | snapshots by the clock |
 //! | `publish` | the world, events, log |
 
 pub mod commands;
@@ -34,6 +35,7 @@ mod pass;
 mod publish;
 mod safety;
 pub mod sync;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desired::{Accepted, Wanted};
 use crate::probe::schedule::Schedule;
-use crate::state::{Command, Operation, Shared, UnderWay, World};
+use crate::state::{Command, Operation, Shared, UnderWay, Upkeep, World};
 use commands::{Confirmation, Report};
 use event::{EngineSignal, Event};
 use hands::Hands;
@@ -138,6 +140,9 @@ struct Affairs {
     /// Targets that are left alone for a moment after an action came to nothing: no storm.
     resting: BTreeMap<Target, Timestamp>,
     operations: BTreeMap<ProfileName, Operation>,
+    /// What the ledger has about snapshots, and what that means now.
+    records: upkeep::Records,
+    upkeep: BTreeMap<ProfileName, Upkeep>,
     confirmations: Vec<Confirmation>,
     reports: Vec<Report>,
 }
@@ -319,6 +324,7 @@ impl Reconciler {
             Some(self.intent.files_due),
             (!self.safety.copying).then_some(self.safety.copy_due),
             self.affairs.resting.values().min().copied(),
+            self.upkeep_wakes_at(),
             self.affairs.confirmations.iter().map(|confirmation| confirmation.until).min(),
             self.affairs.reports.iter().map(|report| report.until).min(),
         ];

@@ -42,6 +42,7 @@ impl Reconciler {
                 break;
             }
         }
+        self.keep_up();
         self.telling.passes += 1;
         self.telling.last_pass_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.answer_waiting();

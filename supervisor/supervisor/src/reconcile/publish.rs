@@ -29,6 +29,7 @@ pub(super) fn first(accepted: &Accepted, wanted: &Wanted, ledger: &Ledger, obser
         engine: None,
         probes: Arc::default(),
         operations: Arc::default(),
+        upkeep: Arc::default(),
         problems: Arc::default(),
         passes: 0,
         last_pass_micros: 0,
@@ -51,6 +52,7 @@ impl Reconciler {
             keep(&mut world.under_way, &self.affairs.under_way);
             keep(&mut world.probes, &self.sight.schedule.details());
             keep(&mut world.operations, &self.affairs.operations);
+            keep(&mut world.upkeep, &self.affairs.upkeep);
             keep(&mut world.problems, &problems);
             world.findings.clone_from(&self.intent.findings);
             world.unapplied = self.intent.unapplied;

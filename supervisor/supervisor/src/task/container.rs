@@ -6,6 +6,7 @@ use std::time::Duration;
 use platform_types::layout::{RunDir, inside};
 use platform_types::role::{LABEL_INSTALL, LABEL_PROFILE, LABEL_RELEASE, LABEL_ROLE};
 use platform_types::{ProfileName, Role};
+use supervisor_config::config::Keep;
 use supervisor_docker::Task;
 use supervisor_plan::ledger::Ids;
 use supervisor_plan::spec::{ContainerSpec, Mount, MountSource};
@@ -46,6 +47,23 @@ impl Tasks<'_> {
         self.with_repository(&mut spec);
         self.with_state(&mut spec, true);
         Ok(self.task("snapshot", spec))
+    }
+
+    /// Looks the repository over. As backup.
+    pub fn check(&self, all_data: bool) -> Result<Task, Unallocated> {
+        let mut spec = self.spec(As::Backup)?;
+        spec.command = words(if all_data { &["check", "--read-data"] } else { &["check"] });
+        self.with_repository(&mut spec);
+        Ok(self.task("check", spec))
+    }
+
+    /// Forgets what need not be kept. As backup.
+    pub fn prune(&self, keep: Keep, zone: &str) -> Result<Task, Unallocated> {
+        let mut spec = self.spec(As::Backup)?;
+        let [daily, weekly, monthly] = [keep.daily, keep.weekly, keep.monthly].map(|count| count.to_string());
+        spec.command = words(&["prune", "--daily", &daily, "--weekly", &weekly, "--monthly", &monthly, "--zone", zone]);
+        self.with_repository(&mut spec);
+        Ok(self.task("prune", spec))
     }
 
     /// Restores into a folder of the state volume that was made for backup. As backup, which alone reads repository and

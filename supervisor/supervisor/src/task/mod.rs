@@ -14,21 +14,25 @@
 //! | [`container`] | the specifications of the task containers |
 //! | [`listing`] | which snapshots there are, and which is meant |
 //! | `place` | the folder of the host that a snapshot is restored into |
-//! | `snapshot`, `restore` | the two operations |
+//! | `snapshot`, `prune`, `check`, `restore` | the operations |
 
+mod check;
 pub mod container;
 pub mod listing;
 mod place;
+mod prune;
 mod restore;
 mod snapshot;
 
 use std::time::Duration;
 
-use platform_types::ProfileName;
-use platform_types::backup::{Restored, Snapshot, TaskLine, TaskReport};
+use platform_types::backup::{Checked, Restored, Snapshot, TaskLine, TaskReport};
 use platform_types::text::neutral_cut;
+use platform_types::{ProfileName, Timestamp};
+use supervisor_config::config::Keep;
 use supervisor_docker::Task;
 use supervisor_plan::topology::Topology;
+use supervisor_plan::upkeep::JobKind;
 use supervisor_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -51,6 +55,19 @@ pub enum Work {
         reason: String,
         progress: mpsc::Sender<String>,
         reply: oneshot::Sender<Result<Snapshot, OperationError>>,
+    },
+    /// A snapshot by the clock: due at `since`.
+    Scheduled {
+        since: Timestamp,
+    },
+    /// Old snapshots are forgotten.
+    Prune {
+        keep: Keep,
+    },
+    Check {
+        all_data: bool,
+        progress: mpsc::Sender<String>,
+        reply: oneshot::Sender<Result<Checked, OperationError>>,
     },
     Restore {
         snapshot: String,
@@ -93,7 +110,10 @@ impl Work {
     pub fn refuse(self, error: OperationError) {
         match self {
             Self::Snapshot { reply, .. } => drop(reply.send(Err(error))),
+            Self::Check { reply, .. } => drop(reply.send(Err(error))),
             Self::Restore { reply, .. } => drop(reply.send(Err(error))),
+            // Nobody waits: the clock asks again.
+            Self::Scheduled { .. } | Self::Prune { .. } => {}
         }
     }
 }
@@ -104,19 +124,41 @@ pub async fn run(operator: Operator, work: Work) {
         Work::Snapshot { reason, progress, reply } => {
             let mut teller = Teller { operator: &operator, progress };
             let result = snapshot::take(&operator, &mut teller, &reason).await;
-            let message = match &result {
-                Ok(snapshot) => {
-                    let words = format!("snapshot {} of {} ({reason})", short(&snapshot.id), operator.profile);
-                    operator.did("snapshot.taken", words.clone());
-                    words
+            let message = snapshot_words(&operator, &reason, &result);
+            operator.signal(Signal::Ended { message }).await;
+            let _ = reply.send(result);
+        }
+        Work::Scheduled { since } => {
+            let mut teller = Teller { operator: &operator, progress: nobody() };
+            let result = snapshot::scheduled(&operator, &mut teller, since).await;
+            let message = snapshot_words(&operator, snapshot::SCHEDULED, &result);
+            if let Err(error) = result {
+                operator.failed(JobKind::Snapshot, &error.to_string());
+            }
+            operator.signal(Signal::Ended { message }).await;
+        }
+        Work::Prune { keep } => {
+            let mut teller = Teller { operator: &operator, progress: nobody() };
+            let message = match prune::prune(&operator, &mut teller, keep).await {
+                Ok(words) => {
+                    operator.did("snapshot.forgotten", words.clone());
+                    format!("repository of {}: {words}", operator.profile)
                 }
                 Err(error) => {
-                    let words = format!("snapshot of {} failed: {error}", operator.profile);
-                    operator.did("snapshot.failed", words.clone());
-                    words
+                    operator.failed(JobKind::Prune, &error.to_string());
+                    format!("prune of {} failed: {error}", operator.profile)
                 }
             };
             operator.signal(Signal::Ended { message }).await;
+        }
+        Work::Check { all_data, progress, reply } => {
+            let mut teller = Teller { operator: &operator, progress };
+            let result = check::check(&operator, &mut teller, all_data).await;
+            let message = match &result {
+                Ok(checked) => format!("repository of {}: {}", operator.profile, check::words(checked)),
+                Err(error) => format!("check of {} failed: {error}", operator.profile),
+            };
+            operator.signal(Signal::Ended { message: neutral_cut(&message, MAX_LINE_CHARS) }).await;
             let _ = reply.send(result);
         }
         Work::Restore { snapshot, into, progress, reply } => {
@@ -134,6 +176,23 @@ pub async fn run(operator: Operator, work: Work) {
             let _ = reply.send(result);
         }
     }
+}
+
+/// What a snapshot came to, for the log of events; the audit has it too.
+fn snapshot_words(operator: &Operator, reason: &str, result: &Result<Snapshot, OperationError>) -> String {
+    let (kind, words) = match result {
+        Ok(snapshot) => {
+            ("snapshot.taken", format!("snapshot {} of {} ({reason})", short(&snapshot.id), operator.profile))
+        }
+        Err(error) => ("snapshot.failed", format!("snapshot of {} failed: {error}", operator.profile)),
+    };
+    operator.did(kind, words.clone());
+    words
+}
+
+/// Progress that nobody reads.
+fn nobody() -> mpsc::Sender<String> {
+    mpsc::channel(1).0
 }
 
 fn short(id: &str) -> &str {
@@ -162,6 +221,14 @@ impl Operator {
         let deed = Deed { kind, by: self.by.clone(), profile: Some(self.profile.clone()), words };
         if let Err(error) = own::append(&self.store, self.hands.clock.now(), &deed) {
             tracing::warn!(error = %chain(&error), "what was done could not be recorded");
+        }
+    }
+
+    /// A try by the clock came to nothing: the ledger says when it is made again.
+    fn failed(&self, kind: JobKind, why: &str) {
+        let why = neutral_cut(why, MAX_LINE_CHARS);
+        if let Err(error) = self.store.end_job(&self.profile, kind, self.hands.clock.now(), Err(&why)) {
+            tracing::warn!(error = %chain(&error), "a failure could not be recorded");
         }
     }
 

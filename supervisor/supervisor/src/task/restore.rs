@@ -187,7 +187,7 @@ async fn swap(
     let task = task.map_err(|error| failed(&error.to_string()))?;
     match operator.run_task(teller, task).await? {
         TaskReport::Swap { .. } => Ok(()),
-        TaskReport::Snapshot(_) | TaskReport::Restore(_) => {
+        TaskReport::Snapshot(_) | TaskReport::Restore(_) | TaskReport::Check(_) | TaskReport::Prune(_) => {
             Err(failed("the task reported something other than a swap"))
         }
     }

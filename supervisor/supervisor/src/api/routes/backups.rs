@@ -1,4 +1,4 @@
-//! `GET` and `POST /v1/profiles/{p}/snapshots`, `POST /v1/profiles/{p}/restore`. Both `POST`s answer in lines.
+//! `GET` and `POST /v1/profiles/{p}/snapshots`, `POST /v1/profiles/{p}/check` and `/restore`. Every `POST` answers in lines.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::api::extract::{Body, By, profile};
 use crate::api::peer::Caller;
 use crate::api::stream::{Lines, lines};
 use crate::api::wire::Line;
-use crate::api::wire::backups::{RestoreRequest, Snapshots};
+use crate::api::wire::backups::{CheckRequest, RestoreRequest, Snapshots};
 use crate::api::{failure, view};
 use crate::sockets;
 use crate::state::{Command, OperationError, RestoreInto, Shared};
@@ -29,6 +29,7 @@ const PROGRESS_QUEUE: usize = 32;
 pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/profiles/{profile}/snapshots", get(list).post(snapshot))
+        .route("/profiles/{profile}/check", post(check))
         .route("/profiles/{profile}/restore", post(restore))
 }
 
@@ -38,13 +39,25 @@ async fn list(State(shared): State<Shared>, Path(name): Path<String>) -> Result<
     let found = listing::list(&client, &profile).await;
     let SnapshotList { snapshots, problems } = found.map_err(|error| failure::call("backup", &error))?;
     let snapshots = snapshots.into_iter().map(view::neutral_snapshot).collect();
-    Ok(Json(Snapshots { profile, snapshots, problems: problems.iter().map(|problem| neutral(problem)).collect() }))
+    let upkeep = view::upkeep(&shared.world.borrow(), &profile);
+    let problems = problems.iter().map(|problem| neutral(problem)).collect();
+    Ok(Json(Snapshots { profile, snapshots, problems, upkeep }))
 }
 
 async fn snapshot(State(shared): State<Shared>, By(by): By, Path(name): Path<String>) -> Result<Response, Failure> {
     let profile = known(&shared, &name)?;
     let reason = "manual".to_owned();
     run(&shared, |progress, reply| Command::Snapshot { profile, by, reason, progress, reply }).await
+}
+
+async fn check(
+    State(shared): State<Shared>,
+    By(by): By,
+    Path(name): Path<String>,
+    Body(CheckRequest { all_data }): Body<CheckRequest>,
+) -> Result<Response, Failure> {
+    let profile = known(&shared, &name)?;
+    run(&shared, |progress, reply| Command::Check { profile, by, all_data, progress, reply }).await
 }
 
 async fn restore(

@@ -8,6 +8,7 @@ use supervisor_plan::Target;
 use supervisor_plan::report::{Blocked, Condition, Waiting};
 
 use super::Document;
+use super::backups::UpkeepStatus;
 
 /// Body of `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,13 +73,15 @@ pub struct ProfileStatus {
     pub requests: u32,
     pub tokens: u32,
     pub last_snapshot_at: Option<Timestamp>,
+    #[serde(default)]
+    pub snapshots: UpkeepStatus,
     /// A snapshot or a restore that runs.
     pub operation: Option<OperationStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationStatus {
-    /// `snapshot` or `restore`.
+    /// `snapshot`, `restore`, `check` or `prune`.
     pub kind: String,
     pub since: Timestamp,
     pub progress: String,

@@ -1,11 +1,13 @@
 //! `botctl backup`.
 
+use platform_types::backup::Checked;
+
 use super::asking::{confirmed, somebody_or};
 use super::{Call, waiting};
 use crate::api::wire::Empty;
-use crate::api::wire::backups::{RestoreRequest, Snapshots};
+use crate::api::wire::backups::{CheckRequest, RestoreRequest, Snapshots};
 use crate::cli::args::Backup;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, OTHER};
 use crate::cli::show;
 
 pub async fn backup(call: &Call, backup: Backup) -> Result<(), Failure> {
@@ -19,6 +21,19 @@ pub async fn backup(call: &Call, backup: Backup) -> Result<(), Failure> {
             let taken = call.supervisor.operate(&target, &Empty {}, |message| progress.say(message)).await;
             progress.end();
             call.show(&taken?, show::backups::taken)
+        }
+        Backup::Check { profile, read_data } => {
+            let target = format!("/profiles/{profile}/check");
+            let mut progress = waiting::Progress::new();
+            let request = CheckRequest { all_data: read_data };
+            let checked =
+                call.supervisor.operate::<_, Checked>(&target, &request, |message| progress.say(message)).await;
+            progress.end();
+            let checked = checked?;
+            let is_sound = checked.problems.is_empty();
+            call.show(&checked, show::backups::checked)?;
+            // The words were said.
+            if is_sound { Ok(()) } else { Err(Failure::silent(OTHER)) }
         }
         Backup::Restore { profile, snapshot, to, yes } => {
             if to.is_none() && !yes {

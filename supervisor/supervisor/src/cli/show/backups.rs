@@ -1,10 +1,10 @@
 //! `botctl backup`.
 
-use platform_types::backup::{Restored, Snapshot};
+use platform_types::backup::{Checked, Restored, Snapshot};
 use platform_types::text::neutral;
 
 use super::settings::counted;
-use crate::api::wire::backups::Snapshots;
+use crate::api::wire::backups::{Snapshots, UpkeepStatus};
 use crate::cli::screen::{Cell, Screen, Table, Tone};
 use crate::measure::bytes;
 
@@ -33,9 +33,50 @@ pub fn list(screen: &mut Screen, snapshots: &Snapshots) {
         }
         screen.table(&table);
     }
+    upkeep(screen, &snapshots.upkeep);
     for problem in &snapshots.problems {
         let problem = screen.tone(Tone::Bad, &format!("problem: {problem}"));
         screen.line(problem);
+    }
+}
+
+/// What is not as it should be, and when the next is taken.
+fn upkeep(screen: &mut Screen, upkeep: &UpkeepStatus) {
+    for (tone, words) in troubles(screen, upkeep) {
+        let line = screen.tone(tone, &words);
+        screen.line(line);
+    }
+    if let Some(next) = upkeep.next_at {
+        let line = screen.tone(Tone::Faint, &format!("next: {}", screen.moment(next)));
+        screen.line(line);
+    }
+}
+
+/// A stale newest snapshot, and work by the clock that came to nothing.
+pub fn troubles(screen: &Screen, upkeep: &UpkeepStatus) -> Vec<(Tone, String)> {
+    let stale = upkeep.stale.then(|| (Tone::Warn, "no whole snapshot is young enough".to_owned()));
+    let failed = upkeep.jobs.iter().filter_map(|(kind, job)| {
+        let error = job.error.as_deref()?;
+        let times = counted(job.failures.into(), "time");
+        let at = screen.ago(job.ended_at.unwrap_or(job.began_at));
+        Some((Tone::Bad, format!("{kind} failed {times} in a row, {at}: {}", neutral(error))))
+    });
+    stale.into_iter().chain(failed).collect()
+}
+
+pub fn checked(screen: &mut Screen, checked: &Checked) {
+    let Checked { profile, all_data, snapshots, problems, damaged } = checked;
+    let depth = if *all_data { "every byte was read" } else { "the data was not read (--read-data does)" };
+    let verdict = match problems.as_slice() {
+        [] => screen.tone(Tone::Good, "sound"),
+        _ => screen.tone(Tone::Bad, "damaged"),
+    };
+    screen.line(format!("{profile}: {verdict}, {}; {depth}", counted(*snapshots, "snapshot")));
+    let problems = problems.iter().map(|problem| format!("  {}", neutral(problem)));
+    let damaged = damaged.iter().map(|file| format!("  cannot be read back: {}", neutral(file)));
+    for line in problems.chain(damaged) {
+        let line = screen.tone(Tone::Bad, &line);
+        screen.line(line);
     }
 }
 

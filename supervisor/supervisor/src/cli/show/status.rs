@@ -137,7 +137,9 @@ fn profiles(screen: &Screen, profiles: &[ProfileStatus]) -> Table {
             let since = screen.ago(operation.since);
             Cell::toned(Tone::Warn, format!("{} since {since}: {}", operation.kind, operation.progress))
         });
-        table.details(unserved.chain(requests).chain(unpaired).chain(operation));
+        let snapshots = super::backups::troubles(screen, &profile.snapshots);
+        let snapshots = snapshots.into_iter().map(|(tone, words)| Cell::toned(tone, words));
+        table.details(unserved.chain(requests).chain(unpaired).chain(operation).chain(snapshots));
     }
     table
 }

@@ -13,7 +13,7 @@ use supervisor_plan::{Impact, Target, impact, observed};
 
 use super::{backups, checkup, health, journal, planning, registry, settings, spark, status};
 use crate::api::view::{self, Tally};
-use crate::api::wire::backups::Snapshots;
+use crate::api::wire::backups::{JobStatus, Snapshots, UpkeepStatus};
 use crate::api::wire::findings::{Check, Checkup, Verdict};
 use crate::api::wire::journal::{Event, LogLine};
 use crate::api::wire::planning::{Open, Plan, Step};
@@ -81,6 +81,19 @@ fn troubled() -> World {
     let text = "[profile.personal]\nport = 18789\nprot = 1\n";
     world.findings = Arc::new(supervisor_config::read(text, &supervisor_config::Surroundings::default()).findings);
     world
+}
+
+fn failing_upkeep() -> UpkeepStatus {
+    let job = JobStatus {
+        began_at: ago(70_000),
+        ended_at: Some(ago(60_000)),
+        failures: 2,
+        error: Some("no space is left in the repository".to_owned()),
+        done_at: None,
+        outcome: None,
+    };
+    let jobs = [("snapshot".to_owned(), job)].into();
+    UpkeepStatus { stale: true, next_at: Some(NOW.plus_millis(3_600_000)), jobs }
 }
 
 fn started() -> Timestamp {
@@ -361,6 +374,7 @@ fn snapshots_are_listed() {
         profile: profile("personal"),
         snapshots: vec![snapshot("1a2b3c4d", ago(60_000), true), snapshot("99887766", ago(90_000_000), false)],
         problems: vec!["pack 12 cannot be read".to_owned()],
+        upkeep: failing_upkeep(),
     };
     insta::assert_snapshot!(printed(|screen| backups::list(screen, &snapshots)));
 }

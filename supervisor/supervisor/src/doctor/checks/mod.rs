@@ -4,6 +4,7 @@ pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod containers;
+pub mod copies;
 pub mod disk_space;
 pub mod docker;
 pub mod images;
