@@ -1,5 +1,5 @@
 // Snapshots by the clock: taken while the agent works, one profile after the other, made up for, tried again; what is stale is
-// said; the supervisor is killed at every step of one.
+// said; the supervisor is killed in the middle of one.
 
 import assert from 'node:assert/strict';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
@@ -123,7 +123,7 @@ const STEPS = [
   'writing to the repository',
 ];
 
-test('kill -9 of the supervisor at every step: it is made again, whole, and no task is left', async (t) => {
+test('kill -9 of the supervisor at six moments: it is made again, whole, and no task is left', async (t) => {
   // So large that each step takes a moment.
   const volume = await docker('volume', 'inspect', '-f', '{{.Mountpoint}}', `${bot.name}-personal-state`);
   const workspace = path.join(volume, 'current/workspace');

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { device, launch } from './lib/browser.mjs';
-import { callTool, callingModel, pending } from './lib/calling-model.mjs';
+import { callTool, oneCall, pending, playingModel, transcript } from './lib/calling-model.mjs';
 import { House } from './lib/house.mjs';
 import { Installation } from './lib/installation.mjs';
 import { MODEL, serveOn } from './lib/scripted-model.mjs';
 import { until } from './lib/shell.mjs';
-import { assertQuiet, pair } from './lib/talk.mjs';
+import { ask, assertQuiet, pair } from './lib/talk.mjs';
 
+const scripts = new Map();
 let bot;
 let house;
 let model;
@@ -22,9 +23,9 @@ let token;
 before(async () => {
   bot = await Installation.create('home');
   await bot.up();
-  [house, model] = await Promise.all([House.start(bot.container('gate', 'personal')), serveOn(`${bot.name}-spark`, callingModel)]);
+  [house, model] = await Promise.all([House.start(bot.container('gate', 'personal')), serveOn(`${bot.name}-spark`, playingModel(scripts))]);
   await bot.botctl('secret', 'set', 'ha-token', { input: house.tokens.bot });
-  await bot.configure((text) => `${text}
+  await bot.configure((text) => `${text.replace(/\[profile\.personal\.bot\.assistant\]\n(?:.+\n)*/, '')}
 [spark]
 url = "${model.url}/v1"
 model = "${MODEL}"
@@ -154,6 +155,19 @@ test('a lock that jams, and a device that is not there', async () => {
   await house.call('input_boolean.turn_off', 'input_boolean.attic_power');
   assert.match(await set('light.attic_lamp', 'on'), /is unavailable: its device does not answer Home Assistant; nothing was sent/);
   assert.equal((await call('home.status', { prefix: 'light.attic' })).unavailable, 1);
+});
+
+test('a person at the page has a scene turned on and a lock that jams; botctl shows what was said and done', async (t) => {
+  const played = async (words, name, args, answer, title) => {
+    scripts.set(words, oneCall(name, args, answer));
+    assert.equal(await confirmed(ask(chat, words), title, /reason|because|Leaving|jammed/i), answer);
+  };
+  await played('Close up, I am leaving.', 'home_scene', { scene: 'scene.leaving', reason: 'You are leaving' }, 'The front door is locked and the bed light is off.', 'Turn on scene.leaving');
+  await played('Lock the cellar, too.', 'home_set', { entity: 'lock.poorly_installed_door', action: 'lock' }, 'The cellar door jams: it did not move all the way. Somebody has to look at it.', 'Lock lock.poorly_installed_door');
+  const shown = await transcript(bot, 'personal');
+  t.diagnostic(shown);
+  assert.match(shown, /\[home\.scene .*scene\.leaving.*: done\]\n.*The front door is locked/);
+  assert.match(shown, /\[home\.set .*lock\.poorly_installed_door.*: failed\]\n.*jams/);
 });
 
 test('a server that restarts is said to, and answers again', async () => {

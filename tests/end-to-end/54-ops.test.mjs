@@ -5,15 +5,17 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { device, launch } from './lib/browser.mjs';
-import { callTool, callingModel, pending } from './lib/calling-model.mjs';
+import { callTool, oneCall, pending, playingModel, transcript } from './lib/calling-model.mjs';
 import { Installation } from './lib/installation.mjs';
 import { JobsTable } from './lib/jobs-table.mjs';
 import { serveOn } from './lib/scripted-model.mjs';
 import { until } from './lib/shell.mjs';
 import { ALPHA, BETA, SwitchBox } from './lib/switch-box.mjs';
-import { assertQuiet, pair } from './lib/talk.mjs';
+import { ask, assertQuiet, pair } from './lib/talk.mjs';
 
 const TOOLS = ['platform.health', 'platform.logs', 'spark.health', 'spark.models', 'spark.switch', 'jobs.list', 'jobs.show', 'jobs.requeue'];
+const scripts = new Map();
+const played = playingModel(scripts);
 let bot;
 let table;
 let box;
@@ -56,7 +58,7 @@ const SECRET_KEY = 'header = { name = "apikey", secret = "jobs-key" }';
 
 /** The box; what a bot with tools asks it is answered by the script. */
 async function think(request, body, response) {
-  if (body && JSON.parse(body).tools?.length) return callingModel(request, body, response);
+  if (body && JSON.parse(body).tools?.length) return played(request, body, response);
   const answer = await fetch(`${box.base}${request.url}`, { method: request.method, body: body || undefined, headers: { 'content-type': 'application/json' } }).catch(() => null);
   response.statusCode = answer?.status ?? 502;
   response.setHeader('content-type', answer?.headers.get('content-type') ?? 'application/json');
@@ -100,7 +102,9 @@ ${keys}
 ${more}
 # end
 `;
-  return bot.configure((text) => `${text.replace(/# begin\n[^]*# end\n/, '')}${section}`);
+  // One bot, so that the page's chats are with it.
+  const others = /\[profile\.ops\.bot\.ops\]\n(?:.+\n)*/;
+  return bot.configure((text) => `${text.replace(/# begin\n[^]*# end\n/, '').replace(others, '')}${section}`);
 }
 
 const call = (tool, args = {}) => callTool({ bot, profile: 'ops', name: 'worker', token }, tool, args);
@@ -157,6 +161,20 @@ test('a job is queued again once a device allowed it on the page, which shows th
     `${card.id.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')}|bot|failed`);
   assert.match(await call('jobs.requeue', { id: 1 }), /job 1 is queued: only failed and dead jobs/);
   await decided(/^gate confirmation\.decided$/);
+});
+
+test('a person at the page asks what failed, and has a job queued again; botctl shows what was said and done', async (t) => {
+  await fail(2);
+  scripts.set('What failed last?', oneCall('jobs_list', { limit: 1 }, 'Job 2, a report. It failed just now.'));
+  assert.equal(await ask(chat, 'What failed last?'), 'Job 2, a report. It failed just now.');
+  scripts.set('Queue it again, the disk has room now.', oneCall('jobs_requeue', { id: 2, reason: 'the disk has room now' }, 'Job 2 is queued again.'));
+  const answer = ask(chat, 'Queue it again, the disk has room now.');
+  await allowOnPage('Queue job 2 again', /the disk has room now/);
+  assert.equal(await answer, 'Job 2 is queued again.');
+  assert.equal(await status(2), 'queued');
+  const shown = await transcript(bot, 'ops');
+  t.diagnostic(shown);
+  assert.match(shown, /\[jobs\.list .*: done\][^]*\[jobs\.requeue .*: done\]\n.*queued again/);
 });
 
 test('twenty at once: one applies, by the function and by comparing', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { MODEL } from './scripted-model.mjs';
+import { MODEL, scriptedModel } from './scripted-model.mjs';
 
 /** A person's message `{"tool": …, "arguments": {…}}` is one call; anything else is said back. */
 export function callingModel(request, body, response) {
@@ -19,6 +19,24 @@ export function callingModel(request, body, response) {
   const chunk = (delta, finish_reason) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model, choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
   response.setHeader('content-type', 'text/event-stream');
   return response.end(`${chunk({ role: 'assistant', ...delta }, null)}${chunk({}, call ? 'tool_calls' : 'stop')}data: [DONE]\n\n`);
+}
+
+/** What a person says that has a script is played by it (`scriptedModel`), anything else by the model above. */
+export function playingModel(scripts) {
+  const played = scriptedModel(scripts);
+  return (request, body, response) => {
+    const said = body && JSON.parse(body).messages?.findLast(({ role }) => role === 'user')?.content;
+    return (scripts.has(said) ? played : callingModel)(request, body, response);
+  };
+}
+
+/** A script that makes one call, and then says `words`. */
+export const oneCall = (name, args, words) => ({ results }) => (results.length === 0 ? { calls: [[name, JSON.stringify(args)]] } : { content: words });
+
+/** The newest chat of a profile, as `botctl session show` prints it. */
+export async function transcript(bot, profile) {
+  const { sessions: [session] } = await bot.json('session', 'list', profile);
+  return (await bot.botctl('session', 'show', profile, session.id)).stdout;
 }
 
 /** Has `name` of `profile` call a tool; gives its result, or its error as text. */

@@ -27,12 +27,12 @@ export function scriptedModel(scripts) {
     if (request.url.endsWith('/models')) {
       return response.setHeader('content-type', 'application/json').end(JSON.stringify({ object: 'list', data: [{ id: MODEL, object: 'model' }] }));
     }
-    const { messages, tools = [] } = JSON.parse(body);
+    const { messages, model, tools = [] } = JSON.parse(body);
     const said = messages.findLast(({ role }) => role === 'user')?.content ?? '';
     const after = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
     const script = scripts.get(said) ?? (() => ({ content: `no script for ${said}` }));
     const deltas = [script({ results: after.filter(({ role }) => role === 'tool').map(({ content }) => String(content)), tools, messages })].flat();
-    const chunk = (delta, reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: MODEL, choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+    const chunk = (delta, reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model, choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
     response.setHeader('content-type', 'text/event-stream');
     let called = false;
     for (const { content, calls } of deltas) {
